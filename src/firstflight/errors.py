@@ -1,0 +1,135 @@
+"""Every error the library raises on purpose.
+
+    FirstflightError                    never raised itself
+    ├── Outage                          the world failed, not the input: trying again may help
+    │   ├── RegistryUnavailableError
+    │   ├── BackendUnavailableError
+    │   ├── StoreUnavailableError
+    │   ├── OrchestratorUnavailableError
+    │   └── NotificationFailedError
+    ├── InvalidDataError                market data breaks its contract; every fault is named
+    ├── TrainingFailedError             a variant cannot be fitted or evaluated
+    ├── ModelNotFoundError              no such model, version or alias in the registry
+    ├── NoStableModelError              nothing to compare with and nothing to fall back to
+    ├── ServingError
+    │   ├── ModelNotReadyError          a served model did not become ready in time
+    │   ├── ModelNotLoadedError         a split names a model that is not being served
+    │   ├── TrafficNotAppliedError      read-back differs from what was set
+    │   └── StaleTokenError             a late or doubled driver was refused
+    ├── LedgerError
+    │   └── HeadMovedError              somebody else appended first
+    ├── RolloutError
+    │   └── RolloutInProgressError      one rollout per model
+    ├── ApprovalRefusedError            an answer that does not count
+    └── StackError
+        ├── PortTakenError
+        ├── UnsupportedPythonError
+        └── ProcessFailedError
+
+A message says what failed, which one, what was wanted and found, and what to do next.
+"""
+
+
+class FirstflightError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class Outage(FirstflightError):
+    """Something outside did not answer; the same call may succeed later."""
+
+
+class RegistryUnavailableError(Outage):
+    """The model registry did not answer."""
+
+
+class BackendUnavailableError(Outage):
+    """The serving backend did not answer."""
+
+
+class StoreUnavailableError(Outage):
+    """The database of predictions or of the ledger did not answer."""
+
+
+class OrchestratorUnavailableError(Outage):
+    """The orchestrator's API did not answer."""
+
+
+class NotificationFailedError(Outage):
+    """A message could not be delivered."""
+
+
+class InvalidDataError(FirstflightError):
+    """Data breaks its contract; `faults` names each breach."""
+
+    def __init__(self, source: str, faults: tuple[str, ...]) -> None:
+        self.source = source
+        self.faults = faults
+        super().__init__(f"{source}: {len(faults)} fault(s): " + "; ".join(faults))
+
+
+class TrainingFailedError(FirstflightError):
+    """A variant could not be fitted or evaluated."""
+
+
+class ModelNotFoundError(FirstflightError):
+    """The registry holds no such model, version or alias."""
+
+
+class NoStableModelError(FirstflightError):
+    """There is no stable model to compare with or to fall back to."""
+
+
+class ServingError(FirstflightError):
+    """The serving backend answered, and the answer is a refusal."""
+
+
+class ModelNotReadyError(ServingError):
+    """A served model did not become ready in time."""
+
+
+class ModelNotLoadedError(ServingError):
+    """A split names a model that is not being served."""
+
+
+class TrafficNotAppliedError(ServingError):
+    """The split read back differs from the split that was set."""
+
+
+class StaleTokenError(ServingError):
+    """A driver with an older fencing token tried to act."""
+
+
+class LedgerError(FirstflightError):
+    """The ledger refused a record."""
+
+
+class HeadMovedError(LedgerError):
+    """Somebody else appended to the stream first; read it again, then decide again."""
+
+
+class RolloutError(FirstflightError):
+    """A rollout cannot start or go on."""
+
+
+class RolloutInProgressError(RolloutError):
+    """The model already has an open rollout."""
+
+
+class ApprovalRefusedError(FirstflightError):
+    """An answer to an approval request does not count."""
+
+
+class StackError(FirstflightError):
+    """The local stack cannot start or run."""
+
+
+class PortTakenError(StackError):
+    """A port the stack needs belongs to another process."""
+
+
+class UnsupportedPythonError(StackError):
+    """The interpreter is not one the serving runtime supports."""
+
+
+class ProcessFailedError(StackError):
+    """A process of the stack did not come up."""

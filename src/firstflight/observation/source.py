@@ -1,0 +1,25 @@
+"""The one door to what was observed."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from firstflight.samples import Sample, Window
+
+
+class MetricSource(Protocol):
+    """Answer what a served model did inside a window."""
+
+    def watermark(self, route: str) -> Window | None:
+        """Return the window over which records of `route` are complete so far, or None when there are none.
+
+        Its `until` never goes back; a window that ends at or before it will not gain records later.
+        """
+
+    def samples(self, route: str, name: str, window: Window) -> Mapping[str, Sample]:
+        """Return a sample, or NoData, of every known metric of `name` first seen in `window`."""
+
+    def paired(self, route: str, control: str, name: str, window: Window) -> Mapping[str, Sample]:
+        """Return PairedMoments, or NoData, per outcome metric over units both `control` and `name` answered."""
+
+    def assignments(self, route: str, window: Window) -> Mapping[str, int]:
+        """Return how many requests of `route` were assigned to each served model in `window`."""
