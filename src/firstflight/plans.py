@@ -95,6 +95,9 @@ class ABTestPlan(Value):
     weights: dict[DnsLabel, Percent] = Field(
         default={"baseline": 50, "enhanced": 30, "lightweight": 20}, description="Variant → share of traffic."
     )
+    versions: dict[DnsLabel, int] = Field(
+        default={}, description="Variant → registry version; a variant not named takes its newest."
+    )
     control: DnsLabel = Field(default="baseline", description="Variant the others are compared with.")
     shadow: DnsLabel | None = Field(default="lightweight", description="Variant that answers a copy of every request.")
     requests: int = Field(default=20_000, ge=100, description="Planned number of requests, all arms together.")
@@ -131,6 +134,14 @@ class TrainingPlan(Value):
         if not self.variants or len(set(self.variants)) != len(self.variants):
             raise ValueError(f"variants {self.variants} must be named, each once")
         return self
+
+
+class DeployPlan(Value):
+    """Which registered versions to serve."""
+
+    model: DnsLabel
+    versions: tuple[int, ...] = Field(min_length=1, description="Registry versions.")
+    shadow: int | None = Field(default=None, description="Version to serve once more, as a shadow.")
 
 
 class ReleasePlan(Value):

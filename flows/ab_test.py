@@ -1,0 +1,17 @@
+"""Compare variants of a model on live traffic."""
+
+from prefect import flow
+
+from firstflight.plans import ABTestPlan
+from firstflight.rollout import Rollout
+from flows.canary import drive
+from flows.roll_back import bring_run_home
+from tasks import reports, rollouts
+
+
+@flow(on_failure=[bring_run_home], on_crashed=[bring_run_home], on_cancellation=[bring_run_home])
+def ab_test(plan: ABTestPlan) -> Rollout:
+    """Split traffic over the plan's variants for its number of requests, compare, and go back to the control."""
+    rollout = drive(rollouts.begin_ab_test(plan))
+    reports.write_report(rollout)
+    return rollout

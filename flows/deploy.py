@@ -1,0 +1,15 @@
+"""Serve registered versions of a model."""
+
+from prefect import flow
+
+from firstflight.plans import DeployPlan
+from tasks import serving
+
+
+@flow
+def deploy(plan: DeployPlan) -> list[str]:
+    """Serve the plan's versions and return their served names. No traffic moves."""
+    served = [serving.deploy_version(plan.model, number) for number in plan.versions]
+    if plan.shadow is not None:
+        served.append(serving.deploy_shadow(plan.model, plan.shadow))
+    return served

@@ -1,0 +1,30 @@
+"""Bring a model's traffic home."""
+
+from uuid import UUID
+
+from prefect import flow
+from prefect.client.schemas import FlowRun, State
+from prefect.flows import Flow
+from pydantic import Field
+
+from firstflight.rollout import Rollout
+from tasks import homecoming, notices, reports
+
+
+@flow
+def roll_back(
+    model: str | None = Field(default=None, description="Model whose open rollout is to end."),
+    run: UUID | None = Field(default=None, description="Or: flow run whose rollouts are to end."),
+    reason: str = Field(default="asked for by a person", description="Why; it is kept in the record."),
+) -> list[Rollout]:
+    """End open rollouts at their stable model. Running it twice, or when nothing is open, does no harm."""
+    ended = homecoming.bring_home(model=model, run=str(run) if run else None, reason=reason)
+    for rollout in ended:
+        notices.ended(rollout)
+        reports.write_report(rollout)
+    return ended
+
+
+def bring_run_home(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
+    """End what `flow_run` left open: called by Prefect when it failed, crashed or was cancelled."""
+    homecoming.bring_run_home(str(flow_run.id), f"flow run {flow.name}/{flow_run.name} ended {state.name}: {state.message}")

@@ -1,0 +1,18 @@
+"""Ask a person before a stage, and write down the answer."""
+
+from firstflight.acts.ledger_view import append
+from firstflight.approval import Answer
+from firstflight.rollout import Rollout
+from firstflight.world import World
+
+
+def ask(world: World, rollout: Rollout, stage: int, link: str) -> Rollout:
+    """Write down that a person is asked before `stage`, once; the deadline counts from there."""
+    if stage in rollout.asked:
+        return rollout
+    return append(world.ledger, rollout, "approval.asked", {"stage": stage, "link": link})
+
+
+def answer(world: World, rollout: Rollout, stage: int, given: Answer) -> Rollout:
+    """Write down the answer; a rejection leads to rolling back."""
+    return append(world.ledger, rollout, "approval.answered", {"stage": stage, **given.model_dump()}, actor=given.approver)

@@ -1,0 +1,41 @@
+"""Read and write the rollouts of a model in the ledger."""
+
+from typing import Any
+
+from firstflight.errors import RolloutError
+from firstflight.ledger.record import RecordStore
+from firstflight.rollout import Rollout, follow, rollouts, stream
+
+
+def history(ledger: RecordStore, model: str) -> tuple[Rollout, ...]:
+    """Return every rollout of `model`, oldest first."""
+    return rollouts(ledger.read(stream(model)))
+
+
+def current(ledger: RecordStore, model: str) -> Rollout | None:
+    """Return the last rollout of `model`, open or ended."""
+    told = history(ledger, model)
+    return told[-1] if told else None
+
+
+def of_run(ledger: RecordStore, run: str) -> tuple[Rollout, ...]:
+    """Return the rollouts that flow run `run` started, over all models."""
+    models = [name.removeprefix("rollout/") for name in ledger.streams("rollout/")]
+    return tuple(rollout for model in models for rollout in history(ledger, model) if rollout.run == run)
+
+
+def reread(ledger: RecordStore, rollout: Rollout) -> Rollout:
+    """Return `rollout` as its records tell it now."""
+    for told in history(ledger, rollout.model):
+        if told.id == rollout.id:
+            return told
+    raise RolloutError(f"the ledger has no rollout {rollout.id}; is this the database it was started in?")
+
+
+def append(ledger: RecordStore, rollout: Rollout, kind: str, body: dict[str, Any], *, actor: str | None = None) -> Rollout:
+    """Append one record to the rollout and return what follows.
+
+    Raises HeadMovedError when somebody else wrote first: read the rollout again before acting.
+    """
+    record = ledger.append(stream(rollout.model), kind, body, actor=actor or rollout.driver, expect=rollout.head)
+    return follow(rollout, record)

@@ -1,0 +1,118 @@
+"""Begin a rollout, or go on with the one this run began."""
+
+from firstflight.acts.ledger_view import append
+from firstflight.errors import HeadMovedError, ModelNotFoundError, NoStableModelError, RolloutError, RolloutInProgressError
+from firstflight.plans import ABTestPlan, CanaryPlan
+from firstflight.rollout import Arms, Rollout, rollouts, stream
+from firstflight.serving.backend import ServingBackend
+from firstflight.versions import ModelVersion
+from firstflight.world import World
+
+
+def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, arms: Arms, *, run: str) -> Rollout:
+    """Return the rollout of this kind that `run` started, taken over with a new token, or a new one.
+
+    A rollout that `run` started and that has ended is returned as it ended: a resumed run does not
+    begin again. Raises RolloutInProgressError when another run holds the model.
+    """
+    records = world.ledger.read(stream(plan.model))
+    told = rollouts(records)
+    mine = [rollout for rollout in told if rollout.run == run and isinstance(rollout.plan, type(plan))]
+    if mine and mine[-1].final:
+        return mine[-1]
+    if mine:
+        return attach(world, mine[-1], actor=run)
+    if told and not told[-1].final:
+        raise in_progress(told[-1])
+    check_arms(world.backend, arms)
+    ordinal = len(told) + 1
+    body = {
+        "rollout": f"{plan.model}-r{ordinal}",
+        "activity": "ab_test" if isinstance(plan, ABTestPlan) else "canary",
+        "run": run,
+        "plan": plan.model_dump(mode="json"),
+        "arms": arms.model_dump(mode="json"),
+    }
+    head = records[-1].number if records else 0
+    try:
+        record = world.ledger.append(stream(plan.model), "rollout.started", body, actor=run, expect=head)
+    except HeadMovedError:
+        return resume_or_start(world, plan, arms, run=run)
+    return Rollout.started(record)
+
+
+def attach(world: World, rollout: Rollout, *, actor: str) -> Rollout:
+    """Take `rollout` over: the record's number is the new fencing token, older drivers are refused."""
+    return append(world.ledger, rollout, "driver.attached", {"before": rollout.driver}, actor=actor)
+
+
+def in_progress(rollout: Rollout) -> RolloutInProgressError:
+    """The error that says which rollout holds the model, and how to end it."""
+    return RolloutInProgressError(
+        f"{rollout.model} already has rollout {rollout.id} ({rollout.phase}, flow run {rollout.run}, "
+        f"since {rollout.started_at:%Y-%m-%d %H:%M} UTC); one at a time. Let it end, or end it with "
+        f"`firstflight roll-back {rollout.model}`"
+    )
+
+
+def check_arms(backend: ServingBackend, arms: Arms) -> None:
+    """Refuse a rollout whose models are not being served, or that would try the stable model against itself."""
+    stable = arms.stable.served_name
+    if any(candidate.served_name == stable for candidate in arms.candidates):
+        raise RolloutError(f"{stable} is stable already; a rollout needs another version as candidate")
+    wanted = {*arms.names, *([arms.shadow_name] if arms.shadow_name else [])}
+    if missing := sorted(name for name in wanted if not backend.is_ready(name)):
+        raise RolloutError(
+            f"{', '.join(missing)} not ready to serve; served now: {', '.join(sorted(backend.served())) or 'nothing'}. "
+            "Run the deploy flow first"
+        )
+
+
+def canary_arms(world: World, plan: CanaryPlan) -> Arms:
+    """Look up the plan's stable model and candidate in the registry.
+
+    Raises NoStableModelError when the plan names no stable version and there is no champion,
+    ModelNotFoundError when a version does not exist.
+    """
+    stable = world.registry.get(plan.model, plan.stable) if plan.stable else champion(world, plan.model)
+    candidate = world.registry.get(plan.model, plan.candidate or "challenger")
+    return Arms(stable=stable, candidates=(candidate,))
+
+
+def ab_test_arms(world: World, plan: ABTestPlan) -> Arms:
+    """Look up the newest registered version of each of the plan's variants, or the versions it names."""
+    versions = {variant: _version_of(world, plan, variant) for variant in plan.weights}
+    shadow = _version_of(world, plan, plan.shadow) if plan.shadow else None
+    return Arms(
+        stable=versions[plan.control],
+        candidates=tuple(version for variant, version in versions.items() if variant != plan.control),
+        shadow=shadow,
+        shadow_name=shadow_name(shadow) if shadow else None,
+    )
+
+
+def shadow_name(version: ModelVersion) -> str:
+    """Name under which `version` is served once more, as a shadow."""
+    return f"shadow-predictor-v{version.number}"
+
+
+def _version_of(world: World, plan: ABTestPlan, variant: str) -> ModelVersion:
+    if (number := plan.versions.get(variant)) is not None:
+        return world.registry.get(plan.model, number)
+    known = world.registry.versions(plan.model)
+    if not (found := [version for version in known if version.variant == variant]):
+        raise ModelNotFoundError(
+            f"{plan.model} has no version of variant {variant!r}; registered: {', '.join(map(str, known)) or 'nothing'}"
+        )
+    return found[-1]
+
+
+def champion(world: World, model: str) -> ModelVersion:
+    """Return the version that serves `model` now by the registry's word."""
+    try:
+        return world.registry.get(model, "champion")
+    except ModelNotFoundError as error:
+        raise NoStableModelError(
+            f"{model} has no champion, so there is nothing to compare with or to fall back to; name `stable` in "
+            f"the plan, or run a release, which makes a first champion ({error})"
+        ) from error

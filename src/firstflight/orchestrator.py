@@ -1,0 +1,101 @@
+"""What a terminal needs of Prefect's REST API: start a run, follow it, answer it, cancel it.
+
+The library does not import Prefect. Paths and states: https://docs.prefect.io/v3/api-ref/rest-api.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from firstflight.errors import ApprovalRefusedError, FirstflightError, OrchestratorUnavailableError
+from firstflight.values import Value
+
+FINAL_STATES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+
+
+class FlowRun(Value):
+    """A flow run as Prefect reports it."""
+
+    id: UUID
+    name: str
+    state_type: str
+    state_name: str
+    message: str
+    input_keyset: dict[str, str]
+
+    @property
+    def final(self) -> bool:
+        """Whether it will not run again."""
+        return self.state_type in FINAL_STATES
+
+    @property
+    def suspended(self) -> bool:
+        """Whether it waits for a person, its process gone."""
+        return self.state_type == "PAUSED"
+
+
+class Orchestrator:
+    """A client of one Prefect server.
+
+    Every call opens a connection of its own: the server closes idle ones after 5 s, and a reused
+    one would fail. Raises OrchestratorUnavailableError when the server does not answer.
+    """
+
+    def __init__(self, api: str) -> None:
+        self.api = api.rstrip("/")
+
+    def run_page(self, run: UUID | str) -> str:
+        """Address of the run's page, for people."""
+        return f"{self.api.removesuffix('/api')}/runs/flow-run/{run}"
+
+    def start(self, deployment: str, parameters: dict[str, Any]) -> FlowRun:
+        """Create a run of `deployment` (`flow/name`) and return it. Raises FirstflightError when Prefect refuses."""
+        found = self._call("GET", f"/deployments/name/{deployment}")
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        return _flow_run(self._call("POST", f"/deployments/{found['id']}/create_flow_run", body))
+
+    def run(self, run: UUID | str) -> FlowRun:
+        """Return the run as it is now."""
+        return _flow_run(self._call("GET", f"/flow_runs/{run}"))
+
+    def suspended(self) -> tuple[FlowRun, ...]:
+        """Return the runs that wait for a person, newest first."""
+        body = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}, "sort": "START_TIME_DESC", "limit": 50}
+        return tuple(_flow_run(found) for found in self._call("POST", "/flow_runs/filter", body))
+
+    def resume(self, run: UUID | str, answer: dict[str, Any]) -> None:
+        """Answer a suspended run. Raises ApprovalRefusedError with Prefect's reason when it does not take the answer."""
+        result = self._call("POST", f"/flow_runs/{run}/resume", {"run_input": answer})
+        if result["status"] != "ACCEPT":
+            raise ApprovalRefusedError(f"run {run} did not take the answer: {result['details'].get('reason', result)}")
+
+    def cancel(self, run: UUID | str) -> None:
+        """Ask for the run to be cancelled; its worker or, when suspended, the server does so."""
+        self._call("POST", f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}, "force": False})
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        try:
+            response = httpx.request(method, self.api + path, json=body, timeout=15.0)
+        except httpx.TransportError as error:
+            raise OrchestratorUnavailableError(
+                f"Prefect does not answer at {self.api} ({error}); is the stack up? `firstflight status` tells"
+            ) from error
+        if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+            raise OrchestratorUnavailableError(f"Prefect answered {response.status_code} to {method} {path}")
+        if response.is_error:
+            raise FirstflightError(f"Prefect refused {method} {path}: {response.status_code} {response.text[:500]}")
+        return response.json() if response.content else None
+
+
+def _flow_run(found: dict[str, Any]) -> FlowRun:
+    state = found.get("state") or {}
+    keyset = (state.get("state_details") or {}).get("run_input_keyset") or {}
+    return FlowRun(
+        id=found["id"],
+        name=found["name"],
+        state_type=state.get("type") or "PENDING",
+        state_name=state.get("name") or "Pending",
+        message=state.get("message") or "",
+        input_keyset=keyset,
+    )

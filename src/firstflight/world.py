@@ -1,0 +1,46 @@
+"""Everything outside that a rollout touches, opened in one place."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from firstflight.ledger import open_store
+from firstflight.ledger.record import RecordStore
+from firstflight.notify import open_notifier
+from firstflight.notify.notifier import Notifier
+from firstflight.observation.source import MetricSource
+from firstflight.observation.store_source import StoreSource
+from firstflight.registry.mlflow_registry import MlflowRegistry
+from firstflight.registry.registry import ModelRegistry
+from firstflight.serving import ServingBackend, open_backend
+from firstflight.settings import Settings
+
+
+def clock() -> datetime:
+    """The time now, with its zone."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class World:
+    """The clients an act needs; a test puts in-memory ones and a clock of its own."""
+
+    backend: ServingBackend
+    source: MetricSource
+    registry: ModelRegistry
+    ledger: RecordStore
+    notifier: Notifier
+    now: Callable[[], datetime] = clock
+    wait: Callable[[float], None] = time.sleep
+
+
+def open_world(settings: Settings) -> World:
+    """Open the clients that `settings` name."""
+    return World(
+        backend=open_backend(settings),
+        source=StoreSource(settings.database("firstflight")),
+        registry=MlflowRegistry(settings.mlflow_uri),
+        ledger=open_store(settings),
+        notifier=open_notifier(settings),
+    )

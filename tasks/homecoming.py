@@ -1,0 +1,25 @@
+"""Bring traffic home on behalf of a person, or of a run that cannot."""
+
+from prefect import task
+
+from firstflight.acts import homecoming
+from firstflight.rollout import Rollout
+from firstflight.settings import Settings
+from firstflight.world import open_world
+from tasks.options import CALLS_OUT
+from tasks.runs import top_run
+
+
+@task(**CALLS_OUT)
+def bring_home(model: str | None, run: str | None, reason: str) -> list[Rollout]:
+    """End the open rollout of `model`, or those that `run` started; name one of the two."""
+    with open_world(Settings()) as world:
+        if run is not None:
+            return list(homecoming.bring_run_home(world, run, actor=top_run(), reason=reason))
+        return [homecoming.bring_model_home(world, model or "", actor=top_run(), reason=reason)]
+
+
+def bring_run_home(run: str, reason: str) -> None:
+    """The same from a hook, where no run is left to hold a task."""
+    with open_world(Settings()) as world:
+        homecoming.bring_run_home(world, run, actor=f"hook of {run}", reason=reason)

@@ -1,0 +1,24 @@
+"""Options of tasks that call out: retry outages, never answer from a cache."""
+
+from typing import Any
+
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas import State, TaskRun
+from prefect.tasks import Task
+
+from firstflight.errors import Outage
+
+
+def is_outage(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether the task failed because something outside did not answer; a refusal is not tried again."""
+    return isinstance(state.result(raise_on_failure=False), Outage)
+
+
+CALLS_OUT: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay_seconds": [2, 10, 30],
+    "retry_condition_fn": is_outage,
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+}
+"""For calls that read or change the world."""
