@@ -1,0 +1,92 @@
+"""Answer, end and read rollouts from a terminal."""
+
+import json
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from firstflight.acts.homecoming import bring_model_home
+from firstflight.approval import Answer
+from firstflight.errors import ApprovalRefusedError
+from firstflight.ledger import open_store
+from firstflight.orchestrator import Orchestrator
+from firstflight.rollout import stream
+from firstflight.settings import Settings
+from firstflight.story import sentence
+from firstflight.world import open_world
+
+console = Console()
+Run = Annotated[str, typer.Argument(help="Flow run that waits: its id, or `latest`.")]
+As = Annotated[str, typer.Option("--as", help="Who you are; it is kept in the record.")]
+
+
+def approve(run: Run, name: As, comment: Annotated[str, typer.Option(help="Why.")] = "") -> None:
+    """Let a waiting rollout go on to its next stage.
+
+    Exit code 5: the run does not wait, or does not take the answer.
+    """
+    _answer(run, Answer(approver=name, decision="approve", comment=comment))
+
+
+def reject(run: Run, name: As, comment: Annotated[str, typer.Option(help="Why; it is asked for.")]) -> None:
+    """End a waiting rollout: traffic goes back to the stable model.
+
+    Exit code 5: the run does not wait, or does not take the answer.
+    """
+    _answer(run, Answer(approver=name, decision="reject", comment=comment))
+
+
+def roll_back(
+    model: Annotated[str, typer.Argument(help="Model whose open rollout is to end.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the record.")] = "asked for at a terminal",
+    name: As = "terminal",
+) -> None:
+    """Send all of a model's traffic to its stable version, now. Safe at any moment, and twice.
+
+    Works without Prefect, MLflow and Slack. Prints what was, what is, and how it was verified.
+    """
+    settings = Settings()
+    with open_world(settings) as world:
+        before = world.backend.get_traffic(model)
+        rollout = bring_model_home(world, model, actor=name, reason=reason)
+        after = world.backend.get_traffic(model)
+    console.print(f"was:      {before}")
+    console.print(f"is:       {after}")
+    console.print(f"verified: read back from the router; rollout {rollout.id} is {rollout.phase}")
+
+
+def history(
+    model: Annotated[str, typer.Argument(help="Registered model.")],
+    last: Annotated[int, typer.Option(help="How many records, newest last.")] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON record a line.")] = False,
+) -> None:
+    """Print what happened to a model: every record of its rollouts."""
+    records = open_store(Settings()).read(stream(model))[-last:]
+    if as_json:
+        for record in records:
+            typer.echo(json.dumps(record.model_dump(mode="json")))
+        return
+    table = Table("at (UTC)", "who", "what", title=f"{model}: {len(records)} records")
+    for record in records:
+        table.add_row(f"{record.at:%Y-%m-%d %H:%M:%S}", record.actor, sentence(record))
+    console.print(table)
+
+
+def _answer(run: str, answer: Answer) -> None:
+    orchestrator = Orchestrator(Settings().prefect_api)
+    found = _waiting(orchestrator, run)
+    orchestrator.resume(found, answer.model_dump())
+    console.print(f"{answer.approver}: {answer.decision} taken by run {found}; it goes on within seconds")
+
+
+def _waiting(orchestrator: Orchestrator, run: str) -> str:
+    waiting = orchestrator.suspended()
+    if run == "latest" and waiting:
+        return str(waiting[0].id)
+    if any(str(one.id) == run for one in waiting):
+        return str(UUID(run))
+    listed = ", ".join(f"{one.id} ({one.name})" for one in waiting) or "none"
+    raise ApprovalRefusedError(f"run {run!r} does not wait for an answer; runs that do: {listed}")

@@ -1,0 +1,75 @@
+"""What a run leaves on Prefect's pages: progress while it goes, a decision table per stage."""
+
+from typing import Any
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+
+from firstflight.decision import Decision, Verdict
+from firstflight.plans import ABTestPlan
+from firstflight.rollout import Rollout
+from firstflight.samples import Look
+
+
+class Progress:
+    """The rollout's progress bar, and the table of the stage when it is decided.
+
+    The bar is one artifact, updated in place once a minute and when a stage ends: a row for each check
+    would be hundreds a rollout.
+    """
+
+    def __init__(self, rollout: Rollout) -> None:
+        self.rollout = rollout
+        self._artifact: UUID | None = None
+        self._updated_at: float = 0.0
+
+    def update(self, look: Look, decision: Decision) -> None:
+        """Show the check; a decided stage also leaves its table."""
+        decided = decision.verdict is not Verdict.CONTINUE
+        if self._artifact is None:
+            key = f"progress-{self.rollout.id}"
+            self._artifact = create_progress_artifact(self._percent(look, decided=False), key=key, description=_title(self.rollout))
+        if decided or look.at.timestamp() - self._updated_at >= 60:  # noqa: PLR2004 - a minute, as the class says
+            update_progress_artifact(self._artifact, progress=self._percent(look, decided=decided))
+            self._updated_at = look.at.timestamp()
+        if decided:
+            create_table_artifact(
+                key=f"decision-{self.rollout.id}-{look.stage}",
+                table=decision_table(decision),
+                description=f"**{decision.verdict}** at {look.stage} %\n\n" + "\n".join(f"- {reason}" for reason in decision.reasons),
+            )
+
+    def _percent(self, look: Look, *, decided: bool) -> float:
+        if isinstance(self.rollout.plan, ABTestPlan):
+            return 100.0 if decided else 50.0
+        stages = self.rollout.plan.stages
+        done = len(self.rollout.passed) + decided
+        within = min(1.0, look.stage_elapsed / self.rollout.plan.stage_seconds)
+        return round(100.0 * min(1.0, (done + (0.0 if decided else within)) / len(stages)), 1)
+
+
+def decision_table(decision: Decision) -> list[dict[str, Any]]:
+    """One row for each metric: both arms, the interval, the limit and the evidence."""
+    return [
+        {
+            "metric": row.metric,
+            "status": row.status,
+            "stable": _figure(row.stable),
+            "candidate": _figure(row.candidate),
+            f"interval ({row.interval_of})": f"{_figure(row.low)} to {_figure(row.high)}",
+            "limit": _figure(row.limit),
+            "margin": _figure(row.margin),
+            "log e of harm / needed": f"{_figure(row.log_e_rollback)} / {_figure(row.log_threshold_rollback)}",
+            "requests or units": f"{row.n_stable} / {row.n_candidate}",
+        }
+        for row in decision.metrics
+    ]
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _title(rollout: Rollout) -> str:
+    tried = ", ".join(version.served_name for version in rollout.arms.candidates)
+    return f"{rollout.id}: {tried} against {rollout.arms.stable.served_name}"

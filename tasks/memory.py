@@ -1,0 +1,29 @@
+"""What a run has already done, so that a resumed run does not do it again."""
+
+from typing import Any
+
+from prefect import task
+
+from firstflight.settings import Settings
+from firstflight.world import open_world
+from tasks.options import CALLS_OUT
+from tasks.runs import top_run
+
+
+@task(**CALLS_OUT)
+def recall(what: str) -> dict[str, Any] | None:
+    """Return what this run kept under `what`, or None when it has not come so far."""
+    with open_world(Settings()) as world:
+        kept = [record.body for record in world.ledger.read(_stream()) if record.kind == what]
+        return kept[-1] if kept else None
+
+
+@task(**CALLS_OUT)
+def keep(what: str, body: dict[str, Any]) -> None:
+    """Write down that this run has done `what`."""
+    with open_world(Settings()) as world:
+        world.ledger.append(_stream(), what, body, actor=top_run())
+
+
+def _stream() -> str:
+    return f"release/{top_run()}"
