@@ -43,6 +43,7 @@ def perform(rollout: Rollout, act: Act) -> Rollout:
             return _follow(rollout, rollouts.compare(rollout) if _is_ab_test(rollout) else rollouts.observe(rollout))
         case AwaitApproval(stage=stage):
             rollout = approval.ask(rollout, stage)
+            notices.approval_wanted(rollout, stage)
             return approval.record_answer(rollout, stage, approval.wait_for_answer(rollout, stage))
         case Promote():
             return rollouts.promote(rollout)

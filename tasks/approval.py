@@ -18,15 +18,13 @@ from tasks.runs import page
 @task(**CALLS_OUT)
 def ask(rollout: Rollout, stage: int) -> Rollout:
     """Write down that a person is asked, and tell people where to answer."""
-    with open_world(Settings()) as world:
-        return approve.ask(world, rollout, stage, page())
+    return approve.ask(open_world(Settings()), rollout, stage, page())
 
 
 @task(**CALLS_OUT)
 def record_answer(rollout: Rollout, stage: int, answer: Answer) -> Rollout:
     """Write down who answered what."""
-    with open_world(Settings()) as world:
-        return approve.answer(world, rollout, stage, answer)
+    return approve.answer(open_world(Settings()), rollout, stage, answer)
 
 
 def wait_for_answer(rollout: Rollout, stage: int) -> Answer:

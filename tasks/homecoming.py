@@ -13,13 +13,12 @@ from tasks.runs import top_run
 @task(**CALLS_OUT)
 def bring_home(model: str | None, run: str | None, reason: str) -> list[Rollout]:
     """End the open rollout of `model`, or those that `run` started; name one of the two."""
-    with open_world(Settings()) as world:
-        if run is not None:
-            return list(homecoming.bring_run_home(world, run, actor=top_run(), reason=reason))
-        return [homecoming.bring_model_home(world, model or "", actor=top_run(), reason=reason)]
+    world = open_world(Settings())
+    if run is not None:
+        return list(homecoming.bring_run_home(world, run, actor=top_run(), reason=reason))
+    return [homecoming.bring_model_home(world, model or "", actor=top_run(), reason=reason)]
 
 
 def bring_run_home(run: str, reason: str) -> None:
     """The same from a hook, where no run is left to hold a task."""
-    with open_world(Settings()) as world:
-        homecoming.bring_run_home(world, run, actor=f"hook of {run}", reason=reason)
+    homecoming.bring_run_home(open_world(Settings()), run, actor=f"hook of {run}", reason=reason)

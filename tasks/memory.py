@@ -13,16 +13,16 @@ from tasks.runs import top_run
 @task(**CALLS_OUT)
 def recall(what: str) -> dict[str, Any] | None:
     """Return what this run kept under `what`, or None when it has not come so far."""
-    with open_world(Settings()) as world:
-        kept = [record.body for record in world.ledger.read(_stream()) if record.kind == what]
-        return kept[-1] if kept else None
+    world = open_world(Settings())
+    kept = [record.body for record in world.ledger.read(_stream()) if record.kind == what]
+    return kept[-1] if kept else None
 
 
 @task(**CALLS_OUT)
 def keep(what: str, body: dict[str, Any]) -> None:
     """Write down that this run has done `what`."""
-    with open_world(Settings()) as world:
-        world.ledger.append(_stream(), what, body, actor=top_run())
+    world = open_world(Settings())
+    world.ledger.append(_stream(), what, body, actor=top_run())
 
 
 def _stream() -> str:

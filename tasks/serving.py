@@ -14,20 +14,19 @@ from tasks.runs import top_run
 @task(**CALLS_OUT)
 def deploy_version(model: str, number: int) -> str:
     """Serve one version and return its served name."""
-    with open_world(Settings()) as world:
-        return deploying.deploy(world, world.registry.get(model, number))
+    world = open_world(Settings())
+    return deploying.deploy(world, world.registry.get(model, number))
 
 
 @task(**CALLS_OUT)
 def deploy_shadow(model: str, number: int) -> str:
     """Serve one version once more, as a shadow."""
-    with open_world(Settings()) as world:
-        version = world.registry.get(model, number)
-        return deploying.deploy(world, version, shadow_name(version))
+    world = open_world(Settings())
+    version = world.registry.get(model, number)
+    return deploying.deploy(world, version, shadow_name(version))
 
 
 @task(**CALLS_OUT)
 def ensure_champion(first: ModelVersion) -> ModelVersion:
     """Return the champion, served and with its traffic; `first` when there was none."""
-    with open_world(Settings()) as world:
-        return deploying.ensure_champion(world, first, actor=top_run())
+    return deploying.ensure_champion(open_world(Settings()), first, actor=top_run())

@@ -23,7 +23,7 @@ from pydantic import AwareDatetime, Field
 from firstflight.errors import RolloutError
 from firstflight.ledger.record import Record
 from firstflight.plans import ABTestPlan, CanaryPlan
-from firstflight.traffic import TrafficSplit
+from firstflight.traffic import Percent, TrafficSplit
 from firstflight.values import Value
 from firstflight.versions import ModelVersion
 
@@ -53,6 +53,7 @@ class Arms(Value):
     candidates: tuple[ModelVersion, ...] = ()
     shadow: ModelVersion | None = None
     shadow_name: str | None = None
+    weights: dict[str, Percent] = Field(default={}, description="Of an A/B test: served name → share of traffic.")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,10 +97,8 @@ class Rollout(Value):
     def split_at(self, stage: int) -> TrafficSplit:
         """The split that belongs to `stage`."""
         if isinstance(self.plan, ABTestPlan):
-            stable, plan = self.arms.stable, self.plan
-            weights = {version.served_name: plan.weights[version.variant] for version in self.arms.candidates}
-            weights[stable.served_name] = 100 - sum(weights.values())
-            return TrafficSplit(stable=stable.served_name, weights=weights, shadow=self.arms.shadow_name)
+            arms = self.arms
+            return TrafficSplit(stable=arms.stable.served_name, weights=arms.weights, shadow=arms.shadow_name)
         return TrafficSplit.canary(self.arms.stable.served_name, self.candidate.served_name, stage)
 
     @property

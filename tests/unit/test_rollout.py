@@ -97,8 +97,9 @@ def test_a_healthy_canary_climbs_every_stage_and_asks_where_the_plan_says() -> N
 def test_an_ab_test_ends_at_its_control() -> None:
     """One split, one comparison, and traffic goes back."""
     plan = ABTestPlan(model="m", weights={"baseline": 80, "lightweight": 20}, shadow=None)
-    rollout = Rollout.started(started(plan))
-    assert TrafficSplit(stable="baseline-predictor-v1", weights={"lightweight-predictor-v2": 20, "baseline-predictor-v1": 80}) == rollout.split_at(20)
+    weights = {"lightweight-predictor-v2": 20, "baseline-predictor-v1": 80}
+    rollout = Rollout.started(started(plan, ARMS.model_copy(update={"weights": weights})))
+    assert TrafficSplit(stable="baseline-predictor-v1", weights=weights) == rollout.split_at(20)
     for act in (EnterStage(stage=20), Observe(stage=20), Conclude()):
         assert act == next_act(rollout)
         rollout = perform(rollout, act)

@@ -18,6 +18,6 @@ def enter_stage(world: World, rollout: Rollout, stage: int) -> Rollout:
     return append(world.ledger, rollout, "stage.entered", {"stage": stage, "split": reported.model_dump(mode="json")})
 
 
-def pass_stage(world: World, rollout: Rollout, stage: int, reasons: tuple[str, ...]) -> Rollout:
-    """Write down that `stage` is good."""
-    return append(world.ledger, rollout, "stage.passed", {"stage": stage, "reasons": list(reasons)})
+def pass_stage(world: World, rollout: Rollout, reasons: tuple[str, ...]) -> Rollout:
+    """Write down that the stage the rollout is in is good."""
+    return append(world.ledger, rollout, "stage.passed", {"stage": rollout.stage, "reasons": list(reasons)})

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from firstflight.decision import Decision
 from firstflight.errors import RolloutError
 from firstflight.ledger.record import RecordStore
-from firstflight.rollout import Rollout, follow, rollouts, stream
+from firstflight.rollout import Rollout, checks_stream, follow, rollouts, stream
+from firstflight.samples import Look
 
 
 def history(ledger: RecordStore, model: str) -> tuple[Rollout, ...]:
@@ -30,6 +32,15 @@ def reread(ledger: RecordStore, rollout: Rollout) -> Rollout:
         if told.id == rollout.id:
             return told
     raise RolloutError(f"the ledger has no rollout {rollout.id}; is this the database it was started in?")
+
+
+def checks(ledger: RecordStore, rollout: Rollout) -> tuple[tuple[Look, Decision], ...]:
+    """Return every check of `rollout`, oldest first: the look and what was decided on it."""
+    return tuple(
+        (Look.model_validate(record.body["look"]), Decision.model_validate(record.body["decision"]))
+        for record in ledger.read(checks_stream(rollout))
+        if record.kind == "check"
+    )
 
 
 def append(ledger: RecordStore, rollout: Rollout, kind: str, body: dict[str, Any], *, actor: str | None = None) -> Rollout:

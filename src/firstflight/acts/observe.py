@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from firstflight.acts.ledger_view import reread
+from firstflight.acts.ledger_view import checks, reread
 from firstflight.decision import Decision, Evidence, Verdict, judge, start, update
 from firstflight.observation.source import MetricSource
-from firstflight.plans import CanaryPlan
+from firstflight.errors import RolloutError
+from firstflight.plans import ABTestPlan, CanaryPlan
 from firstflight.rollout import Rollout, checks_stream
 from firstflight.samples import Look, Window
 from firstflight.traffic import TrafficSplit
@@ -18,12 +19,15 @@ SETTLE_SECONDS = 1.0
 OnCheck = Callable[[Look, Decision], None]
 
 
-def observe(world: World, rollout: Rollout, plan: CanaryPlan, on_check: OnCheck) -> Decision | None:
+def observe(world: World, rollout: Rollout, on_check: OnCheck) -> Decision | None:
     """Check every `plan.check_seconds` until the verdict is not CONTINUE, and return the decision.
 
     Each check is recorded with the look it judged, so the evidence survives this process and can be
     replayed. Returns None when somebody else moved the rollout: read it again before acting.
     """
+    plan = rollout.plan
+    if isinstance(plan, ABTestPlan):
+        raise RolloutError(f"{rollout.id} is an A/B test: it is compared, not observed stage by stage")
     stable, candidate = rollout.arms.stable.served_name, rollout.candidate.served_name
     evidence, last = recall(world, rollout, plan)
     while True:
@@ -45,8 +49,7 @@ def recall(world: World, rollout: Rollout, plan: CanaryPlan) -> tuple[Evidence, 
     """Return the evidence of every recorded check, and the moment up to which traffic has been looked at."""
     evidence = start(plan, rollout.arms.stable.served_name, rollout.candidate.served_name)
     last = (rollout.stage_started_at or rollout.started_at) + timedelta(seconds=SETTLE_SECONDS)
-    for record in world.ledger.read(checks_stream(rollout)):
-        look = Look.model_validate(record.body["look"])
+    for look, _ in checks(world.ledger, rollout):
         evidence = update(plan, evidence, look)
         last = max(last, look.window.until)
     return evidence, last

@@ -1,5 +1,8 @@
 """Begin a rollout, or go on with the one this run began."""
 
+from collections.abc import Callable
+from contextlib import suppress
+
 from firstflight.acts.ledger_view import append
 from firstflight.errors import HeadMovedError, ModelNotFoundError, NoStableModelError, RolloutError, RolloutInProgressError
 from firstflight.plans import ABTestPlan, CanaryPlan
@@ -9,7 +12,17 @@ from firstflight.versions import ModelVersion
 from firstflight.world import World
 
 
-def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, arms: Arms, *, run: str) -> Rollout:
+def start_canary(world: World, plan: CanaryPlan, *, run: str) -> Rollout:
+    """Start the canary of `plan`, or go on with the one `run` started."""
+    return resume_or_start(world, plan, lambda: canary_arms(world, plan), run=run)
+
+
+def start_ab_test(world: World, plan: ABTestPlan, *, run: str) -> Rollout:
+    """Start the A/B test of `plan`, or go on with the one `run` started."""
+    return resume_or_start(world, plan, lambda: ab_test_arms(world, plan), run=run)
+
+
+def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, find_arms: Callable[[], Arms], *, run: str) -> Rollout:
     """Return the rollout of this kind that `run` started, taken over with a new token, or a new one.
 
     A rollout that `run` started and that has ended is returned as it ended: a resumed run does not
@@ -24,6 +37,7 @@ def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, arms: Arms, *, 
         return attach(world, mine[-1], actor=run)
     if told and not told[-1].final:
         raise in_progress(told[-1])
+    arms = find_arms()
     check_arms(world.backend, arms)
     ordinal = len(told) + 1
     body = {
@@ -37,7 +51,7 @@ def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, arms: Arms, *, 
     try:
         record = world.ledger.append(stream(plan.model), "rollout.started", body, actor=run, expect=head)
     except HeadMovedError:
-        return resume_or_start(world, plan, arms, run=run)
+        return resume_or_start(world, plan, find_arms, run=run)
     return Rollout.started(record)
 
 
@@ -80,7 +94,10 @@ def canary_arms(world: World, plan: CanaryPlan) -> Arms:
 
 
 def ab_test_arms(world: World, plan: ABTestPlan) -> Arms:
-    """Look up the newest registered version of each of the plan's variants, or the versions it names."""
+    """Look up the versions of the plan's arms: those it names, else the newest of each variant.
+
+    The control is the version the plan names, else the champion, else the newest of its variant.
+    """
     versions = {variant: _version_of(world, plan, variant) for variant in plan.weights}
     shadow = _version_of(world, plan, plan.shadow) if plan.shadow else None
     return Arms(
@@ -88,6 +105,7 @@ def ab_test_arms(world: World, plan: ABTestPlan) -> Arms:
         candidates=tuple(version for variant, version in versions.items() if variant != plan.control),
         shadow=shadow,
         shadow_name=shadow_name(shadow) if shadow else None,
+        weights={versions[variant].served_name: percent for variant, percent in plan.weights.items()},
     )
 
 
@@ -99,6 +117,9 @@ def shadow_name(version: ModelVersion) -> str:
 def _version_of(world: World, plan: ABTestPlan, variant: str) -> ModelVersion:
     if (number := plan.versions.get(variant)) is not None:
         return world.registry.get(plan.model, number)
+    if variant == plan.control:
+        with suppress(ModelNotFoundError):
+            return world.registry.get(plan.model, "champion")
     known = world.registry.versions(plan.model)
     if not (found := [version for version in known if version.variant == variant]):
         raise ModelNotFoundError(

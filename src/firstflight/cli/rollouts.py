@@ -48,11 +48,10 @@ def roll_back(
 
     Works without Prefect, MLflow and Slack. Prints what was, what is, and how it was verified.
     """
-    settings = Settings()
-    with open_world(settings) as world:
-        before = world.backend.get_traffic(model)
-        rollout = bring_model_home(world, model, actor=name, reason=reason)
-        after = world.backend.get_traffic(model)
+    world = open_world(Settings())
+    before = world.backend.get_traffic(model)
+    rollout = bring_model_home(world, model, actor=name, reason=reason)
+    after = world.backend.get_traffic(model)
     console.print(f"was:      {before}")
     console.print(f"is:       {after}")
     console.print(f"verified: read back from the router; rollout {rollout.id} is {rollout.phase}")

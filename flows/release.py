@@ -1,0 +1,63 @@
+"""The whole chain: train → deploy → A/B test → canary → promote."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas import State
+
+from firstflight.comparison import choose
+from firstflight.plans import ABTestPlan, CanaryPlan, DeployPlan, ReleasePlan
+from firstflight.release import Trained, ab_test_after, canary_after
+from firstflight.rollout import Rollout
+from firstflight.versions import ModelVersion
+from flows.ab_test import ab_test
+from flows.canary import drive
+from flows.deploy import deploy
+from flows.roll_back import bring_run_home
+from flows.train import train
+from tasks import memory, reports, rollouts, serving
+
+
+@flow(on_failure=[bring_run_home], on_crashed=[bring_run_home], on_cancellation=[bring_run_home])
+def release(plan: ReleasePlan) -> State[Any]:
+    """Train variants, serve those that pass the gate, compare them live, and canary the best one.
+
+    The run suspends for approval and starts again from the top: what it has done is kept in the
+    ledger, so nothing is trained, deployed or compared twice. It contains the canary's steps itself,
+    since only a run that a person started can suspend.
+    """
+    trained = trained_variants(plan)
+    champion = serving.ensure_champion(trained.variants[plan.first_champion].version)
+    if (test := ab_test_after(plan.ab_test, trained, champion)) is None:
+        return reports.kept_champion("no variant passed the offline gate", champion, trained)
+    winner = compared_variants(test, trained)
+    if winner is None:
+        return reports.kept_champion("the A/B test recommends none of the variants", champion, trained)
+    rollout = canaried(canary_after(plan.canary, winner, champion))
+    reports.write_release_report(rollout, trained)
+    return reports.outcome(rollout)
+
+
+def trained_variants(plan: ReleasePlan) -> Trained:
+    """Train, or recall what this run has trained."""
+    if (kept := memory.recall("trained")) is not None:
+        return Trained.model_validate(kept)
+    trained = train(plan.training)
+    memory.keep("trained", trained.model_dump(mode="json"))
+    return trained
+
+
+def compared_variants(test: ABTestPlan, trained: Trained) -> ModelVersion | None:
+    """Deploy and compare, or recall what this run has found; return the version to canary, if any."""
+    if (kept := memory.recall("compared")) is None:
+        numbers = tuple(sorted(set(test.versions.values())))
+        deploy(DeployPlan(model=test.model, versions=numbers, shadow=test.versions.get(test.shadow or "")))
+        comparison = rollouts.comparison_of(ab_test(test))
+        kept = {"chosen": choose(comparison) if comparison else None}
+        memory.keep("compared", kept)
+    return trained.variants[kept["chosen"]].version if kept["chosen"] else None
+
+
+def canaried(plan: CanaryPlan) -> Rollout:
+    """Drive the canary's rollout to its end, from wherever it stands."""
+    return drive(rollouts.begin_canary(plan))

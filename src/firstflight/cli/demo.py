@@ -1,0 +1,160 @@
+"""The whole story on one machine: a release that is promoted, then a broken candidate that is brought home."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+import yaml
+from rich.console import Console
+from rich.prompt import Prompt
+from rich.table import Table
+
+from firstflight.acts.harm import harm_of
+from firstflight.acts.ledger_view import history
+from firstflight.acts.start import champion
+from firstflight.approval import Answer
+from firstflight.cli.stack import bring_up
+from firstflight.cli.watch import follow
+from firstflight.errors import FirstflightError
+from firstflight.ledger import open_store
+from firstflight.orchestrator import FlowRun, Orchestrator
+from firstflight.plans import CanaryPlan, ReleasePlan
+from firstflight.report.wording import duration
+from firstflight.rollout import Phase, Rollout
+from firstflight.serving.runtime.faults import Fault
+from firstflight.settings import Settings
+from firstflight.stack import local
+from firstflight.stack.environment import environment
+from firstflight.training.faulty import with_fault
+from firstflight.versions import ModelVersion
+from firstflight.world import World, open_world
+
+FAULTS: dict[str, Fault] = {
+    "errors": Fault(kind="errors", share=0.3),
+    "latency": Fault(kind="latency", share=1.0, milliseconds=400),
+    "inverted": Fault(kind="inverted"),
+}
+RATE = 100.0
+console = Console()
+
+
+def demo(
+    approve: Annotated[Literal["ask", "auto"], typer.Option(help="Who answers for the person: you, or `auto`.")] = "ask",
+    fault: Annotated[Literal["errors", "latency", "inverted"], typer.Option(help="What breaks in the last act.")] = "errors",
+) -> None:
+    """Train, deploy, A/B test, canary, approve and promote on real market data; then break something.
+
+    Uses a stack and a home of its own (`.firstflight/demo`), which stays up for you to look at:
+    `firstflight down` ends it. An earlier demo's home is moved aside, not deleted.
+    Exit code 1: the story did not end as it should.
+    """
+    settings = demo_settings(Settings())
+    os.environ.update(environment(settings))
+    console.rule("[bold]1 · the local stack")
+    bring_up(settings)
+    plan = ReleasePlan.model_validate(read_plan(settings.project / "deployments" / "plans" / "demo-release.yaml"))
+    orchestrator, ledger = Orchestrator(settings.prefect_api), open_store(settings)
+
+    def answer(run: FlowRun) -> None:
+        given = person() if approve == "ask" else Answer(approver="demo", decision="approve", comment="answered by --approve auto")
+        orchestrator.resume(run.id, given.model_dump())
+
+    def run_to_end(deployment: str, parameters: dict[str, Any]) -> FlowRun:
+        started = orchestrator.start(deployment, parameters)
+        console.print(f"run {orchestrator.run_page(started.id)}", highlight=False)
+        return follow(orchestrator, ledger, str(started.id), console, settings.mlflow_uri, answer)
+
+    with live_traffic(settings, plan.canary.model):
+        console.rule("[bold]2 · a release: train, deploy, A/B test, canary, approve, promote")
+        released = run_to_end("release/release", {"plan": plan.model_dump(mode="json")})
+        console.print(f"[bold]{released.state_name}[/bold]: {released.message}")
+        console.rule(f"[bold]3 · a candidate that is really broken ({fault})")
+        world = open_world(settings)
+        broken = register_broken(world, champion(world, plan.canary.model), FAULTS[fault])
+        run_to_end("deploy/deploy", {"plan": {"model": broken.model, "versions": [broken.number]}})
+        canary = plan.canary.model_copy(update={"candidate": broken.number})
+        caught = run_to_end("canary/canary", {"plan": canary.model_dump(mode="json")})
+        console.print(f"[bold]{caught.state_name}[/bold]: {caught.message}")
+    console.rule("[bold]what happened")
+    told = history(ledger, plan.canary.model)
+    console.print(story(world, told))
+    console.print(f"Prefect  {settings.prefect_api.removesuffix('/api')}", highlight=False)
+    console.print(f"MLflow   {settings.mlflow_uri}", highlight=False)
+    for report in sorted((settings.home / "reports").glob("*.html")):
+        console.print(f"report   {report}", highlight=False, soft_wrap=True)
+    console.print(f"The stack stays up; `FIRSTFLIGHT_HOME={settings.home} firstflight down` ends it and loses nothing.", highlight=False)
+    if told[-1].phase is not Phase.ROLLED_BACK or released.state_type != "COMPLETED":
+        raise FirstflightError(f"the demo's story did not end as it should: {released.state_name}, {told[-1].phase}")
+
+
+def demo_settings(settings: Settings) -> Settings:
+    """The settings of the demo's own stack; a home that an earlier demo used is moved aside."""
+    home = settings.home / "demo"
+    if home.exists():
+        local.down(settings.model_copy(update={"home": home}))
+        aside = home.with_name(f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+        shutil.move(home, aside)
+        console.print(f"the earlier demo is kept in {aside}", highlight=False)
+    return settings.model_copy(update={"home": home})
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """Read a plan from a YAML file."""
+    plan: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return plan
+
+
+def person() -> Answer:
+    """Ask the person at the terminal."""
+    console.print("[bold yellow]The rollout waits for you[/bold yellow] (Prefect's page asks the same).")
+    decision = Prompt.ask("approve or reject?", choices=["approve", "reject"], console=console)
+    name = Prompt.ask("who are you?", console=console) or "somebody"
+    return Answer.model_validate({"approver": name, "decision": decision, "comment": Prompt.ask("why?", default="", console=console)})
+
+
+@contextmanager
+def live_traffic(settings: Settings, model: str) -> Iterator[None]:
+    """Replay held-out days as live requests, in a process of its own, for as long as the block runs."""
+    command = [sys.executable, "-m", "firstflight.cli.main", "replay", model, "--rate", str(RATE), "--json"]
+    log = settings.home / "replay.log"
+    with log.open("w") as sink, subprocess.Popen(command, stdout=sink, stderr=sink, cwd=settings.project) as replay:
+        try:
+            yield
+        finally:
+            replay.terminate()
+            replay.wait(timeout=30)
+
+
+def register_broken(world: World, good: ModelVersion, fault: Fault) -> ModelVersion:
+    """Register a copy of `good` whose runtime misbehaves as `fault` says."""
+    with tempfile.TemporaryDirectory(prefix="firstflight-") as folder:
+        artifact = world.registry.fetch(good, Path(folder) / "good")
+        broken = with_fault(artifact, fault, Path(folder) / "broken")
+        return world.registry.register(good.model, good.variant, broken, {"fault": fault.kind})
+
+
+def story(world: World, told: tuple[Rollout, ...]) -> Table:
+    """One line for each rollout: what was tried, how it ended, why, and what it cost."""
+    table = Table("rollout", "tried", "against", "ended", "took", "harmed", "why", show_lines=True)
+    for rollout in told:
+        harm = harm_of(world, rollout)
+        lasted = (rollout.ended_at - rollout.started_at).total_seconds() if rollout.ended_at else None
+        caught = f"\nhome {duration(harm.seconds)} after the first harm" if harm.seconds and rollout.phase is Phase.ROLLED_BACK else ""
+        table.add_row(
+            rollout.id,
+            "\n".join(version.served_name for version in rollout.arms.candidates),
+            rollout.arms.stable.served_name,
+            str(rollout.phase) + caught,
+            duration(lasted) if lasted is not None else "–",
+            "–" if harm.requests is None else str(harm.requests),
+            "\n".join(rollout.reasons[:2]),
+        )
+    return table

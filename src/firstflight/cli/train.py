@@ -1,0 +1,88 @@
+"""Train variants from a terminal, without the orchestrator."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from firstflight.data.market import load_market
+from firstflight.plans import TrainingPlan
+from firstflight.registry.mlflow_registry import MlflowRegistry
+from firstflight.registry.mlflow_tracker import MlflowTracker
+from firstflight.settings import Settings
+from firstflight.training.fit import Epoch
+from firstflight.training.provenance import git_commit
+from firstflight.training.side_by_side import train_side_by_side
+from firstflight.training.trained import TrainedVariant
+from firstflight.training.variants import VariantName
+
+
+class EpochBars:
+    """One bar per variant that grows with its epochs; used as `with EpochBars(plan, console) as bars`."""
+
+    def __init__(self, plan: TrainingPlan, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<12}"),
+            BarColumn(),
+            TextColumn("epoch {task.completed:.0f}/{task.total:.0f}  {task.fields[loss]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._bars: dict[VariantName, TaskID] = {
+            variant: self._progress.add_task(variant, total=plan.max_epochs, loss="starting")
+            for variant in plan.variants
+        }
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, variant: VariantName, epoch: Epoch) -> None:
+        """Move the bar of `variant` to `epoch`; safe from any thread."""
+        loss = f"loss {epoch.validation_loss:.4f}, AUC {epoch.validation_auc:.4f} (validation)"
+        self._progress.update(self._bars[variant], completed=epoch.number, loss=loss)
+
+
+def train(
+    epochs: Annotated[int, typer.Option(help="Most epochs for a variant.")] = TrainingPlan().max_epochs,
+    seed: Annotated[int, typer.Option(help="Seed of every random number.")] = TrainingPlan().seed,
+) -> None:
+    """Train the three variants side by side and register them in MLflow; moves no alias and no traffic."""
+    settings, console = Settings(), Console()
+    plan = TrainingPlan(max_epochs=epochs, seed=seed)
+    tracker, registry = MlflowTracker(settings.mlflow_uri), MlflowRegistry(settings.mlflow_uri)
+    market = load_market(fear_file=settings.fear_index_file)
+    folder = settings.home / "artifacts" / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    with EpochBars(plan, console) as bars:
+        trained = train_side_by_side(
+            plan, market, folder, tracker, commit=git_commit(settings.project), on_epoch=bars.show
+        )
+    for one in trained:
+        version = registry.register(one.model, one.variant, one.artifact, one.tags)
+        console.print(f"registered {version}")
+    console.print(figures(trained))
+
+
+def figures(trained: tuple[TrainedVariant, ...]) -> Table:
+    """Return the table of what was trained: the gate's part first, the untouched test part beside it."""
+    table = Table("variant", "gate", "AUC", "MCC", "Brier", "Sharpe", "test AUC", "test Sharpe", "CPU s")
+    for one in trained:
+        v, t = one.validation, one.test
+        table.add_row(
+            one.variant,
+            "passed" if one.gate.passed else "refused",
+            f"{v.scores.auc:.4f}",
+            f"{v.scores.mcc:+.4f}",
+            f"{v.scores.brier:.4f}",
+            f"{v.trading.sharpe:.2f}",
+            f"{t.scores.auc:.4f}",
+            f"{t.trading.sharpe:.2f}",
+            f"{one.cpu_seconds:.0f}",
+        )
+    return table

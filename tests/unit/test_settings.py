@@ -1,0 +1,76 @@
+"""Settings: where values come from, and the addresses made of them."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from firstflight.settings import Ports, Settings
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of the person who runs the tests is seen."""
+    for variable in ("HOME", "PROJECT", "DATABASE_URL", "SERVING_PYTHON", "ENVIRONMENT"):
+        monkeypatch.delenv(f"FIRSTFLIGHT_{variable}", raising=False)
+
+
+def test_folders_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative home means one below the folder where the command was given."""
+    monkeypatch.chdir(tmp_path)
+
+    assert tmp_path / ".firstflight" == Settings().home
+
+
+def test_serving_python_stands_beside_the_project(tmp_path: Path) -> None:
+    """By default the serving environment is the project's own."""
+    assert tmp_path / ".venv-serving/bin/python" == Settings(project=tmp_path).serving_python
+
+
+def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable wins over the environment's TOML file, which wins over the default."""
+    folder = tmp_path / "deployments" / "environments"
+    folder.mkdir(parents=True)
+    (folder / "local.toml").write_text('slack_channel = "from-file"\ngateway_profile = "seldon"\n')
+    monkeypatch.setenv("FIRSTFLIGHT_PROJECT", str(tmp_path))
+    monkeypatch.setenv("FIRSTFLIGHT_SLACK_CHANNEL", "from-variable")
+
+    settings = Settings()
+
+    assert settings.slack_channel == "from-variable"
+    assert settings.gateway_profile == "seldon"
+
+
+def test_the_stacks_own_database_is_a_socket_below_home(tmp_path: Path) -> None:
+    """Without a URL the database is reached through a socket, never through a port."""
+    assert "postgresql://postgres@/mlflow?host=/srv/home/postgres" == Settings(home=Path("/srv/home")).database(
+        "mlflow"
+    )
+
+
+@pytest.mark.parametrize(
+    ("scheme", "wanted"),
+    [
+        ("postgresql", "postgresql://ada:p%40ss@db:5433/prefect?sslmode=require"),
+        ("postgresql+asyncpg", "postgresql+asyncpg://ada:p%40ss@db:5433/prefect?ssl=require"),
+    ],
+)
+def test_a_server_of_ones_own_keeps_its_parts(scheme: str, wanted: str) -> None:
+    """User, password, host, port and options stay; the database's name and the driver are set."""
+    settings = Settings(database_url="postgresql://ada:p%40ss@db:5433/any?sslmode=require")  # type: ignore[arg-type]  # pydantic wraps it
+
+    assert wanted == settings.database("prefect", scheme)
+
+
+def test_secrets_are_not_shown() -> None:
+    """Printing settings shows neither the password nor the token."""
+    settings = Settings(database_url="postgresql://ada:hidden@db/any", slack_token="hidden")  # type: ignore[arg-type]  # noqa: S106  # pydantic wraps them
+
+    assert "hidden" not in repr(settings)
+    assert "hidden" not in str(settings)
+
+
+def test_an_unknown_port_is_refused() -> None:
+    """A misspelt port is an error, not a silent default."""
+    with pytest.raises(ValidationError, match="prefct"):
+        Ports(prefct=4200)  # type: ignore[call-arg]  # the misspelling is the test
