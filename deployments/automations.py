@@ -9,20 +9,18 @@ from datetime import timedelta
 
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import AutomationFilter, AutomationFilterName
 from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.states import StateType
 
 MOVES_TRAFFIC = ("ab-test", "canary", "release")
 ENDED_BADLY = {f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "Cancelled", "TimedOut")}
-JINJA = "jinja"
 
 
 def bring_home(roll_back: str, flows: dict[str, str]) -> Automation:
     """A run that moves traffic and ended badly → the `roll-back` deployment, for that run."""
-    template = {"__prefect_kind": JINJA, "template": "{{ flow_run.id }}"}
-    reason = {"__prefect_kind": JINJA, "template": "flow run {{ flow_run.name }} ended {{ flow_run.state.name }}"}
+    template = {"__prefect_kind": "jinja", "template": "{{ flow_run.id }}"}
+    reason = {"__prefect_kind": "jinja", "template": "flow run {{ flow_run.name }} ended {{ flow_run.state.name }}"}
     return Automation(
         name="bring traffic home",
         description="A release, canary or A/B test that failed, crashed, was cancelled or timed out is rolled back.",

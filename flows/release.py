@@ -27,14 +27,14 @@ def release(plan: ReleasePlan) -> State[Any]:
     since only a run that a person started can suspend.
     """
     trained = trained_variants(plan)
-    champion = serving.ensure_champion(trained.variants[plan.first_champion].version)
+    champion = serving.ensure_champion(trained.variants[plan.first_champion])
     if (test := ab_test_after(plan.ab_test, trained, champion)) is None:
         return reports.kept_champion("no variant passed the offline gate", champion, trained)
     winner = compared_variants(test, trained)
     if winner is None:
         return reports.kept_champion("the A/B test recommends none of the variants", champion, trained)
     rollout = canaried(canary_after(plan.canary, winner, champion))
-    reports.write_release_report(rollout, trained)
+    reports.write_report(rollout)
     return reports.outcome(rollout)
 
 

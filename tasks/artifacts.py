@@ -28,7 +28,9 @@ class Progress:
         decided = decision.verdict is not Verdict.CONTINUE
         if self._artifact is None:
             key = f"progress-{self.rollout.id}"
-            self._artifact = create_progress_artifact(self._percent(look, decided=False), key=key, description=_title(self.rollout))
+            self._artifact = create_progress_artifact(
+                self._percent(look, decided=False), key=key, description=_title(self.rollout)
+            )
         if decided or look.at.timestamp() - self._updated_at >= 60:  # noqa: PLR2004 - a minute, as the class says
             update_progress_artifact(self._artifact, progress=self._percent(look, decided=decided))
             self._updated_at = look.at.timestamp()
@@ -36,7 +38,8 @@ class Progress:
             create_table_artifact(
                 key=f"decision-{self.rollout.id}-{look.stage}",
                 table=decision_table(decision),
-                description=f"**{decision.verdict}** at {look.stage} %\n\n" + "\n".join(f"- {reason}" for reason in decision.reasons),
+                description=f"**{decision.verdict}** at {look.stage} %\n\n"
+                + "\n".join(f"- {reason}" for reason in decision.reasons),
             )
 
     def _percent(self, look: Look, *, decided: bool) -> float:

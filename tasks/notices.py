@@ -33,4 +33,5 @@ def approval_wanted(rollout: Rollout, stage: int) -> None:
 @task(**CALLS_OUT)
 def ended(rollout: Rollout) -> None:
     """How the rollout ended."""
-    tell(open_world(Settings()), rollout, "ended", notices.ended(rollout, harm_of(world, rollout), page()))
+    world = open_world(Settings())
+    tell(world, rollout, "ended", notices.ended(rollout, harm_of(world, rollout), page()))

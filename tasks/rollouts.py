@@ -59,7 +59,9 @@ def pass_stage(rollout: Rollout, decision: Decision) -> Rollout:
 @task(**CALLS_OUT)
 def intend_roll_back(rollout: Rollout, decision: Decision) -> Rollout:
     """Write down that traffic is to go back, and why."""
-    return rolling_back.intend_roll_back(open_world(Settings()), rollout, decision.reasons, trigger=decision.verdict.value)
+    return rolling_back.intend_roll_back(
+        open_world(Settings()), rollout, decision.reasons, trigger=decision.verdict.value
+    )
 
 
 @task(**CALLS_OUT)

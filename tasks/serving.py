@@ -4,6 +4,7 @@ from prefect import task
 
 from firstflight.acts import deploy as deploying
 from firstflight.acts.start import shadow_name
+from firstflight.release import Registered
 from firstflight.settings import Settings
 from firstflight.versions import ModelVersion
 from firstflight.world import open_world
@@ -27,6 +28,6 @@ def deploy_shadow(model: str, number: int) -> str:
 
 
 @task(**CALLS_OUT)
-def ensure_champion(first: ModelVersion) -> ModelVersion:
+def ensure_champion(first: Registered) -> ModelVersion:
     """Return the champion, served and with its traffic; `first` when there was none."""
     return deploying.ensure_champion(open_world(Settings()), first, actor=top_run())

@@ -50,7 +50,7 @@ class Orchestrator:
         return f"{self.api.removesuffix('/api')}/runs/flow-run/{run}"
 
     def start(self, deployment: str, parameters: dict[str, Any]) -> FlowRun:
-        """Create a run of `deployment` (`flow/name`) and return it. Raises FirstflightError when Prefect refuses."""
+        """Create a run of `deployment` (`flow/name`). Raises FirstflightError when Prefect refuses."""
         found = self._call("GET", f"/deployments/name/{deployment}")
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
         return _flow_run(self._call("POST", f"/deployments/{found['id']}/create_flow_run", body))

@@ -57,13 +57,23 @@ class CanaryPlan(Value):
     model: DnsLabel = Field(description="Registered model and route.")
     candidate: int | None = Field(default=None, ge=1, description="Registry version; none: the alias `challenger`.")
     stable: int | None = Field(default=None, ge=1, description="Registry version; none: the alias `champion`.")
-    stages: tuple[Percent, ...] = Field(default=(5, 10, 25, 50, 75, 100), description="Candidate's share, ascending to 100.")
-    stage_seconds: Seconds = Field(default=1800, description="Longest time in a stage; undecided by then is INCONCLUSIVE.")
-    min_stage_seconds: float = Field(default=300, ge=0, description="Shortest time in a stage, however good the evidence.")
-    warmup_seconds: float = Field(default=120, ge=0, description="Looks this soon after a stage's start are not judged.")
+    stages: tuple[Percent, ...] = Field(
+        default=(5, 10, 25, 50, 75, 100), description="Candidate's share, ascending to 100."
+    )
+    stage_seconds: Seconds = Field(
+        default=1800, description="Longest time in a stage; undecided by then is INCONCLUSIVE."
+    )
+    min_stage_seconds: float = Field(
+        default=300, ge=0, description="Shortest time in a stage, however good the evidence."
+    )
+    warmup_seconds: float = Field(
+        default=120, ge=0, description="Looks this soon after a stage's start are not judged."
+    )
     check_seconds: Seconds = Field(default=30, description="Time between two checks.")
     guardrails: tuple[Guardrail, ...] = Field(default_factory=default_guardrails)
-    alpha_rollback: Share = Field(default=0.05, description="Chance of rolling back a healthy candidate, whole rollout.")
+    alpha_rollback: Share = Field(
+        default=0.05, description="Chance of rolling back a healthy candidate, whole rollout."
+    )
     alpha_promote: Share = Field(default=0.05, description="Chance of passing a candidate that is worse than a margin.")
     approvals: tuple[Percent, ...] = Field(default=(50,), description="Stages that start only after a person approves.")
     approval_seconds: Seconds = Field(default=3600, description="Time to answer; then traffic goes back to stable.")
@@ -74,7 +84,7 @@ class CanaryPlan(Value):
     def _is_a_ladder(self) -> Self:
         if not self.stages or self.stages[0] == 0:
             raise ValueError(f"stages {self.stages} must begin above 0 %")
-        if any(b <= a for a, b in zip(self.stages, self.stages[1:], strict=False)) or self.stages[-1] != 100:
+        if any(b <= a for a, b in zip(self.stages, self.stages[1:], strict=False)) or self.stages[-1] != 100:  # noqa: PLR2004 - percent
             raise ValueError(f"stages {self.stages} must ascend and end at 100")
         if strangers := [p for p in self.approvals if p not in self.stages]:
             raise ValueError(f"approvals before stages {strangers}, but the stages are {self.stages}")
@@ -109,7 +119,7 @@ class ABTestPlan(Value):
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        if (total := sum(self.weights.values())) != 100:
+        if (total := sum(self.weights.values())) != 100:  # noqa: PLR2004 - percent
             raise ValueError(f"weights {self.weights} sum to {total}, must be 100")
         if self.control not in self.weights:
             raise ValueError(f"control {self.control!r} is not among the weights {sorted(self.weights)}")
@@ -124,9 +134,12 @@ class TrainingPlan(Value):
     seed: int = 7
     max_epochs: int = Field(default=15, ge=1)
     patience: int = Field(default=3, ge=1)
-    max_rows: int | None = Field(default=None, ge=1000, description="Most recent training rows used; none: all of them.")
+    max_rows: int | None = Field(
+        default=None, ge=1000, description="Most recent training rows used; none: all of them."
+    )
     data: str | None = Field(
-        default=None, description="CSV or Parquet file or folder of one's own, below the configured data folder; none: the packaged data."
+        default=None,
+        description="CSV or Parquet file or folder of one's own, in the configured data folder; none: the packaged data.",
     )
 
     @model_validator(mode="after")

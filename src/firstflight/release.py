@@ -4,6 +4,9 @@ from firstflight.plans import ABTestPlan, CanaryPlan
 from firstflight.values import Value
 from firstflight.versions import ModelVersion
 
+PARAMETERS = "parameters"
+"""Tag that holds a version's number of weights: what an answer costs, to compare variants of equal quality by."""
+
 
 class Registered(Value):
     """One trained variant in the registry, and what the offline gate said of it."""
@@ -11,7 +14,6 @@ class Registered(Value):
     version: ModelVersion
     passed: bool
     reasons: tuple[str, ...]
-    parameters: int
 
 
 class Trained(Value):
@@ -23,11 +25,6 @@ class Trained(Value):
     def passed(self) -> tuple[str, ...]:
         """Variants that may have traffic."""
         return tuple(name for name, variant in self.variants.items() if variant.passed)
-
-    @property
-    def parameters(self) -> dict[str, float]:
-        """Variant → number of weights: what an answer costs, to compare variants of equal quality by."""
-        return {name: float(variant.parameters) for name, variant in self.variants.items()}
 
 
 def ab_test_after(plan: ABTestPlan, trained: Trained, champion: ModelVersion) -> ABTestPlan | None:

@@ -76,7 +76,7 @@ class Rollout(Value):
     stage_started_at: AwareDatetime | None = None
     split: TrafficSplit | None = None
     passed: tuple[int, ...] = ()
-    asked: dict[int, AwareDatetime] = {}
+    asked: dict[int, AwareDatetime] = Field(default={}, description="Stage → when its approval was asked for.")
     approved: tuple[int, ...] = ()
     reasons: tuple[str, ...] = ()
     promotion_begun: bool = Field(default=False, description="The champion alias may name the candidate.")
@@ -193,7 +193,7 @@ def follow(rollout: Rollout, record: Record) -> Rollout:
     return rollout.model_copy(update={**changes, "head": record.number})
 
 
-def _changes(rollout: Rollout, record: Record) -> dict[str, Any]:  # noqa: PLR0911 - one return for each kind of record
+def _changes(rollout: Rollout, record: Record) -> dict[str, Any]:  # noqa: C901, PLR0911 - one case for each kind of record
     body = record.body
     match record.kind:
         case "driver.attached":
@@ -204,7 +204,11 @@ def _changes(rollout: Rollout, record: Record) -> dict[str, Any]:  # noqa: PLR09
             split = TrafficSplit.model_validate(body["split"])
             return {"phase": Phase.OBSERVING, "stage_started_at": record.at, "split": split, "stage": body["stage"]}
         case "stage.passed":
-            return {"phase": Phase.PASSED, "passed": (*rollout.passed, body["stage"]), "reasons": tuple(body["reasons"])}
+            return {
+                "phase": Phase.PASSED,
+                "passed": (*rollout.passed, body["stage"]),
+                "reasons": tuple(body["reasons"]),
+            }
         case "approval.asked":
             asked = {**rollout.asked, body["stage"]: record.at}
             return {"phase": Phase.AWAITING_APPROVAL, "asked": asked}
@@ -218,11 +222,15 @@ def _changes(rollout: Rollout, record: Record) -> dict[str, Any]:  # noqa: PLR09
             return {"phase": Phase.ROLLING_BACK, "reasons": tuple(body["reasons"])}
         case "rollout.promoted" | "rollout.rolled_back" | "rollout.compared":
             split = TrafficSplit.model_validate(body["split"])
-            return {"phase": Phase(record.kind.removeprefix("rollout.").replace("_", " ")), "split": split, "ended_at": record.at}
+            return {
+                "phase": Phase(record.kind.removeprefix("rollout.").replace("_", " ")),
+                "split": split,
+                "ended_at": record.at,
+            }
     return {}
 
 
-def next_act(rollout: Rollout) -> Act | None:
+def next_act(rollout: Rollout) -> Act | None:  # noqa: PLR0911 - one return for each phase
     """Return what is to be done next, or None when the rollout has ended.
 
     A stage is entered only when every stage before it has passed and, where the plan wants it,

@@ -36,7 +36,9 @@ def _check(body: Body) -> str:
 
 
 SENTENCES: dict[str, Callable[[Body], str]] = {
-    "champion.first": lambda body: f"version {body['champion']['number']} ({body['champion']['variant']}) is the first champion",
+    "champion.first": lambda body: (
+        f"version {body['champion']['number']} ({body['champion']['variant']}) is the first champion"
+    ),
     "rollout.started": _started,
     "driver.attached": lambda body: f"took over from {body['before']}",
     "stage.intended": lambda body: f"moving to {body['stage']} %",

@@ -24,7 +24,7 @@ class TrafficSplit(Value):
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
         total = sum(self.weights.values())
-        if total != 100:
+        if total != 100:  # noqa: PLR2004 - percent
             raise ValueError(f"weights {self.weights} sum to {total}, must be 100")
         if self.stable not in self.weights:
             raise ValueError(f"stable {self.stable!r} is not among the weights {sorted(self.weights)}")

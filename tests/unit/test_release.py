@@ -17,7 +17,7 @@ def trained(*refused: str) -> Trained:
     """Three variants, some of which the gate refused."""
     return Trained(
         variants={
-            name: Registered(version=version(name, number), passed=name not in refused, reasons=(), parameters=1)
+            name: Registered(version=version(name, number), passed=name not in refused, reasons=())
             for name, number in NUMBERS.items()
         }
     )

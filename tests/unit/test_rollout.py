@@ -41,7 +41,9 @@ ARMS = Arms(stable=version(1, "baseline"), candidates=(version(2, "lightweight")
 
 def record(number: int, kind: str, body: dict[str, Any], actor: str = "run-1") -> Record:
     """One record of the model's stream."""
-    return Record(stream="rollout/m", number=number, at=NOW + timedelta(seconds=number), kind=kind, actor=actor, body=body)
+    return Record(
+        stream="rollout/m", number=number, at=NOW + timedelta(seconds=number), kind=kind, actor=actor, body=body
+    )
 
 
 def started(plan: CanaryPlan | ABTestPlan = PLAN, arms: Arms = ARMS, number: int = 1) -> Record:
@@ -149,7 +151,9 @@ def test_a_takeover_gives_a_newer_token() -> None:
     st.lists(st.integers(1, 99), unique=True, max_size=5).map(lambda found: (*sorted(found), 100)),
     st.data(),
 )
-def test_no_path_skips_or_doubles_a_stage_or_passes_without_approval(stages: tuple[int, ...], data: st.DataObject) -> None:
+def test_no_path_skips_or_doubles_a_stage_or_passes_without_approval(
+    stages: tuple[int, ...], data: st.DataObject
+) -> None:
     """Under any verdicts, answers, crashes and repeats the invariants of a rollout hold, and it ends."""
     approvals = tuple(data.draw(st.lists(st.sampled_from(stages), unique=True)))
     rollout = Rollout.started(started(CanaryPlan(model="m", stages=stages, approvals=approvals)))
@@ -175,7 +179,13 @@ def test_no_path_skips_or_doubles_a_stage_or_passes_without_approval(stages: tup
     assert sorted(set(entered)) == entered
 
 
-@given(st.lists(st.sampled_from(["stage.intended", "approval.answered", "promotion.intended", "driver.attached", "check", "notice.sent"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            ["stage.intended", "approval.answered", "promotion.intended", "driver.attached", "check", "notice.sent"]
+        )
+    )
+)
 def test_a_final_rollout_stays_final(kinds: list[str]) -> None:
     """No late record moves a rollout that has ended; only its head follows the stream."""
     ended = perform(Rollout.started(started()), RollBack(reasons=()))

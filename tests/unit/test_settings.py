@@ -41,7 +41,7 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert settings.gateway_profile == "seldon"
 
 
-def test_the_stacks_own_database_is_a_socket_below_home(tmp_path: Path) -> None:
+def test_the_stacks_own_database_is_a_socket_below_home() -> None:
     """Without a URL the database is reached through a socket, never through a port."""
     assert "postgresql://postgres@/mlflow?host=/srv/home/postgres" == Settings(home=Path("/srv/home")).database(
         "mlflow"

@@ -214,7 +214,7 @@ def kill_supervisord(supervisor: Supervisor) -> None:
 
 def test_variables_and_output_arrive_as_given(supervisor: Supervisor) -> None:
     """Percent signs, commas, quotes, blanks and equals signs survive supervisord's configuration."""
-    value = """a%b, c="d" =e%(here)s"""
+    value = """a%b, c="d" =e%s"""
     show = program(
         "one",
         sys.executable,
@@ -233,6 +233,7 @@ def test_variables_and_output_arrive_as_given(supervisor: Supervisor) -> None:
     [
         ({"environment": {"V": """both ' and " quotes"""}}, "value of V"),
         ({"environment": {"V": "two\nlines"}}, "line break"),
+        ({"environment": {"V": "%(here)s"}}, "here"),
         ({"directory": Path("/a ;b")}, "directory"),
         ({"name": "Bad Name"}, "Bad Name"),
     ],
@@ -248,7 +249,7 @@ def test_what_supervisord_cannot_hold_is_refused(
 
 
 def test_a_folder_that_reads_as_a_pattern_is_refused(tmp_path: Path) -> None:
-    """supervisord would find no program in it."""
+    """The daemon would find no program in it."""
     with pytest.raises(StackError, match="cannot read"):
         Supervisor(tmp_path / "home[1]")
 

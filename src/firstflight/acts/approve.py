@@ -15,4 +15,6 @@ def ask(world: World, rollout: Rollout, stage: int, link: str) -> Rollout:
 
 def answer(world: World, rollout: Rollout, stage: int, given: Answer) -> Rollout:
     """Write down the answer; a rejection leads to rolling back."""
-    return append(world.ledger, rollout, "approval.answered", {"stage": stage, **given.model_dump()}, actor=given.approver)
+    return append(
+        world.ledger, rollout, "approval.answered", {"stage": stage, **given.model_dump()}, actor=given.approver
+    )

@@ -13,7 +13,9 @@ def enter_stage(world: World, rollout: Rollout, stage: int) -> Rollout:
     """
     split = rollout.split_at(stage)
     if rollout.stage != stage or rollout.phase != "entering":
-        rollout = append(world.ledger, rollout, "stage.intended", {"stage": stage, "split": split.model_dump(mode="json")})
+        rollout = append(
+            world.ledger, rollout, "stage.intended", {"stage": stage, "split": split.model_dump(mode="json")}
+        )
     reported = world.backend.set_traffic(rollout.model, split, rollout.token)
     return append(world.ledger, rollout, "stage.entered", {"stage": stage, "split": reported.model_dump(mode="json")})
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from firstflight.acts.ledger_view import checks
-from firstflight.decision import Decision, MetricVerdict
+from firstflight.decision import MetricVerdict
 from firstflight.notify.messages import Breach
 from firstflight.rollout import Rollout
 from firstflight.samples import Counts, Look
@@ -12,7 +12,7 @@ from firstflight.world import World
 
 
 class Harm(Value):
-    """`requests` the candidate failed (None: nobody counted); `seconds` from the first look that showed harm to home."""
+    """`requests` the candidate failed (None: nobody counted); `seconds` from the first look with harm to home."""
 
     breaches: tuple[Breach, ...] = ()
     requests: int | None = None
@@ -51,7 +51,11 @@ def _first_harm(looks: list[Look], name: str) -> datetime | None:
 
 def _breach(row: MetricVerdict) -> Breach:
     value = f"{row.candidate:.4g}" if row.candidate is not None else "unknown"
-    limit = f"limit {row.limit:.4g}" if row.limit is not None else f"stable {row.stable:.4g}" if row.stable is not None else "stable"
+    limit = (
+        f"limit {row.limit:.4g}"
+        if row.limit is not None
+        else f"stable {row.stable:.4g}"
+        if row.stable is not None
+        else "stable"
+    )
     return Breach(metric=row.metric, value=value, limit=limit)
-
-

@@ -43,7 +43,9 @@ def checks(ledger: RecordStore, rollout: Rollout) -> tuple[tuple[Look, Decision]
     )
 
 
-def append(ledger: RecordStore, rollout: Rollout, kind: str, body: dict[str, Any], *, actor: str | None = None) -> Rollout:
+def append(
+    ledger: RecordStore, rollout: Rollout, kind: str, body: dict[str, Any], *, actor: str | None = None
+) -> Rollout:
     """Append one record to the rollout and return what follows.
 
     Raises HeadMovedError when somebody else wrote first: read the rollout again before acting.

@@ -9,9 +9,16 @@ from firstflight.rollout import Phase, Rollout
 
 def started(rollout: Rollout, link: str) -> Message:
     """The rollout has begun."""
-    stages = rollout.plan.stages if isinstance(rollout.plan, CanaryPlan) else (100 - rollout.arms.weights[_stable(rollout)],)
+    stages = (
+        rollout.plan.stages if isinstance(rollout.plan, CanaryPlan) else (100 - rollout.arms.weights[_stable(rollout)],)
+    )
     return messages.started(
-        model=rollout.model, rollout=rollout.id, stable=_stable(rollout), candidate=_tried(rollout), stages=stages, link=link
+        model=rollout.model,
+        rollout=rollout.id,
+        stable=_stable(rollout),
+        candidate=_tried(rollout),
+        stages=stages,
+        link=link,
     )
 
 

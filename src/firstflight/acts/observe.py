@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from firstflight.acts.ledger_view import checks, reread
 from firstflight.decision import Decision, Evidence, Verdict, judge, start, update
-from firstflight.observation.source import MetricSource
 from firstflight.errors import RolloutError
+from firstflight.observation.source import MetricSource
 from firstflight.plans import ABTestPlan, CanaryPlan
 from firstflight.rollout import Rollout, checks_stream
 from firstflight.samples import Look, Window
@@ -62,7 +62,9 @@ def take_look(world: World, rollout: Rollout, names: tuple[str, ...], *, since: 
     window = Window(since=since, until=until)
     split, stage = rollout.split, rollout.stage
     if split is None or stage is None or rollout.stage_started_at is None:
-        raise ValueError(f"rollout {rollout.id} is {rollout.phase}: there is nothing to look at before a stage is entered")
+        raise ValueError(
+            f"rollout {rollout.id} is {rollout.phase}: there is nothing to look at before a stage is entered"
+        )
     return Look(
         at=world.now(),
         window=window,

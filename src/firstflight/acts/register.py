@@ -1,11 +1,8 @@
 """Register what training leaves behind."""
 
 from firstflight.registry.registry import ModelRegistry
-from firstflight.release import Registered
+from firstflight.release import PARAMETERS, Registered
 from firstflight.training.trained import TrainedVariant
-
-PARAMETERS = "parameters"
-"""Tag that holds the number of weights: what an answer costs, to compare variants of equal quality by."""
 
 
 def register(registry: ModelRegistry, trained: TrainedVariant) -> Registered:
@@ -14,6 +11,4 @@ def register(registry: ModelRegistry, trained: TrainedVariant) -> Registered:
     version = registry.register(trained.model, trained.variant, trained.artifact, tags)
     if trained.gate.passed:
         registry.set_alias(version, "challenger")
-    return Registered(
-        version=version, passed=trained.gate.passed, reasons=trained.gate.reasons, parameters=trained.parameters
-    )
+    return Registered(version=version, passed=trained.gate.passed, reasons=trained.gate.reasons)

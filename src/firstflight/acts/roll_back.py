@@ -1,6 +1,7 @@
 """Bring traffic home: the stable model first, verified; then the records; then people."""
 
 import logging
+from typing import Any
 
 from firstflight.acts.ledger_view import append, reread
 from firstflight.acts.start import attach
@@ -24,7 +25,7 @@ def roll_back(world: World, rollout: Rollout) -> Rollout:
     """
     reported = world.backend.set_traffic(rollout.model, rollout.home, rollout.token)
     log.warning("%s: traffic is back, the router reports %s", rollout.model, reported)
-    body = {"split": reported.model_dump(mode="json"), "reasons": list(rollout.reasons), "stage": rollout.stage}
+    body: dict[str, Any] = {"split": reported.model_dump(mode="json"), "reasons": list(rollout.reasons), "stage": rollout.stage}
     if rollout.promotion_begun:
         body["champion"] = _restore_champion(world, rollout)
     return append(world.ledger, rollout, "rollout.rolled_back", body)

@@ -4,7 +4,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from firstflight.acts.ledger_view import append
-from firstflight.errors import HeadMovedError, ModelNotFoundError, NoStableModelError, RolloutError, RolloutInProgressError
+from firstflight.errors import (
+    HeadMovedError,
+    ModelNotFoundError,
+    NoStableModelError,
+    RolloutError,
+    RolloutInProgressError,
+)
 from firstflight.plans import ABTestPlan, CanaryPlan
 from firstflight.rollout import Arms, Rollout, rollouts, stream
 from firstflight.serving.backend import ServingBackend

@@ -26,14 +26,13 @@ from firstflight.cli.watch import follow
 from firstflight.errors import FirstflightError
 from firstflight.ledger import open_store
 from firstflight.orchestrator import FlowRun, Orchestrator
-from firstflight.plans import CanaryPlan, ReleasePlan
+from firstflight.plans import ReleasePlan
 from firstflight.report.wording import duration
 from firstflight.rollout import Phase, Rollout
-from firstflight.serving.runtime.faults import Fault
 from firstflight.settings import Settings
 from firstflight.stack import local
 from firstflight.stack.environment import environment
-from firstflight.training.faulty import with_fault
+from firstflight.training.faulty import Fault, with_fault
 from firstflight.versions import ModelVersion
 from firstflight.world import World, open_world
 
@@ -47,8 +46,12 @@ console = Console()
 
 
 def demo(
-    approve: Annotated[Literal["ask", "auto"], typer.Option(help="Who answers for the person: you, or `auto`.")] = "ask",
-    fault: Annotated[Literal["errors", "latency", "inverted"], typer.Option(help="What breaks in the last act.")] = "errors",
+    approve: Annotated[
+        Literal["ask", "auto"], typer.Option(help="Who answers for the person: you, or `auto`.")
+    ] = "ask",
+    fault: Annotated[
+        Literal["errors", "latency", "inverted"], typer.Option(help="What breaks in the last act.")
+    ] = "errors",
 ) -> None:
     """Train, deploy, A/B test, canary, approve and promote on real market data; then break something.
 
@@ -64,7 +67,11 @@ def demo(
     orchestrator, ledger = Orchestrator(settings.prefect_api), open_store(settings)
 
     def answer(run: FlowRun) -> None:
-        given = person() if approve == "ask" else Answer(approver="demo", decision="approve", comment="answered by --approve auto")
+        given = (
+            person()
+            if approve == "ask"
+            else Answer(approver="demo", decision="approve", comment="answered by --approve auto")
+        )
         orchestrator.resume(run.id, given.model_dump())
 
     def run_to_end(deployment: str, parameters: dict[str, Any]) -> FlowRun:
@@ -90,7 +97,10 @@ def demo(
     console.print(f"MLflow   {settings.mlflow_uri}", highlight=False)
     for report in sorted((settings.home / "reports").glob("*.html")):
         console.print(f"report   {report}", highlight=False, soft_wrap=True)
-    console.print(f"The stack stays up; `FIRSTFLIGHT_HOME={settings.home} firstflight down` ends it and loses nothing.", highlight=False)
+    console.print(
+        f"The stack stays up; `FIRSTFLIGHT_HOME={settings.home} firstflight down` ends it and loses nothing.",
+        highlight=False,
+    )
     if told[-1].phase is not Phase.ROLLED_BACK or released.state_type != "COMPLETED":
         raise FirstflightError(f"the demo's story did not end as it should: {released.state_name}, {told[-1].phase}")
 
@@ -117,7 +127,9 @@ def person() -> Answer:
     console.print("[bold yellow]The rollout waits for you[/bold yellow] (Prefect's page asks the same).")
     decision = Prompt.ask("approve or reject?", choices=["approve", "reject"], console=console)
     name = Prompt.ask("who are you?", console=console) or "somebody"
-    return Answer.model_validate({"approver": name, "decision": decision, "comment": Prompt.ask("why?", default="", console=console)})
+    return Answer.model_validate(
+        {"approver": name, "decision": decision, "comment": Prompt.ask("why?", default="", console=console)}
+    )
 
 
 @contextmanager
@@ -147,7 +159,11 @@ def story(world: World, told: tuple[Rollout, ...]) -> Table:
     for rollout in told:
         harm = harm_of(world, rollout)
         lasted = (rollout.ended_at - rollout.started_at).total_seconds() if rollout.ended_at else None
-        caught = f"\nhome {duration(harm.seconds)} after the first harm" if harm.seconds and rollout.phase is Phase.ROLLED_BACK else ""
+        caught = (
+            f"\nhome {duration(harm.seconds)} after the first harm"
+            if harm.seconds and rollout.phase is Phase.ROLLED_BACK
+            else ""
+        )
         table.add_row(
             rollout.id,
             "\n".join(version.served_name for version in rollout.arms.candidates),

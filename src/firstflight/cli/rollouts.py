@@ -60,6 +60,7 @@ def roll_back(
 def history(
     model: Annotated[str, typer.Argument(help="Registered model.")],
     last: Annotated[int, typer.Option(help="How many records, newest last.")] = 40,
+    *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON record a line.")] = False,
 ) -> None:
     """Print what happened to a model: every record of its rollouts."""

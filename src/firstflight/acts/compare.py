@@ -1,0 +1,131 @@
+"""Watch an A/B test until its planned requests are in, then compare the variants."""
+
+from datetime import datetime, timedelta
+
+from firstflight.acts.ledger_view import checks, reread
+from firstflight.acts.observe import SETTLE_SECONDS, OnCheck, split_fault, take_look
+from firstflight.comparison import Comparison, compare
+from firstflight.decision import Decision, Evidence, Verdict, judge, start, update
+from firstflight.errors import RolloutError
+from firstflight.plans import ABTestPlan, CanaryPlan
+from firstflight.release import PARAMETERS
+from firstflight.rollout import Rollout, checks_stream
+from firstflight.samples import Look, Window
+from firstflight.versions import ModelVersion
+from firstflight.world import World
+
+
+def compare_variants(world: World, rollout: Rollout, on_check: OnCheck) -> Decision | None:
+    """Check every `check_seconds` until the planned requests are in, and record the comparison.
+
+    Harm to any variant's users ends the test at once: its guardrails are watched as in a canary.
+    Returns PROMOTE when the test ran its length (whatever it found), ROLL_BACK on harm, INCONCLUSIVE
+    when the time was up first, None when somebody else moved the rollout.
+    """
+    plan = _plan(rollout)
+    watched = _watched(plan, rollout)
+    evidence = {version: start(watched, _stable(rollout), version.served_name) for version in rollout.arms.candidates}
+    names = (*rollout.arms.names, *([rollout.arms.shadow_name] if rollout.arms.shadow_name else []))
+    last, requests = _begin(rollout), 0
+    for look, _ in checks(world.ledger, rollout):
+        evidence = _updated(watched, evidence, look)
+        last, requests = max(last, look.window.until), requests + sum(look.assignments.values())
+    while True:
+        world.wait(max(0.0, plan.check_seconds - (world.now() - last).total_seconds()))
+        if reread(world.ledger, rollout).head != rollout.head:
+            return None
+        look = take_look(world, rollout, names, since=last)
+        evidence = _updated(watched, evidence, look)
+        last, requests = look.window.until, requests + sum(look.assignments.values())
+        decision = split_fault(rollout, world.backend.get_traffic(rollout.model)) or _decide(
+            watched, evidence, look, requests, plan
+        )
+        body = {"look": look.model_dump(mode="json"), "decision": decision.model_dump(mode="json")}
+        world.ledger.append(checks_stream(rollout), "check", body, actor=rollout.driver)
+        on_check(look, decision)
+        if decision.verdict is Verdict.PROMOTE:
+            found = _compare(world, rollout, Window(since=_begin(rollout), until=last))
+            body = {"comparison": found.model_dump(mode="json")}
+            world.ledger.append(checks_stream(rollout), "comparison", body, actor=rollout.driver)
+            reasons = tuple(f"{one.variant}: {one.verdict}: {'; '.join(one.reasons)}" for one in found.recommendations)
+            return decision.model_copy(update={"reasons": (*decision.reasons, *reasons)})
+        if decision.verdict is not Verdict.CONTINUE:
+            return decision
+
+
+def comparison_of(world: World, rollout: Rollout) -> Comparison | None:
+    """Return the comparison that `rollout` recorded, or None when it ended before it could."""
+    found = [record for record in world.ledger.read(checks_stream(rollout)) if record.kind == "comparison"]
+    return Comparison.model_validate(found[-1].body["comparison"]) if found else None
+
+
+def _plan(rollout: Rollout) -> ABTestPlan:
+    if not isinstance(rollout.plan, ABTestPlan):
+        raise RolloutError(f"{rollout.id} is a canary: it is observed stage by stage, not compared")
+    return rollout.plan
+
+
+def _watched(plan: ABTestPlan, rollout: Rollout) -> CanaryPlan:
+    """The canary of one stage whose rollback rules guard the test; it has nothing to prove."""
+    return CanaryPlan(
+        model=rollout.model,
+        stages=(100,),
+        approvals=(),
+        stage_seconds=plan.seconds,
+        min_stage_seconds=plan.seconds,
+        warmup_seconds=0,
+        check_seconds=plan.check_seconds,
+        no_data_seconds=plan.seconds,
+        guardrails=tuple(guardrail.model_copy(update={"proves": False}) for guardrail in plan.guardrails),
+    )
+
+
+def _updated(watched: CanaryPlan, evidence: dict[ModelVersion, Evidence], look: Look) -> dict[ModelVersion, Evidence]:
+    return {version: update(watched, known, look) for version, known in evidence.items()}
+
+
+def _decide(
+    watched: CanaryPlan, evidence: dict[ModelVersion, Evidence], look: Look, requests: int, plan: ABTestPlan
+) -> Decision:
+    for known in evidence.values():
+        if (judged := judge(watched, known)).verdict is Verdict.ROLL_BACK:
+            return judged
+    seen = f"{requests:,} of {plan.requests:,} planned requests seen"
+    if requests >= plan.requests:
+        return Decision(verdict=Verdict.PROMOTE, reasons=(seen,))
+    if look.stage_elapsed >= plan.seconds:
+        reason = f"{seen} after {look.stage_elapsed:.0f} s, the longest the plan waits; is the route receiving traffic?"
+        return Decision(verdict=Verdict.INCONCLUSIVE, reasons=(reason,))
+    return Decision(verdict=Verdict.CONTINUE, reasons=(seen,))
+
+
+def _compare(world: World, rollout: Rollout, window: Window) -> Comparison:
+    plan, arms, source = _plan(rollout), rollout.arms, world.source
+    variants = {version.served_name: version.variant for version in arms.candidates}
+    shadow = {arms.shadow_name: arms.shadow.variant} if arms.shadow and arms.shadow_name else {}
+    control = _stable(rollout)
+    return compare(
+        plan,
+        samples={name: source.samples(rollout.model, name, window) for name in (*arms.names, *shadow)},
+        paired={name: source.paired(rollout.model, control, name, window) for name in shadow},
+        assignments=source.assignments(rollout.model, window),
+        control=control,
+        weights=arms.weights,
+        variants=variants,
+        shadows=shadow,
+        costs=_costs(world, (arms.stable, *arms.candidates)),
+    )
+
+
+def _costs(world: World, versions: tuple[ModelVersion, ...]) -> dict[str, float]:
+    """Served name → number of weights, of the versions whose tags tell it."""
+    tags = {version.served_name: world.registry.tags(version) for version in versions}
+    return {name: float(found[PARAMETERS]) for name, found in tags.items() if PARAMETERS in found}
+
+
+def _begin(rollout: Rollout) -> datetime:
+    return (rollout.stage_started_at or rollout.started_at) + timedelta(seconds=SETTLE_SECONDS)
+
+
+def _stable(rollout: Rollout) -> str:
+    return rollout.arms.stable.served_name

@@ -1,0 +1,195 @@
+"""Gather what a report tells of a run's rollouts: from the ledger, the prediction store and the registry."""
+
+import tempfile
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from firstflight.acts.harm import Harm, harm_of
+from firstflight.acts.ledger_view import checks
+from firstflight.acts.report_ab_test import ab_test_sections
+from firstflight.acts.report_charts import charts, traffic
+from firstflight.acts.report_decisions import approvals, decisions
+from firstflight.acts.tell import notices_stream
+from firstflight.errors import Outage
+from firstflight.ledger.record import Record, RecordStore
+from firstflight.observation.history import Bin, History
+from firstflight.plans import CanaryPlan
+from firstflight.report.courses import guardrail_courses
+from firstflight.report.data import Event, Fact, Figure, Link, ModelCard, Notice, Outcome, ReportData, Stage, Variant
+from firstflight.report.wording import duration
+from firstflight.rollout import Phase, Rollout, stream
+from firstflight.samples import NoData
+from firstflight.story import sentence
+from firstflight.versions import ModelVersion
+from firstflight.world import World
+
+BINS = 120
+"""Points along each plot."""
+OUTCOMES: dict[Phase, Outcome] = {
+    Phase.PROMOTED: "promoted",
+    Phase.ROLLED_BACK: "rolled back",
+    Phase.COMPARED: "compared",
+}
+TONES = {
+    "stage.passed": "good",
+    "rollout.promoted": "good",
+    "approval.asked": "warning",
+    "rollback.intended": "bad",
+    "rollout.rolled_back": "bad",
+}
+
+
+def report_data(world: World, past: History, told: Sequence[Rollout], links: tuple[Link, ...]) -> ReportData:
+    """Return the report of `told`, the rollouts of one run in order; the last one gives it its outcome."""
+    last = told[-1]
+    records = [record for record in world.ledger.read(stream(last.model)) if _belongs(record, told)]
+    since, until = told[0].started_at - timedelta(seconds=2), (last.ended_at or world.now()) + timedelta(seconds=3)
+    bins = past.timeline(last.model, since, until, max(1.0, (until - since).total_seconds() / BINS))
+    harm = harm_of(world, last)
+    versions = _versions(told)
+    plan = last.plan
+    judged = [decision for _, decision in checks(world.ledger, last)]
+    return ReportData(
+        title=f"{last.model}: {last.candidate.served_name}",
+        model=last.model,
+        outcome=OUTCOMES.get(last.phase, "in progress"),
+        summary=_summary(last, harm),
+        reasons=last.reasons,
+        started_at=told[0].started_at,
+        ended_at=last.ended_at,
+        written_at=world.now(),
+        figures=_figures(told, harm, bins),
+        links=links,
+        variants=_roles(told),
+        stages=_stages(records, until),
+        timeline=tuple(_event(record) for record in records) or NoData(reason="The ledger holds no record of it."),
+        traffic=traffic(bins),
+        charts=charts(bins, plan.guardrails),
+        guardrails=guardrail_courses(judged, plan.guardrails)
+        if isinstance(plan, CanaryPlan)
+        else NoData(reason="An A/B test of fixed length has one decision, at its end."),
+        **ab_test_sections(world.ledger, told),
+        decisions=decisions(world.ledger, told),
+        approvals=approvals(records, last),
+        model_cards=_cards(world, versions),
+        notices=_notices(world.ledger, told),
+        provenance=_provenance(world, versions, last),
+        plan=plan.model_dump(mode="json"),
+    )
+
+
+def _belongs(record: Record, told: Sequence[Rollout]) -> bool:
+    first, last = told[0], told[-1]
+    return first.started_at <= record.at and record.number <= last.head
+
+
+def _summary(rollout: Rollout, harm: Harm) -> str:
+    tried, stable = rollout.candidate.served_name, rollout.arms.stable.served_name
+    match rollout.phase:
+        case Phase.PROMOTED:
+            return f"{tried} passed every stage and now serves all traffic; {stable} stays loaded to go back to."
+        case Phase.ROLLED_BACK:
+            cost = "" if harm.requests is None else f" It failed {harm.requests:,} requests."
+            return f"{tried} was tried and brought home at {rollout.stage or 0} %; {stable} serves all traffic.{cost}"
+        case Phase.COMPARED:
+            return f"The variants were compared on live traffic; {stable} serves all of it again."
+    return f"{tried} is being tried against {stable}: {rollout.phase}."
+
+
+def _figures(told: Sequence[Rollout], harm: Harm, bins: tuple[Bin, ...]) -> tuple[Figure, ...]:
+    last = told[-1]
+    name = last.candidate.served_name
+    seen = [found.models[name] for found in bins if name in found.models and not found.models[name].shadow]
+    took = ((last.ended_at or told[0].started_at) - told[0].started_at).total_seconds()
+    figures = [
+        Figure(label="Took", value=duration(took), note="from the first record to the last"),
+        Figure(label="Requests to the candidate", value=f"{sum(one.requests for one in seen):,}"),
+        Figure(label="Harmed requests", value="not counted" if harm.requests is None else f"{harm.requests:,}"),
+    ]
+    if last.phase is Phase.ROLLED_BACK and harm.seconds is not None:
+        figures.append(Figure(label="Home after", value=duration(harm.seconds), note="from the first look with harm"))
+    return tuple(figures)
+
+
+def _roles(told: Sequence[Rollout]) -> tuple[Variant, ...]:
+    last = told[-1]
+    roles = {last.arms.stable.served_name: "stable", last.candidate.served_name: "candidate"}
+    for rollout in told:
+        for version in rollout.arms.candidates:
+            roles.setdefault(version.served_name, "variant")
+        if rollout.arms.shadow_name:
+            roles.setdefault(rollout.arms.shadow_name, "shadow")
+    return tuple(Variant.model_validate({"name": name, "role": role}) for name, role in roles.items())
+
+
+def _stages(records: Sequence[Record], until: Any) -> tuple[Stage, ...]:
+    """Spans of one split: from `stage.entered` to the record after which the split moves on."""
+    stages: list[Stage] = []
+    entered: tuple[str, Any] | None = None
+    kind = "canary"
+    for record in records:
+        if record.kind == "rollout.started":
+            kind = record.body["activity"]
+        moved = record.kind in {"stage.intended", "rollout.promoted", "rollout.rolled_back", "rollout.compared"}
+        if entered and moved and record.at > entered[1]:
+            stages.append(Stage(label=entered[0], since=entered[1], until=record.at))
+            entered = None
+        if record.kind == "stage.entered":
+            entered = ("A/B test" if kind == "ab_test" else f"{record.body['stage']} %", record.at)
+    if entered:
+        stages.append(Stage(label=entered[0], since=entered[1], until=until))
+    return tuple(stages)
+
+
+def _event(record: Record) -> Event:
+    tone = TONES.get(record.kind, "plain")
+    return Event.model_validate({"at": record.at, "what": sentence(record), "actor": record.actor, "tone": tone})
+
+
+def _versions(told: Sequence[Rollout]) -> tuple[ModelVersion, ...]:
+    found = [version for rollout in told for version in (rollout.arms.stable, *rollout.arms.candidates)]
+    return tuple(dict.fromkeys(found))
+
+
+def _cards(world: World, versions: tuple[ModelVersion, ...]) -> tuple[ModelCard, ...] | NoData:
+    cards = []
+    for version in versions:
+        try:
+            with tempfile.TemporaryDirectory(prefix="firstflight-") as folder:
+                card = world.registry.fetch(version, Path(folder)) / "model_card.md"
+                if card.exists():
+                    cards.append(ModelCard(title=version.served_name, markdown=card.read_text(encoding="utf-8")))
+        except Outage as error:
+            return NoData(reason=f"The registry could not be read: {error}")
+    return tuple(cards) or NoData(reason="The registered versions hold no model card.")
+
+
+def _notices(ledger: RecordStore, told: Sequence[Rollout]) -> tuple[Notice, ...] | NoData:
+    records = [record for rollout in told for record in ledger.read(notices_stream(rollout))]
+    notices = [
+        Notice(
+            at=record.at,
+            kind=record.body["kind"],
+            text=record.body["text"],
+            delivered=record.body["delivered"],
+            where=record.body["where"],
+            reason=record.body["reason"],
+        )
+        for record in records
+    ]
+    return tuple(notices) or NoData(reason="No message was sent.")
+
+
+def _provenance(world: World, versions: tuple[ModelVersion, ...], last: Rollout) -> tuple[Fact, ...]:
+    facts = [Fact(label="rollout", value=last.id), Fact(label="flow run", value=last.run)]
+    for version in versions:
+        facts.append(Fact(label=f"{version.served_name} digest", value=version.digest))
+        tags = world.registry.tags(version)
+        facts.extend(
+            Fact(label=f"{version.served_name} {name.replace('_', ' ')}", value=tags[name])
+            for name in ("training_data_hash", "git_commit", "fault")
+            if name in tags
+        )
+    return tuple(facts)

@@ -1,0 +1,50 @@
+"""The report of a run, and how the run says what came of it."""
+
+from typing import Any
+
+from prefect import task
+from prefect.artifacts import create_link_artifact
+from prefect.client.schemas import State
+from prefect.states import Completed
+
+from firstflight.acts.ledger_view import of_run
+from firstflight.acts.report import report_data
+from firstflight.observation.history import History
+from firstflight.orchestrator import Orchestrator
+from firstflight.release import Trained
+from firstflight.report import write_report as write
+from firstflight.report.data import Link
+from firstflight.rollout import Phase, Rollout
+from firstflight.settings import Settings
+from firstflight.versions import ModelVersion
+from firstflight.world import open_world
+from tasks.options import CALLS_OUT
+
+OUTCOMES = {Phase.PROMOTED: "Promoted", Phase.ROLLED_BACK: "RolledBack", Phase.COMPARED: "Compared"}
+
+
+@task(**CALLS_OUT)
+def write_report(rollout: Rollout) -> None:
+    """Write one HTML file about everything the rollout's run did, and link it in Prefect."""
+    settings = Settings()
+    world = open_world(settings)
+    told = tuple(one for one in of_run(world.ledger, rollout.run) if one.model == rollout.model)
+    links = (
+        Link(label="Flow run", url=Orchestrator(settings.prefect_api).run_page(rollout.run)),
+        Link(label="Model in MLflow", url=f"{settings.mlflow_uri}/#/models/{rollout.model}"),
+    )
+    path = settings.home / "reports" / f"{rollout.id}.html"
+    write(report_data(world, History(settings.database("firstflight")), told, links), path)
+    create_link_artifact(link=path.as_uri(), key=f"report-{rollout.id}", description=f"Report of {rollout.id}: {path}")
+    create_link_artifact(link=links[1].url, key=f"mlflow-{rollout.id}", description="The model in MLflow")
+
+
+def outcome(rollout: Rollout) -> State[Any]:
+    """The run did its work; its state's name says what came of the candidate."""
+    return Completed(name=OUTCOMES[rollout.phase], message="; ".join(rollout.reasons)[:500] or None)
+
+
+def kept_champion(why: str, champion: ModelVersion, trained: Trained) -> State[Any]:
+    """The run did its work, and what serves stays."""
+    refused = [f"{name}: {'; '.join(one.reasons)}" for name, one in trained.variants.items() if not one.passed]
+    return Completed(name="KeptChampion", message="; ".join([f"{champion} stays: {why}", *refused])[:500])

@@ -1,0 +1,192 @@
+"""A canary from start to end, on a world in memory with a clock of its own."""
+
+import pytest
+
+from firstflight.acts.enter_stage import enter_stage, pass_stage
+from firstflight.acts.harm import harm_of
+from firstflight.acts.homecoming import bring_model_home, bring_run_home
+from firstflight.acts.ledger_view import append, checks, current, reread
+from firstflight.acts.start import attach, start_canary
+from firstflight.approval import Answer
+from firstflight.decision import Verdict
+from firstflight.errors import (
+    HeadMovedError,
+    ModelNotFoundError,
+    NoStableModelError,
+    RolloutError,
+    RolloutInProgressError,
+    StaleTokenError,
+)
+from firstflight.rollout import Phase
+from firstflight.traffic import TrafficSplit
+from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
+
+YES = Answer(approver="ada", decision="approve", comment="fine")
+NO = Answer(approver="ada", decision="reject", comment="not today")
+
+
+def test_a_healthy_candidate_is_promoted(twin: Twin) -> None:
+    """It climbs every stage, becomes champion and has all traffic; the old stable model stays loaded."""
+    stable, candidate = twin.champion(), twin.candidate()
+    rollout = start_canary(twin.world, PLAN.model_copy(update={"candidate": candidate.number}), run="run-1")
+    ended = drive(twin.world, rollout)
+    assert Phase.PROMOTED is ended.phase
+    assert TrafficSplit.all_to(candidate.served_name) == twin.world.backend.get_traffic(MODEL)
+    assert candidate == twin.world.registry.get(MODEL, "champion")
+    assert twin.world.backend.is_ready(stable.served_name)
+
+
+def test_a_failing_candidate_is_brought_home(twin: Twin) -> None:
+    """Errors lead to the stable model, with the reason, the harm and the time on record."""
+    stable, candidate = twin.champion(), twin.candidate()
+    twin.clients.failing[candidate.served_name] = 0.3
+    rollout = start_canary(twin.world, PLAN.model_copy(update={"candidate": candidate.number}), run="run-1")
+    ended = drive(twin.world, rollout)
+    assert Phase.ROLLED_BACK is ended.phase
+    assert TrafficSplit.all_to(stable.served_name) == twin.world.backend.get_traffic(MODEL)
+    assert stable == twin.world.registry.get(MODEL, "champion")
+    harm = harm_of(twin.world, ended)
+    assert harm.requests is not None
+    assert harm.requests > 0
+    assert ("error_rate",) == tuple(breach.metric for breach in harm.breaches)
+
+
+def test_no_traffic_is_never_good_news(twin: Twin) -> None:
+    """Without requests nothing is promoted: past its deadline the rollout goes home."""
+    twin.champion()
+    candidate = twin.candidate()
+    twin.clients.rate = 0
+    rollout = start_canary(twin.world, PLAN.model_copy(update={"candidate": candidate.number}), run="run-1")
+    ended = drive(twin.world, rollout)
+    assert Phase.ROLLED_BACK is ended.phase
+    assert Verdict.INCONCLUSIVE is checks(twin.world.ledger, ended)[-1][1].verdict
+
+
+def test_a_second_rollout_is_refused(twin: Twin) -> None:
+    """One at a time; the message says which one holds the model and how to end it."""
+    twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
+    start_canary(twin.world, plan, run="run-1")
+    with pytest.raises(RolloutInProgressError, match=r"already has rollout .*run-1.*firstflight roll-back"):
+        start_canary(twin.world, plan, run="run-2")
+
+
+def test_a_rollout_needs_a_stable_model(twin: Twin) -> None:
+    """Nothing to compare with, nothing to fall back to: refused before anything moves."""
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
+    with pytest.raises(NoStableModelError, match="no champion"):
+        start_canary(twin.world, plan, run="run-1")
+    assert current(twin.world.ledger, MODEL) is None
+
+
+def test_a_version_that_does_not_exist_is_refused(twin: Twin) -> None:
+    """The registry says what there is."""
+    twin.champion()
+    with pytest.raises(ModelNotFoundError):
+        start_canary(twin.world, PLAN.model_copy(update={"candidate": 99}), run="run-1")
+
+
+def test_a_candidate_that_is_not_served_is_refused(twin: Twin) -> None:
+    """A canary does not deploy; it says what to run first."""
+    twin.champion()
+    version = twin.register("lightweight")
+    with pytest.raises(RolloutError, match=r"not ready to serve; served now: .*Run the deploy flow first"):
+        start_canary(twin.world, PLAN.model_copy(update={"candidate": version.number}), run="run-1")
+
+
+def test_the_stable_model_is_not_its_own_candidate(twin: Twin) -> None:
+    """The champion cannot be canaried against itself."""
+    stable = twin.champion()
+    with pytest.raises(RolloutError, match="is stable already"):
+        start_canary(twin.world, PLAN.model_copy(update={"candidate": stable.number}), run="run-1")
+
+
+def test_a_resumed_run_goes_on_where_it_stood(twin: Twin) -> None:
+    """After approval the same run finds its rollout again, with a newer token, and ends it."""
+    twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,)})
+    waiting = drive(twin.world, start_canary(twin.world, plan, run="run-1"))
+    assert (Phase.AWAITING_APPROVAL, (10,)) == (waiting.phase, waiting.passed)
+    resumed = start_canary(twin.world, plan, run="run-1")
+    assert resumed.id == waiting.id
+    assert resumed.token > waiting.token
+    assert Phase.PROMOTED is drive(twin.world, resumed, YES).phase
+
+
+def test_a_rejection_leads_home(twin: Twin) -> None:
+    """The stable model has all traffic, and the reason is the person's."""
+    stable = twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,)})
+    ended = drive(twin.world, start_canary(twin.world, plan, run="run-1"), NO)
+    assert (Phase.ROLLED_BACK, ("ada rejected: not today",)) == (ended.phase, ended.reasons)
+    assert TrafficSplit.all_to(stable.served_name) == twin.world.backend.get_traffic(MODEL)
+
+
+def test_a_run_resumed_after_a_rollback_does_not_begin_again(twin: Twin) -> None:
+    """Somebody ended the rollout while its run slept: the run finds it ended."""
+    twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,)})
+    waiting = drive(twin.world, start_canary(twin.world, plan, run="run-1"))
+    bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
+    found = start_canary(twin.world, plan, run="run-1")
+    assert (waiting.id, Phase.ROLLED_BACK) == (found.id, found.phase)
+
+
+def test_a_late_driver_is_refused_by_ledger_and_backend(twin: Twin) -> None:
+    """A driver that was replaced can neither write nor move traffic."""
+    twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
+    late = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    taken = attach(twin.world, late, actor="ada")
+    with pytest.raises(HeadMovedError):
+        enter_stage(twin.world, late, 50)
+    twin.world.backend.set_traffic(MODEL, taken.home, taken.token)
+    with pytest.raises(StaleTokenError):
+        twin.world.backend.set_traffic(MODEL, late.split_at(50), late.token)
+
+
+def test_rolling_back_twice_does_no_harm(twin: Twin) -> None:
+    """The second call finds the rollout ended and returns it."""
+    twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
+    enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    first = bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
+    assert first == bring_model_home(twin.world, MODEL, actor="bob", reason="stop")
+
+
+def test_what_a_dead_run_left_open_is_ended(twin: Twin) -> None:
+    """An automation names the run; only what that run left open ends, once."""
+    stable = twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
+    open_one = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    assert () == bring_run_home(twin.world, "another run", actor="hook", reason="died")
+    [ended] = bring_run_home(twin.world, "run-1", actor="hook", reason="died")
+    assert (open_one.id, Phase.ROLLED_BACK) == (ended.id, ended.phase)
+    assert TrafficSplit.all_to(stable.served_name) == twin.world.backend.get_traffic(MODEL)
+    assert () == bring_run_home(twin.world, "run-1", actor="hook", reason="died")
+
+
+def test_a_split_changed_behind_its_back_ends_the_rollout(twin: Twin) -> None:
+    """What is true is what the router reports; where it disagrees, traffic goes home."""
+    twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
+    rollout = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    twin.world.backend.set_traffic(MODEL, rollout.split_at(90), rollout.token)
+    ended = drive(twin.world, rollout)
+    assert Phase.ROLLED_BACK is ended.phase
+    assert "the router reports" in ended.reasons[0]
+
+
+def test_an_alias_moved_by_a_broken_promotion_is_restored(twin: Twin) -> None:
+    """Killed between alias and record, then brought home: the champion is the stable model again."""
+    stable = twin.champion()
+    candidate = twin.candidate()
+    plan = PLAN.model_copy(update={"candidate": candidate.number})
+    rollout = start_canary(twin.world, plan, run="run-1")
+    for stage in (10, 50, 100):
+        rollout = pass_stage(twin.world, enter_stage(twin.world, rollout, stage), ("good",))
+    rollout = append(twin.world.ledger, rollout, "promotion.intended", {})
+    twin.world.registry.set_alias(candidate, "champion")
+    bring_run_home(twin.world, "run-1", actor="hook", reason="killed")
+    assert stable == twin.world.registry.get(MODEL, "champion")
+    assert Phase.ROLLED_BACK is reread(twin.world.ledger, rollout).phase

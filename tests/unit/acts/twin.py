@@ -1,0 +1,156 @@
+"""A world in memory with a clock of its own: waiting makes time pass and clients ask."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from firstflight.acts.approve import answer, ask
+from firstflight.acts.deploy import deploy, ensure_champion
+from firstflight.acts.enter_stage import enter_stage, pass_stage
+from firstflight.acts.observe import observe
+from firstflight.acts.promote import promote
+from firstflight.acts.roll_back import intend_roll_back, roll_back
+from firstflight.approval import Answer
+from firstflight.decision import Decision, Verdict
+from firstflight.ledger.memory import MemoryRecordStore
+from firstflight.notify.notifier import LogNotifier
+from firstflight.observation.memory_source import MemorySource
+from firstflight.observation.records import Prediction
+from firstflight.plans import CanaryPlan, Guardrail
+from firstflight.registry.directory_registry import DirectoryRegistry
+from firstflight.release import Registered
+from firstflight.rollout import AwaitApproval, EnterStage, Observe, Promote, RollBack, Rollout, next_act
+from firstflight.samples import Look
+from firstflight.serving.memory import MemoryBackend
+from firstflight.versions import ModelVersion
+from firstflight.world import World
+
+MODEL = "financial-predictor"
+PLAN = CanaryPlan(
+    model=MODEL,
+    stages=(10, 50, 100),
+    approvals=(),
+    stage_seconds=600,
+    min_stage_seconds=30,
+    warmup_seconds=0,
+    check_seconds=10,
+    no_data_seconds=60,
+    guardrails=(Guardrail(metric="error_rate", limit=0.01), Guardrail(metric="latency", limit=200, quantile=0.95)),
+)
+
+
+@dataclass
+class Clients:
+    """Who asks: `rate` requests a second over the split in force; `failing[name]` is that model's share of failures."""
+
+    rate: float = 20.0
+    failing: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Twin:
+    """A world whose time passes when it waits."""
+
+    folder: Path
+    clients: Clients = field(default_factory=Clients)
+    time: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(7)  # noqa: S311 - clients, not secrets
+        self.requests = 0
+        self.source = MemorySource(lambda: self.time)
+        self.world = World(
+            backend=MemoryBackend(self.folder / "backend.json"),
+            source=self.source,
+            registry=DirectoryRegistry(self.folder / "registry"),
+            ledger=MemoryRecordStore(lambda: self.time),
+            notifier=LogNotifier(),
+            now=lambda: self.time,
+            wait=self.wait,
+        )
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, second by second, and clients ask meanwhile."""
+        for _ in range(max(1, round(seconds))):
+            self.time += timedelta(seconds=1)
+            self._ask(round(self.clients.rate))
+
+    def register(self, variant: str, tags: dict[str, str] | None = None) -> ModelVersion:
+        """Register a version whose artifact is as small as can be."""
+        artifact = self.folder / "artifacts" / f"{variant}-{self.random.random()}"
+        artifact.mkdir(parents=True)
+        (artifact / "model.onnx").write_bytes(b"a model")
+        (artifact / "model.json").write_text(json.dumps({"variant": variant, "tags": tags or {}}))
+        return self.world.registry.register(MODEL, variant, artifact, tags or {})
+
+    def champion(self) -> ModelVersion:
+        """Make a first champion, served and with its traffic."""
+        return ensure_champion(
+            self.world, Registered(version=self.register("baseline"), passed=True, reasons=()), actor="test"
+        )
+
+    def candidate(self, variant: str = "lightweight") -> ModelVersion:
+        """Register and serve a version to try."""
+        version = self.register(variant)
+        deploy(self.world, version)
+        return version
+
+    def _ask(self, requests: int) -> None:
+        if (split := self.world.backend.get_traffic(MODEL)) is None:
+            return
+        names = self.random.choices(list(split.weights), weights=list(split.weights.values()), k=requests)
+        self.source.add_predictions([self._prediction(name, "main") for name in names])
+
+    def _prediction(self, name: str, listener: str) -> Prediction:
+        self.requests += 1
+        failed = self.random.random() < self.clients.failing.get(name, 0.0)
+        return Prediction(
+            rid=f"r{self.requests}",
+            listener=listener,  # type: ignore[arg-type]  # one of the two literals
+            route=MODEL,
+            unit=f"u{self.requests}",
+            assigned=name,
+            served=name,
+            prediction=0.6,
+            code=500 if failed else 200,
+            us=10_000,
+            at=self.time,
+        )
+
+
+Drive = Callable[..., Rollout]
+
+
+def drive(world: World, rollout: Rollout, given: Answer | None = None, acts: int = 100) -> Rollout:
+    """Do what comes next, at most `acts` times, as the flow does."""
+    for _ in range(acts):
+        match next_act(rollout):
+            case None:
+                return rollout
+            case EnterStage(stage=stage):
+                rollout = enter_stage(world, rollout, stage)
+            case Observe():
+                rollout = _follow(world, rollout, observe(world, rollout, _ignore))
+            case AwaitApproval(stage=stage):
+                if given is None:
+                    return ask(world, rollout, stage, "link")
+                rollout = answer(world, ask(world, rollout, stage, "link"), stage, given)
+            case Promote():
+                rollout = promote(world, rollout)
+            case RollBack():
+                rollout = roll_back(world, rollout)
+    return rollout
+
+
+def _follow(world: World, rollout: Rollout, decision: Decision | None) -> Rollout:
+    assert decision is not None
+    if decision.verdict is Verdict.PROMOTE:
+        return pass_stage(world, rollout, decision.reasons)
+    return intend_roll_back(world, rollout, decision.reasons, trigger=decision.verdict.value)
+
+
+def _ignore(_look: Look, _decision: Decision) -> None:
+    """No one watches."""
