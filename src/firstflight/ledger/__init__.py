@@ -1,0 +1,12 @@
+"""The append-only record of what happened, and the one switch that opens it."""
+
+from firstflight.ledger.record import Record, RecordStore
+from firstflight.ledger.sql import SqlRecordStore
+from firstflight.settings import Settings
+
+__all__ = ["Record", "RecordStore", "open_store"]
+
+
+def open_store(settings: Settings) -> RecordStore:
+    """Open the ledger of the place that `settings` describe; its database is asked at the first call, not before."""
+    return SqlRecordStore(settings.database("firstflight"))

@@ -1,0 +1,19 @@
+"""Telling people, and the one switch that says how."""
+
+from firstflight.notify.notifier import Delivery, LogNotifier, Notifier
+from firstflight.notify.slack import SlackNotifier
+from firstflight.settings import Settings
+
+__all__ = ["Delivery", "Notifier", "open_notifier"]
+
+
+def open_notifier(settings: Settings) -> Notifier:
+    """Return Slack when a token and a channel are set, else the log, which says what is missing or wrong."""
+    if settings.slack_token is None:
+        return LogNotifier()
+    if not settings.slack_channel:
+        return LogNotifier("a Slack token but no Slack channel configured")
+    try:
+        return SlackNotifier(settings.slack_token, settings.slack_channel, settings.slack_url)
+    except ValueError as error:  # whoever asks may be about to roll back, which a wrong token must not prevent
+        return LogNotifier(str(error))

@@ -1,0 +1,54 @@
+"""A ledger in memory, for tests and dry runs."""
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from firstflight.ledger.record import Record
+from firstflight.ledger.rules import canonical, check_text, head_moved
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class MemoryRecordStore:
+    """Records of this process; `now` is the clock that dates them."""
+
+    def __init__(self, now: Callable[[], datetime] = _utc_now) -> None:
+        self._now = now
+        self._alone = threading.Lock()
+        self._records: defaultdict[str, list[Record]] = defaultdict(list)
+
+    def append(self, stream: str, kind: str, body: dict[str, Any], *, actor: str, expect: int | None = None) -> Record:
+        """Append one record and return it."""
+        check_text(stream=stream, kind=kind, actor=actor)
+        text = canonical(body)
+        with self._alone:
+            head = self.head(stream)
+            if expect is not None and expect != head:
+                raise head_moved(stream, expect, head)
+            at = self._now()
+            record = Record(stream=stream, number=head + 1, at=at, kind=kind, actor=actor, body=json.loads(text))
+            self._records[stream].append(record)
+        return _apart(record)
+
+    def read(self, stream: str, after: int = 0) -> tuple[Record, ...]:
+        """Return the records of `stream` numbered above `after`, in order."""
+        return tuple(_apart(record) for record in self._records.get(stream, [])[max(after, 0) :])
+
+    def head(self, stream: str) -> int:
+        """Return the number of the stream's last record; 0 when there is none."""
+        return len(self._records.get(stream, ()))
+
+    def streams(self, prefix: str) -> tuple[str, ...]:
+        """Return the names of the streams that begin with `prefix`, sorted."""
+        return tuple(sorted(stream for stream in tuple(self._records) if stream.startswith(prefix)))
+
+
+def _apart(record: Record) -> Record:
+    """A copy whose body the caller may change without changing what is kept."""
+    return record.model_copy(deep=True)

@@ -1,0 +1,143 @@
+"""A ledger in PostgreSQL: one table that its own trigger allows to grow and not to change."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from typing import Any, LiteralString
+
+import psycopg
+
+from firstflight.errors import LedgerError, StoreUnavailableError
+from firstflight.ledger.record import Record
+from firstflight.ledger.rules import canonical, check_text, head_moved
+
+_CONNECT_SECONDS = 5
+_LIMITS = (
+    "SELECT set_config('lock_timeout', '10s', true), set_config('statement_timeout', '15s', true),"
+    " set_config('synchronous_commit', 'on', true)"
+)
+_SCHEMA_LOCK = 0x4646_4C44  # any number that nothing else in the database locks
+
+_HAS_SCHEMA = "SELECT 1 FROM pg_trigger WHERE tgname = 'ledger_only_grows' AND tgrelid = to_regclass('ledger')"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS ledger (
+    stream text NOT NULL,
+    number bigint NOT NULL CHECK (number >= 1),
+    at     timestamptz NOT NULL,
+    kind   text NOT NULL,
+    actor  text NOT NULL,
+    body   json NOT NULL,
+    PRIMARY KEY (stream, number)
+);
+CREATE OR REPLACE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger only grows: % is refused', TG_OP USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+CREATE OR REPLACE TRIGGER ledger_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse();
+ALTER TABLE ledger ENABLE ALWAYS TRIGGER ledger_only_grows;
+"""
+
+
+class SqlRecordStore:
+    """Records in the PostgreSQL database at `url` (`postgresql://…`), which may hold a password and is never shown.
+
+    Each call opens a connection of its own, so that threads, forks and a database that was restarted
+    need no care. The database's clock dates the records: writers may be on several machines.
+
+    Every method raises StoreUnavailableError when the database does not answer. After `append` did, the
+    record may have been written or not: read before trying again, or give `expect`.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Keep the address; the table is made at the first call."""
+        self._url = url
+        self._has_schema = False
+
+    def append(self, stream: str, kind: str, body: dict[str, Any], *, actor: str, expect: int | None = None) -> Record:
+        """Append one record and return it."""
+        check_text(stream=stream, kind=kind, actor=actor)
+        text = canonical(body)
+        with self._connection() as connection:
+            # A statement of its own: the next one then sees what the lock's last holder committed.
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (stream, _SCHEMA_LOCK))
+            head = _head(connection, stream)
+            if expect is not None and expect != head:
+                raise head_moved(stream, expect, head)
+            row = _one(
+                connection,
+                "INSERT INTO ledger (stream, number, at, kind, actor, body)"
+                " VALUES (%s, %s, clock_timestamp(), %s, %s, %s)"
+                " RETURNING stream, number, at, kind, actor, body::text",
+                (stream, head + 1, kind, actor, text),
+            )
+        return _record(row)
+
+    def read(self, stream: str, after: int = 0) -> tuple[Record, ...]:
+        """Return the records of `stream` numbered above `after`, in order."""
+        query: LiteralString = (
+            "SELECT stream, number, at, kind, actor, body::text FROM ledger"
+            " WHERE stream = %s AND number > %s ORDER BY number"
+        )
+        with self._connection() as connection:
+            return tuple(_record(row) for row in connection.execute(query, (stream, after)))
+
+    def head(self, stream: str) -> int:
+        """Return the number of the stream's last record; 0 when there is none."""
+        with self._connection() as connection:
+            return _head(connection, stream)
+
+    def streams(self, prefix: str) -> tuple[str, ...]:
+        """Return the names of the streams that begin with `prefix`, sorted."""
+        query: LiteralString = (
+            'SELECT stream FROM ledger WHERE number = 1 AND starts_with(stream, %s) ORDER BY stream COLLATE "C"'
+        )
+        with self._connection() as connection:
+            return tuple(str(row[0]) for row in connection.execute(query, (prefix,)))
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection]:
+        """Open a connection and a transaction that is committed when the block ends well."""
+        try:
+            if not self._has_schema:
+                with self._transaction() as connection:
+                    _make_schema(connection)
+                self._has_schema = True
+            with self._transaction() as connection:
+                yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise StoreUnavailableError(f"the ledger's database did not answer: {_sentence(error)}") from error
+        except psycopg.Error as error:
+            raise LedgerError(f"the ledger's database refused: {_sentence(error)}") from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[psycopg.Connection]:
+        with psycopg.connect(self._url, connect_timeout=_CONNECT_SECONDS) as connection:
+            connection.execute(_LIMITS)
+            yield connection
+
+
+def _make_schema(connection: psycopg.Connection) -> None:
+    if connection.execute(_HAS_SCHEMA).fetchone() is None:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
+        connection.execute(_SCHEMA)
+
+
+def _head(connection: psycopg.Connection, stream: str) -> int:
+    return int(_one(connection, "SELECT coalesce(max(number), 0) FROM ledger WHERE stream = %s", (stream,))[0])
+
+
+def _one(connection: psycopg.Connection, query: LiteralString, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    [row] = connection.execute(query, values).fetchall()
+    return row
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    stream, number, at, kind, actor, text = row
+    return Record(stream=stream, number=number, at=at.astimezone(UTC), kind=kind, actor=actor, body=json.loads(text))
+
+
+def _sentence(error: psycopg.Error) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,358 @@
+"""What every RecordStore promises, and what the one in PostgreSQL promises besides."""
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from firstflight.errors import HeadMovedError, LedgerError, StoreUnavailableError
+from firstflight.ledger import RecordStore, open_store
+from firstflight.ledger.memory import MemoryRecordStore
+from firstflight.ledger.sql import SqlRecordStore
+from firstflight.settings import Settings
+from firstflight.stack import postgres
+
+BODIES = st.dictionaries(
+    st.text(),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    ),
+    max_size=4,
+)
+
+
+class Server:
+    """A PostgreSQL of the tests' own, in a folder of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = Settings(home=home, database_url=None)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Address of the ledger's database."""
+        return self.settings.database("firstflight")
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        program = postgres.program(self.settings)
+        deadline = time.monotonic() + 30
+        while not postgres.answers(self.settings):
+            assert time.monotonic() < deadline, "PostgreSQL did not answer within 30 s"
+            if self.process is None or self.process.poll() is not None:  # also while a killed server's children leave
+                self.process = subprocess.Popen(
+                    program.command,
+                    cwd=program.directory,
+                    user=program.user,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+                )
+            time.sleep(0.05)
+        postgres.create_databases(self.settings)
+
+    def kill(self) -> None:
+        """End the server as a lack of memory would: without a word."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End the server and remove its data."""
+        place = (self.settings.home / postgres.NAME).resolve()
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=30)
+        shutil.rmtree(place)
+
+
+@contextmanager
+def running_server(home: Path) -> Iterator[Server]:
+    """Run a server of its own below `home`, and leave nothing of it."""
+    server = Server(home)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests that do not hurt it."""
+    with running_server(tmp_path_factory.mktemp("ledger")) as running:
+        yield running
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+def store(request: pytest.FixtureRequest) -> RecordStore:
+    """Each implementation in turn."""
+    if request.param == "memory":
+        return MemoryRecordStore()
+    return SqlRecordStore(request.getfixturevalue("server").url)
+
+
+@pytest.fixture
+def stream() -> str:
+    """A stream nobody else writes to."""
+    return f"rollout/{uuid.uuid4().hex}"
+
+
+def test_what_is_appended_can_be_read(store: RecordStore, stream: str) -> None:
+    """An appended record comes back as it was returned, dated between the call and its end."""
+    before = datetime.now(UTC)
+    record = store.append(stream, "traffic.set", {"weights": {"a": 5, "b": 95}, "rate": 0.1}, actor="run-1")
+    assert (record,) == store.read(stream)
+    assert (stream, 1, "traffic.set", "run-1") == (record.stream, record.number, record.kind, record.actor)
+    assert {"weights": {"a": 5, "b": 95}, "rate": 0.1} == record.body
+    assert before - timedelta(seconds=1) <= record.at <= datetime.now(UTC) + timedelta(seconds=1)
+    assert timedelta(0) == record.at.utcoffset()
+
+
+def test_numbers_have_no_gaps_and_streams_do_not_mix(store: RecordStore, stream: str) -> None:
+    """Records are numbered from 1 in each stream."""
+    for count in (1, 2, 3):
+        assert count == store.append(stream, "check", {}, actor="a").number
+        assert count == store.append(f"{stream}-other", "check", {}, actor="a").number
+    assert 3 == store.head(stream)
+    assert [1, 2, 3] == [record.number for record in store.read(stream)]
+
+
+def test_an_unknown_stream_is_empty(store: RecordStore, stream: str) -> None:
+    """A stream nobody wrote to has head 0, no records and no name."""
+    assert 0 == store.head(stream)
+    assert () == store.read(stream)
+    assert () == store.streams(stream)
+
+
+def test_read_goes_on_after_a_number(store: RecordStore, stream: str) -> None:
+    """Reading after n returns what follows n."""
+    for _ in range(4):
+        store.append(stream, "check", {}, actor="a")
+    assert [3, 4] == [record.number for record in store.read(stream, after=2)]
+    assert () == store.read(stream, after=4)
+    assert () == store.read(stream, after=99)
+
+
+def test_streams_are_found_by_prefix_and_sorted(store: RecordStore, stream: str) -> None:
+    """A prefix is taken literally: no character in it is a wildcard."""
+    names = [f"{stream}/{name}" for name in ("b", "B", "a_1", "a%", "ä", "a")]
+    for name in [*names, names[0]]:
+        store.append(name, "check", {}, actor="a")
+    assert tuple(sorted(names)) == store.streams(f"{stream}/")
+    assert (f"{stream}/a%",) == store.streams(f"{stream}/a%")
+    assert (f"{stream}/a_1",) == store.streams(f"{stream}/a_")
+
+
+def test_a_moved_head_is_refused(store: RecordStore, stream: str) -> None:
+    """With `expect`, only the writer that knows the last record appends; the refusal names both heads."""
+    store.append(stream, "started", {}, actor="a", expect=0)
+    with pytest.raises(HeadMovedError, match="ends at record 1, the writer expected 0"):
+        store.append(stream, "started", {}, actor="b", expect=0)
+    with pytest.raises(HeadMovedError, match="expected 2"):
+        store.append(stream, "started", {}, actor="b", expect=2)
+    assert ["a"] == [record.actor for record in store.read(stream)]
+    assert 2 == store.append(stream, "ended", {}, actor="a", expect=1).number
+
+
+def test_of_many_threads_that_expect_the_same_head_one_appends(store: RecordStore, stream: str) -> None:
+    """Compare-and-append has one winner each time, however many race for it."""
+    rounds, racers = 5, 12
+    barrier = threading.Barrier(racers)
+
+    def race(racer: int) -> list[int]:
+        won = []
+        for expected in range(rounds):
+            barrier.wait(timeout=60)
+            try:
+                won.append(store.append(stream, "started", {}, actor=f"racer-{racer}", expect=expected).number)
+            except HeadMovedError:
+                continue
+        return won
+
+    with ThreadPoolExecutor(racers) as pool:
+        wins = sorted(number for won in pool.map(race, range(racers)) for number in won)
+    assert [1, 2, 3, 4, 5] == wins
+    assert rounds == store.head(stream)
+
+
+def test_many_threads_append_without_gaps(store: RecordStore, stream: str) -> None:
+    """Writers without `expect` get a number each, all different, none left out, in the order of their time."""
+    writers, each = 8, 10
+
+    def write(writer: int) -> list[int]:
+        return [store.append(stream, "check", {"n": n}, actor=f"w{writer}").number for n in range(each)]
+
+    with ThreadPoolExecutor(writers) as pool:
+        numbers = [number for numbers in pool.map(write, range(writers)) for number in numbers]
+    records = store.read(stream)
+    assert list(range(1, writers * each + 1)) == sorted(numbers)
+    assert list(range(1, writers * each + 1)) == [record.number for record in records]
+    assert sorted(record.at for record in records) == [record.at for record in records]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=BODIES)
+def test_any_json_comes_back_as_it_went_in(store: RecordStore, body: dict[str, object]) -> None:
+    """Whatever JSON can say survives, NUL, lone surrogates, huge integers and every float included."""
+    stream = f"json/{uuid.uuid4().hex}"
+    assert body == store.append(stream, "any", body, actor="a").body
+    [record] = store.read(stream)
+    assert body == record.body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"x": float("nan")}, {"x": float("inf")}, {"x": (1, 2)}, {"x": datetime.now(UTC)}, {1: "x"}, {"x": {"y": {2}}}],
+    ids=["nan", "infinity", "tuple", "datetime", "number as key", "set"],
+)
+def test_what_json_would_change_or_lose_is_refused(store: RecordStore, stream: str, body: dict[str, object]) -> None:
+    """A body that would not come back equal is refused, and nothing is written."""
+    with pytest.raises(LedgerError, match="body must"):
+        store.append(stream, "any", body, actor="a")
+    assert 0 == store.head(stream)
+
+
+@pytest.mark.parametrize("text", ["", "a\0b", "\ud800"], ids=["empty", "NUL", "lone surrogate"])
+def test_text_that_cannot_be_kept_is_refused(store: RecordStore, stream: str, text: str) -> None:
+    """Stream, kind and actor must be text that every store can hold."""
+    for words in ((text, "kind", "actor"), (stream, text, "actor"), (stream, "kind", text)):
+        with pytest.raises(LedgerError, match="of a record must be text"):
+            store.append(words[0], words[1], {}, actor=words[2])
+    assert 0 == store.head(stream)
+
+
+def test_a_reader_cannot_change_what_is_kept(store: RecordStore, stream: str) -> None:
+    """Bodies handed in and out are copies."""
+    given_body = {"list": [1]}
+    record = store.append(stream, "any", given_body, actor="a")
+    given_body["list"].append(2)
+    record.body["list"].append(3)
+    store.read(stream)[0].body["list"].append(4)
+    assert {"list": [1]} == store.read(stream)[0].body
+
+
+def test_the_switch_opens_the_database_of_the_place(server: Server, stream: str) -> None:
+    """`open_store` reads and writes the database that the settings name."""
+    record = open_store(server.settings).append(stream, "any", {}, actor="a")
+    assert (record,) == SqlRecordStore(server.url).read(stream)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger SET kind = 'lie'",
+        "DELETE FROM ledger",
+        "TRUNCATE ledger",
+        "SET session_replication_role = replica; DELETE FROM ledger",
+        "INSERT INTO ledger SELECT * FROM ledger ON CONFLICT (stream, number) DO UPDATE SET kind = 'lie'",
+    ],
+    ids=["update", "delete", "truncate", "as a replica", "upsert"],
+)
+def test_the_table_refuses_to_be_changed(server: Server, stream: str, statement: str) -> None:
+    """What is written stays, even for the owner of the table."""
+    store = SqlRecordStore(server.url)
+    record = store.append(stream, "truth", {}, actor="a")
+    with psycopg.connect(server.url) as connection, pytest.raises(psycopg.Error, match="the ledger only grows"):
+        connection.execute(statement)
+    assert (record,) == store.read(stream)
+
+
+def test_many_first_callers_make_one_table(tmp_path: Path) -> None:
+    """Processes that meet an empty database at the same moment all succeed."""
+    with running_server(tmp_path) as fresh:
+        writers = 12
+        barrier = threading.Barrier(writers)
+
+        def write(writer: int) -> int:
+            barrier.wait(timeout=60)
+            return SqlRecordStore(fresh.url).append("s", "any", {}, actor=f"w{writer}").number
+
+        with ThreadPoolExecutor(writers) as pool:
+            assert list(range(1, writers + 1)) == sorted(pool.map(write, range(writers)))
+
+
+def test_no_server_is_an_outage_and_the_password_stays_secret(tmp_path: Path) -> None:
+    """Every call says that the database did not answer, and nothing tells the password of the address."""
+    store = SqlRecordStore(f"postgresql://someone:hunter2-secret@/firstflight?host={tmp_path}")
+    calls: list[Callable[[], object]] = [
+        lambda: store.append("s", "k", {}, actor="a"),
+        lambda: store.read("s"),
+        lambda: store.head("s"),
+        lambda: store.streams("s"),
+    ]
+    for call in calls:
+        with pytest.raises(StoreUnavailableError, match="did not answer") as caught:
+            call()
+        assert "hunter2-secret" not in str(caught.value) + repr(store) + repr(caught.value.__cause__)
+
+
+def test_a_connection_killed_in_mid_append_is_an_outage(server: Server, stream: str) -> None:
+    """A call whose connection dies while it waits raises, writes nothing, and the next call succeeds."""
+    store = SqlRecordStore(server.url)
+    store.append(stream, "first", {}, actor="a")
+    with psycopg.connect(server.url, autocommit=True) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("BEGIN; LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
+        call = pool.submit(store.append, stream, "second", {}, actor="a")
+        waiting = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 'ledger'::regclass"
+        deadline = time.monotonic() + 10
+        while not other.execute(waiting).fetchall():
+            assert time.monotonic() < deadline, "the append never waited for the lock"
+            time.sleep(0.02)
+        with pytest.raises(StoreUnavailableError):
+            call.result(timeout=10)
+        other.execute("ROLLBACK")
+    assert 2 == store.append(stream, "third", {}, actor="a").number
+
+
+def test_a_database_whose_rights_are_wrong_is_not_an_outage(server: Server) -> None:
+    """A refusal for good is no outage: asking again would not help."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE reader LOGIN")
+        connection.execute("GRANT SELECT ON ledger TO reader")
+    store = SqlRecordStore(server.url.replace("postgres@", "reader@"))
+    store.read("s")
+    with pytest.raises(LedgerError, match="permission denied"):
+        store.append("s", "any", {}, actor="a")
+
+
+def test_what_was_acknowledged_survives_a_killed_server(tmp_path: Path) -> None:
+    """After SIGKILL of the server under load, every acknowledged record is there and no number is missing."""
+    with running_server(tmp_path) as fragile:
+        store = SqlRecordStore(fragile.url)
+        acknowledged: list[int] = []
+
+        def write(writer: int) -> str:
+            try:
+                while True:
+                    acknowledged.append(store.append("s", "any", {"writer": writer}, actor="a").number)
+            except StoreUnavailableError:
+                return "outage"
+
+        with ThreadPoolExecutor(4) as pool:
+            writers = [pool.submit(write, writer) for writer in range(4)]
+            deadline = time.monotonic() + 30
+            while len(acknowledged) < 40:
+                assert time.monotonic() < deadline, "the writers did not get going"
+                time.sleep(0.01)
+            fragile.kill()
+            assert ["outage"] * 4 == [writer.result(timeout=30) for writer in writers]
+        fragile.start()
+        kept = [record.number for record in store.read("s")]
+        assert list(range(1, len(kept) + 1)) == kept
+        assert set(acknowledged) <= set(kept)
