@@ -1,0 +1,106 @@
+"""Canaries on the real local stack that do not end in promotion: broken, rejected, cancelled, unanswered, doubled."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from firstflight.orchestrator import FlowRun
+from firstflight.plans import CanaryPlan, DeployPlan
+from firstflight.rollout import Phase, Rollout
+from firstflight.serving import open_backend
+from firstflight.traffic import TrafficSplit
+from firstflight.training.faulty import Fault, with_fault
+from firstflight.versions import ModelVersion
+from firstflight.world import open_world
+from tests.e2e.runs import CANARY, MODEL, Runs
+
+pytestmark = [pytest.mark.local, pytest.mark.usefixtures("released")]
+
+
+def candidate(runs: Runs, name: str, fault: Fault | None = None) -> ModelVersion:
+    """Register and deploy another copy of the champion, broken when a fault is given."""
+    world = open_world(runs.settings)
+    champion = world.registry.get(MODEL, "champion")
+    with tempfile.TemporaryDirectory() as folder:
+        artifact = world.registry.fetch(champion, Path(folder) / "good")
+        artifact = with_fault(artifact, fault, Path(folder) / "broken") if fault else artifact
+        version = world.registry.register(MODEL, champion.variant, artifact, {"copy": name})
+    deployed = runs.start("deploy/deploy", DeployPlan(model=MODEL, versions=(version.number,)))
+    assert "COMPLETED" == runs.ended(deployed.id).state_type
+    return version
+
+
+def canary(runs: Runs, version: ModelVersion, plan: CanaryPlan = CANARY) -> FlowRun:
+    """Start a canary of `version`."""
+    return runs.start("canary/canary", plan.model_copy(update={"candidate": version.number}))
+
+
+def assert_home(runs: Runs, rollout: Rollout) -> None:
+    """The rollout ended rolled back, and the router reports the stable model alone."""
+    assert Phase.ROLLED_BACK is rollout.phase
+    assert TrafficSplit.all_to(rollout.arms.stable.served_name) == open_backend(runs.settings).get_traffic(MODEL)
+
+
+def test_a_broken_candidate_is_caught(runs: Runs) -> None:
+    """A runtime that fails 30 % of its requests goes home on evidence, and the run says so."""
+    run = canary(runs, candidate(runs, "errors", Fault(kind="errors", share=0.3)))
+    ended = runs.ended(run.id)
+    assert ("COMPLETED", "RolledBack") == (ended.state_type, ended.state_name)
+    rollout = runs.rollout(run.id)
+    assert_home(runs, rollout)
+    assert () == rollout.passed
+    assert "error rate" in " ".join(rollout.reasons)
+
+
+def test_a_rejection_leads_home(runs: Runs) -> None:
+    """A person says no in the form; traffic is back and the reason is theirs."""
+    run = canary(runs, candidate(runs, "rejected"))
+    runs.suspended(run.id)
+    runs.orchestrator.resume(run.id, {"approver": "grace", "decision": "reject", "comment": "not on a Friday"})
+    assert "RolledBack" == runs.ended(run.id).state_name
+    rollout = runs.rollout(run.id)
+    assert_home(runs, rollout)
+    assert ("grace rejected: not on a Friday",) == rollout.reasons
+
+
+def test_a_cancelled_wait_leads_home_and_a_second_rollout_is_refused_meanwhile(runs: Runs) -> None:
+    """A suspended run holds the model; cancelled, no hook runs for it: an automation brings traffic home."""
+    version = candidate(runs, "cancelled")
+    run = canary(runs, version)
+    runs.suspended(run.id)
+    second = runs.ended(canary(runs, version).id)
+    assert "FAILED" == second.state_type
+    assert "already has rollout" in second.message
+    assert runs.orchestrator.run(run.id).suspended
+    runs.orchestrator.cancel(run.id)
+    assert_home(runs, runs.home(run.id))
+
+
+def test_silence_leads_home(runs: Runs) -> None:
+    """Nobody answers in time: Prefect fails the run, the automation brings traffic home."""
+    plan = CANARY.model_copy(update={"approval_seconds": 5.0})
+    run = canary(runs, candidate(runs, "unanswered"), plan)
+    runs.suspended(run.id)
+    assert "FAILED" == runs.ended(run.id).state_type
+    assert_home(runs, runs.home(run.id))
+
+
+def test_an_answer_without_a_name_is_refused(runs: Runs) -> None:
+    """Prefect checks the form on its server; the run goes on waiting."""
+    run = canary(runs, candidate(runs, "nameless"))
+    runs.suspended(run.id)
+    with pytest.raises(Exception, match="did not take the answer"):
+        runs.orchestrator.resume(run.id, {"decision": "approve", "comment": ""})
+    assert runs.orchestrator.run(run.id).suspended
+    runs.orchestrator.cancel(run.id)
+    assert_home(runs, runs.home(run.id))
+
+
+def test_a_version_the_registry_does_not_have_is_refused(runs: Runs) -> None:
+    """The run fails with what exists; nothing moves."""
+    before = open_backend(runs.settings).get_traffic(MODEL)
+    ended = runs.ended(runs.start("canary/canary", CANARY.model_copy(update={"candidate": 999})).id)
+    assert "FAILED" == ended.state_type
+    assert "999" in ended.message
+    assert before == open_backend(runs.settings).get_traffic(MODEL)
