@@ -14,7 +14,7 @@ class ModelVersion(Value):
     """One registered version of a model.
 
     `model` is the name clients ask for (the route), `variant` the design it was trained as.
-    `digest` is `sha256:<hex>` over the files that are served (see `registry.digest`).
+    `digest` is `sha256:<hex>` over the files that are served (see `digest.folder_digest`).
     """
 
     model: DnsLabel

@@ -13,10 +13,9 @@ from firstflight.plans import TrainingPlan
 from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.registry.mlflow_tracker import MlflowTracker
 from firstflight.settings import Settings
-from firstflight.training.fit import Epoch
 from firstflight.training.provenance import git_commit
 from firstflight.training.side_by_side import train_side_by_side
-from firstflight.training.trained import TrainedVariant
+from firstflight.training.trained import Epoch, TrainedVariant
 from firstflight.training.variants import VariantName
 
 

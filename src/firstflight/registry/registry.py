@@ -11,7 +11,7 @@ class ModelRegistry(Protocol):
     """Keep model versions, their files, tags and aliases."""
 
     def register(self, model: str, variant: str, artifact: Path, tags: Mapping[str, str]) -> ModelVersion:
-        """Register the folder `artifact` as a new version. The same digest, variant and tags return the same version."""
+        """Register folder `artifact` as a new version. The same digest, variant and tags return the same version."""
 
     def get(self, model: str, ref: int | str) -> ModelVersion:
         """Return version `ref`: a number or an alias. Raises ModelNotFoundError naming what exists."""

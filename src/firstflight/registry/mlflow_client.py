@@ -1,0 +1,79 @@
+"""A connection to MLflow that fails quickly and in the library's own words."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import requests
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException, RestException
+
+from firstflight.errors import RegistryUnavailableError
+
+CONNECT_SECONDS = 3.0
+REFUSALS = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
+"""MLflow's error codes that say nothing about the request: the same one may succeed later."""
+
+# MLflow takes these from the environment only. Its own defaults wait 120 s for an answer, try seven
+# times and double the pause: a dead server is noticed after minutes. Whoever set them keeps theirs.
+for _name, _value in {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "6",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+
+def connect(tracking_uri: str) -> MlflowClient:
+    """Return a client of the server at `tracking_uri`; no request is made."""
+    return MlflowClient(tracking_uri, tracking_uri)
+
+
+@contextmanager
+def answering(tracking_uri: str) -> Iterator[None]:
+    """Run requests to `tracking_uri`; what is the server's fault becomes RegistryUnavailableError.
+
+    Asks first whether anybody listens there, which takes 3 s at most. An answer that refuses the
+    request itself (`RestException` with another code) passes.
+    """
+    _knock(tracking_uri)
+    try:
+        yield
+    except RestException as error:
+        if error.error_code not in REFUSALS:
+            raise
+        raise RegistryUnavailableError(f"MLflow at {tracking_uri} failed: {error}; see the server's log") from error
+    except (MlflowException, requests.RequestException) as error:
+        raise RegistryUnavailableError(f"MLflow at {tracking_uri} did not answer: {error}") from error
+
+
+def experiment_id(client: MlflowClient, name: str) -> str:
+    """Return the id of experiment `name`, made if missing."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name))
+        except RestException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # somebody else was faster
+                raise
+        found = client.get_experiment_by_name(name)
+    if found is None:
+        raise RegistryUnavailableError(f"experiment {name!r} was deleted while it was looked up; try again")
+    return str(found.experiment_id)
+
+
+def _knock(tracking_uri: str) -> None:
+    address = urlsplit(tracking_uri)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise RegistryUnavailableError(
+            f"nobody answers at the MLflow server {tracking_uri}: {error}; is the stack up?"
+        ) from error
