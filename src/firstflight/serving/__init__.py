@@ -1,0 +1,28 @@
+"""Serving: the one door (`ServingBackend`) and the one switch (`open_backend`)."""
+
+from pathlib import Path
+from typing import assert_never
+
+from firstflight.serving.backend import ServingBackend
+from firstflight.settings import Settings
+
+__all__ = ["ServingBackend", "open_backend"]
+
+MEMORY_FILE = Path("serving-memory.json")
+"""State of the in-memory backend, below `home`, so that the processes of a dry run share it."""
+
+
+def open_backend(settings: Settings) -> ServingBackend:
+    """Return the backend that `settings.backend` names. Nothing is started or asked yet."""
+    # Imported where needed: this package is also imported by the model servers, whose environment is small.
+    match settings.backend:
+        case "local":
+            from firstflight.serving.local.backend import LocalBackend  # noqa: PLC0415 see above
+
+            return LocalBackend(settings)
+        case "memory":
+            from firstflight.serving.memory import MemoryBackend  # noqa: PLC0415 see above
+
+            return MemoryBackend(settings.home / MEMORY_FILE)
+        case unknown:
+            assert_never(unknown)

@@ -1,0 +1,176 @@
+"""Serving on one machine: one supervised MLServer for each served name, Envoy in front of them."""
+
+import shutil
+import time
+from pathlib import Path
+
+from firstflight.digest import folder_digest
+from firstflight.errors import (
+    BackendUnavailableError,
+    FirstflightError,
+    ModelNotReadyError,
+    ProcessFailedError,
+    TrafficNotAppliedError,
+)
+from firstflight.serving.files import locked
+from firstflight.serving.local import loopback, model_server
+from firstflight.serving.local.envoy import PREFIX
+from firstflight.serving.local.gateway import Gateway
+from firstflight.serving.local.model_server import program_name
+from firstflight.serving.local.servers import Server, ServerTable
+from firstflight.serving.refusals import refuse_other_files, refuse_other_version, refuse_used, routes_using
+from firstflight.settings import Settings
+from firstflight.supervision import Supervisor
+from firstflight.traffic import TrafficSplit
+from firstflight.versions import ModelVersion
+
+READY_SECONDS = 90.0
+"""Longest wait for a model server: 3 s alone on a quiet machine, 17 s when three start on two busy cores."""
+_POLL_SECONDS = 0.1
+_LOG_LINES = 12
+_ENDED = {"backoff", "exited", "fatal"}
+
+
+class LocalBackend:
+    """The model servers and the gateway of the local stack below `settings.home`.
+
+    Keeps nothing in memory: any number of processes may use one at the same time.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Name the stack; nothing is started or asked yet."""
+        self._settings = settings
+        self._folder = settings.home / "serving"
+        self._table = ServerTable(self._folder, settings.ports.servers)
+        self._supervisor = Supervisor(settings.supervisor_folder)
+        self._gateway = Gateway(settings)
+
+    def deploy(self, version: ModelVersion, artifact: Path, name: str | None = None) -> None:
+        """Copy the artifact, start its server and wait until it has loaded exactly that."""
+        name = name or version.served_name
+        refuse_other_files(name, version, artifact)
+        with locked(self._folder / "locks" / name):  # one deploy of a name at a time; others go on
+            with self._gateway.changing() as splits:
+                present = self._table.read().get(name)
+                refuse_other_version(name, version, present.version if present else None, splits)
+                if present and present.version != version:
+                    self._table.mark(name, deployed=False)
+                needed = bool(routes_using(name, splits))
+            if present and present.version != version:
+                self._remove(name)
+            server = self._table.claim(name, version)
+            try:
+                self._start(name, server, artifact)
+                self._await(name, server)
+            except FirstflightError:
+                if not needed:
+                    self._remove(name)
+                raise
+            self._table.mark(name, deployed=True)
+
+    def undeploy(self, name: str) -> None:
+        """Stop the server of `name` and forget it."""
+        with locked(self._folder / "locks" / name):
+            with self._gateway.changing() as splits:
+                refuse_used(name, splits)
+                self._table.mark(name, deployed=False)
+            self._remove(name)
+
+    def is_ready(self, name: str) -> bool:
+        """Whether the server of `name` says that its model is ready."""
+        server = self._table.read().get(name)
+        return server is not None and self._ready(server)
+
+    def served(self) -> frozenset[str]:
+        """Names that have a model server."""
+        return frozenset(self._table.read())
+
+    def set_traffic(self, route: str, split: TrafficSplit, token: int) -> TrafficSplit:
+        """Write the split to the gateway and return what the gateway then reports."""
+        self._gateway.set_split(route, split, token)
+        if (actual := self.get_traffic(route)) != split:
+            raise TrafficNotAppliedError(f"{route}: the gateway reports {actual}, wanted {split}")
+        return split
+
+    def get_traffic(self, route: str) -> TrafficSplit | None:
+        """Return the split of `route` that the running gateway reports."""
+        return self._gateway.splits().get(route)
+
+    def loaded_digest(self, name: str) -> str | None:
+        """Return the digest that the server of `name` took of its files when it loaded them."""
+        server = self._table.read().get(name)
+        return self._digest(name, server) if server else None
+
+    def _start(self, name: str, server: Server, artifact: Path) -> None:
+        folder = self._folder / "models" / name / "artifact"
+        if not (folder.exists() and folder_digest(folder) == server.version.digest):
+            _copy(artifact, folder)
+        ports = self._table.ports(server)
+        program = model_server.program(self._settings, name, server.version, folder, ports)
+        try:
+            self._supervisor.add(program)
+        except ProcessFailedError as error:
+            raise BackendUnavailableError(f"cannot start a server for {name}: {error}; run `firstflight up`") from error
+
+    def _await(self, name: str, server: Server) -> None:
+        """Wait until the server has loaded the version.
+
+        Raises:
+            ModelNotReadyError: It ended, loaded something else, or took too long.
+        """
+        begin, first_pid = time.monotonic(), None
+        while not self._ready(server):
+            waited = time.monotonic() - begin
+            state = self._supervisor.states().get(program_name(name))
+            if state is None:
+                raise BackendUnavailableError(f"{name}: the supervisor does not run its server; run `firstflight up`")
+            first_pid = first_pid or state.pid
+            if state.state in _ENDED or (state.pid and state.pid != first_pid):
+                raise ModelNotReadyError(f"{name} ({server.version}): its server ended while loading{self._said(name)}")
+            if waited > READY_SECONDS:
+                raise ModelNotReadyError(
+                    f"{name} ({server.version}) not ready after {waited:.0f} s, its server is {state.state}"
+                    f"{self._said(name)}"
+                )
+            time.sleep(_POLL_SECONDS)
+        if (digest := self._digest(name, server)) != server.version.digest:
+            raise ModelNotReadyError(f"{name} loaded {digest}, wanted {server.version.digest} of {server.version}")
+
+    def _ready(self, server: Server) -> bool:
+        # Not /v2/health/ready: that is 200 with no model at all.
+        try:
+            return loopback.get(self._table.ports(server).rest, f"{PREFIX}{server.version.model}/ready").ok
+        except BackendUnavailableError:
+            return False
+
+    def _digest(self, name: str, server: Server) -> str | None:
+        try:
+            answer = loopback.get(self._table.ports(server).rest, f"{PREFIX}{server.version.model}")
+        except BackendUnavailableError:
+            return None
+        described = answer.json().get("parameters", {}) if answer.ok else {}
+        digest: str | None = described.get("digest") if described.get("served_name") == name else None
+        return digest
+
+    def _remove(self, name: str) -> None:
+        try:
+            self._supervisor.remove(program_name(name))
+        except ProcessFailedError as error:
+            raise BackendUnavailableError(f"cannot stop the server of {name}: {error}") from error
+        shutil.rmtree(self._folder / "models" / name, ignore_errors=True)
+        self._gateway.forget(name)
+        self._table.release(name)
+
+    def _said(self, name: str) -> str:
+        log = self._supervisor.log(program_name(name))
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+        telling = [line for line in lines if "INFO" not in line]  # MLServer's long farewell hides the reason
+        return f"; last lines of {log}:\n" + "\n".join(telling[-_LOG_LINES:])
+
+
+def _copy(artifact: Path, folder: Path) -> None:
+    fresh = folder.with_name("artifact.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(artifact, fresh)
+    fresh.rename(folder)

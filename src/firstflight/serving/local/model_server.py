@@ -1,0 +1,84 @@
+"""One MLServer for one served name: its files and its program."""
+
+import json
+from pathlib import Path
+
+import firstflight
+from firstflight.serving.files import replace
+from firstflight.serving.local.servers import ServerPorts
+from firstflight.settings import Settings
+from firstflight.supervision import Program
+from firstflight.versions import ModelVersion
+
+RUNTIME = "firstflight.serving.runtime.predictor.Predictor"
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def program_name(name: str) -> str:
+    """Return the name of the supervised program that serves `name`."""
+    return f"model.{name}"
+
+
+def server_settings(name: str, ports: ServerPorts) -> dict[str, object]:
+    """Return MLServer's settings.json.
+
+    `parallel_workers` 1, its default, does not start with a current uvloop (MLServer issue 2286); it also
+    listens on every interface, compresses and logs each request unless told otherwise.
+    """
+    return {
+        "server_name": name,
+        "host": "127.0.0.1",
+        "http_port": ports.rest,
+        "grpc_port": ports.grpc,
+        "metrics_port": ports.metrics,
+        "parallel_workers": 0,
+        "debug": False,
+        "gzip_enabled": False,
+    }
+
+
+def model_settings(name: str, version: ModelVersion, artifact: Path) -> dict[str, object]:
+    """Return MLServer's model-settings.json: every version of a model answers to the model's name."""
+    return {
+        "name": version.model,
+        "implementation": RUNTIME,
+        "platform": "onnx",
+        "parameters": {
+            "uri": str(artifact),
+            "version": str(version.number),
+            "extra": {"served_name": name},
+        },
+    }
+
+
+def program(settings: Settings, name: str, version: ModelVersion, artifact: Path, ports: ServerPorts) -> Program:
+    """Write the files of a server below the artifact's parent and return its program.
+
+    MLServer reads every model-settings.json below its folder, so that folder holds no artifact.
+    """
+    folder = artifact.with_name("server")
+    replace(folder / "settings.json", json.dumps(server_settings(name, ports), indent=1))
+    replace(folder / "model-settings.json", json.dumps(model_settings(name, version, artifact), indent=1))
+    return Program(
+        name=program_name(name),
+        command=(str(settings.serving_python), "-c", "from mlserver.cli import main; main()", "start", str(folder)),
+        directory=folder,
+        environment={"PYTHONPATH": str(library(settings)), **ONE_THREAD},
+    )
+
+
+def library(settings: Settings) -> Path:
+    """Return a folder that holds this very `firstflight` and nothing else.
+
+    On the servers' PYTHONPATH it gives them the code that is running here, without the packages
+    installed beside it, which are another environment's.
+    """
+    folder = settings.home / "serving" / "library"
+    link, package = folder / "firstflight", Path(firstflight.__file__).parent
+    if not link.is_symlink() or link.readlink() != package:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = folder / ".firstflight.new"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(package)
+        fresh.replace(link)
+    return folder

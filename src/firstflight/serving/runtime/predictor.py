@@ -1,0 +1,106 @@
+"""The runtime that MLServer loads: one registered folder behind the Open Inference Protocol.
+
+Input `history` FP64 [B, ROWS, 6], output `probability_up` FP64 [B]. The answer carries the headers
+`x-prediction` (the first probability, 6 digits) and `x-model-version` (the served name). Errors are
+MLServer's own, with a code: a raw exception would become a 500 that says nothing and may cut a
+neighbour's connection.
+"""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+from mlserver import MLModel
+from mlserver.errors import InferenceError, MLServerError
+from mlserver.types import (
+    InferenceRequest,
+    InferenceResponse,
+    MetadataModelResponse,
+    MetadataTensor,
+    Parameters,
+    RequestInput,
+    ResponseOutput,
+)
+from numpy.typing import NDArray
+
+from firstflight.data.columns import COLUMNS
+from firstflight.errors import InvalidDataError, ServingError
+from firstflight.serving.runtime.faults import Drill, inverted, read_fault
+from firstflight.serving.runtime.served_model import ServedModel
+
+INPUT = "history"
+OUTPUT = "probability_up"
+INTERNAL_ERROR = 500
+
+
+class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed where types are checked
+    """Answers with what the network in the folder `parameters.uri` says."""
+
+    async def load(self) -> bool:
+        """Load the folder; MLServer ends when this raises."""
+        folder = Path(self.settings.parameters.uri)
+        self._model = ServedModel.load(folder)
+        fault = read_fault(folder)
+        self._drill = Drill(fault) if fault else None
+        self._served_name = self.settings.parameters.extra["served_name"]
+        self.inputs = [
+            MetadataTensor(name=INPUT, datatype="FP64", shape=[-1, self._model.transform.rows, len(COLUMNS)])
+        ]
+        self.outputs = [MetadataTensor(name=OUTPUT, datatype="FP64", shape=[-1])]
+        return True
+
+    async def metadata(self) -> MetadataModelResponse:
+        """Describe the model; `parameters` name what was really loaded."""
+        described = await super().metadata()
+        described.versions = [self.version]
+        described.parameters = Parameters(
+            served_name=self._served_name,
+            digest=self._model.digest,
+            variant=self._model.description.get("variant"),
+        )
+        return described
+
+    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        """Answer one request.
+
+        Raises:
+            InferenceError: 400, the request is not one this model can answer; the message names each fault.
+            MLServerError: 500, the network failed, or a drill says so.
+        """
+        history = _history(payload)
+        fault = self._drill.fault if self._drill and self._drill.strikes() else None
+        if fault and fault.kind == "errors":
+            raise MLServerError(f"{self._served_name}: an error of a drill (fault.json)", INTERNAL_ERROR)
+        if fault and fault.milliseconds:
+            await asyncio.sleep(fault.milliseconds / 1000)
+        try:
+            probability = self._model.probability_up(history)
+        except InvalidDataError as error:
+            raise InferenceError(str(error)) from error
+        except ServingError as error:
+            raise MLServerError(f"{self._served_name}: {error}", INTERNAL_ERROR) from error
+        if fault and fault.kind == "inverted":
+            probability = inverted(probability)
+        return InferenceResponse(
+            model_name=self.name,
+            model_version=self.version,
+            outputs=[ResponseOutput(name=OUTPUT, datatype="FP64", shape=[len(probability)], data=probability.tolist())],
+            parameters=Parameters(
+                headers={"x-prediction": f"{probability[0]:.6f}", "x-model-version": self._served_name}
+            ),
+        )
+
+
+def _history(payload: InferenceRequest) -> NDArray[np.float64]:
+    given = {tensor.name: tensor for tensor in payload.inputs}
+    if set(given) != {INPUT}:
+        raise InferenceError(f"inputs {sorted(given)}, must be exactly one, {INPUT!r}")
+    tensor: RequestInput = given[INPUT]
+    if tensor.datatype != "FP64":
+        raise InferenceError(f"{INPUT} has datatype {tensor.datatype}, must be FP64")
+    if min(tensor.shape, default=0) < 0:  # numpy would take it for "as many as there are"
+        raise InferenceError(f"{INPUT} has shape {tensor.shape}, must not be negative")
+    try:
+        return np.asarray(tensor.data.root, dtype=np.float64).reshape(tensor.shape)
+    except (TypeError, ValueError) as error:
+        raise InferenceError(f"{INPUT}: cannot make a tensor of shape {tensor.shape} of the data: {error}") from error

@@ -1,0 +1,254 @@
+"""What every ServingBackend promises."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from firstflight.digest import folder_digest
+from firstflight.errors import ModelNotLoadedError, ModelNotReadyError, ServingError, StaleTokenError
+from firstflight.serving import ServingBackend, open_backend
+from firstflight.serving.inference import predict
+from firstflight.settings import Settings
+from firstflight.traffic import TrafficSplit
+from firstflight.versions import ModelVersion
+from tests.serving_bench import MODEL, artifact, history, serving_stack
+
+OTHER = "volatility"
+VARIANTS = {"baseline": 1, "enhanced": 2, "lightweight": 3}
+"""The versions every test finds deployed, by variant; the other model has a `plain` number 1."""
+STABLE, ENHANCED, LIGHTWEIGHT = (f"{variant}-predictor-v{number}" for variant, number in VARIANTS.items())
+SHADOW = "shadow-predictor-v3"
+PLAIN = "plain-predictor-v1"
+HALF = TrafficSplit.canary(STABLE, ENHANCED, 50)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A backend with its models deployed, where they came from, and a client's question to a route."""
+
+    backend: ServingBackend
+    versions: dict[str, ModelVersion]
+    artifacts: dict[str, Path]
+    ask: Callable[[str], str | None]
+    """Asks a route and returns the served name that was chosen to answer."""
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[tuple[Settings, Callable[[str], str | None]]]:
+    """A real gateway, and a client of it."""
+    with serving_stack() as settings:
+        yield settings, lambda route: predict(settings.gateway_url, route, {"history": history()}).assigned
+
+
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Callable[[str], str | None]]:
+    """A dry run, and a client that draws as the split says."""
+    settings = Settings(backend="memory", home=tmp_path_factory.mktemp("home"))
+    chance = random.Random(5)  # noqa: S311 no secret
+
+    def ask(route: str) -> str | None:
+        split = open_backend(settings).get_traffic(route)
+        return chance.choices(list(split.weights), list(split.weights.values()))[0] if split else None
+
+    return settings, ask
+
+
+@pytest.fixture(scope="module", params=["memory", pytest.param("local", marks=pytest.mark.local)])
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A backend that serves three variants of one model, the third of them once more as a shadow, and another model."""
+    settings, ask = request.getfixturevalue(request.param)
+    backend = open_backend(settings)
+    folder = tmp_path_factory.mktemp("artifacts")
+    versions, artifacts = {}, {}
+    for variant, number in VARIANTS.items():
+        version = artifact(folder / variant, number, variant=variant)
+        versions[version.served_name], artifacts[version.served_name] = version, folder / variant
+    versions[SHADOW], artifacts[SHADOW] = versions[LIGHTWEIGHT], artifacts[LIGHTWEIGHT]
+    versions[PLAIN], artifacts[PLAIN] = artifact(folder / "plain", 1, variant="plain", model=OTHER), folder / "plain"
+    for name, version in versions.items():
+        backend.deploy(version, artifacts[name], name)
+    return Bench(backend, versions, artifacts, ask)
+
+
+@pytest.fixture
+def token() -> int:
+    """A token higher than every one before."""
+    return next(TOKENS)
+
+
+TOKENS = iter(range(1, 10_000, 10))
+
+
+def test_deployed_models_are_ready_with_the_digest_of_their_version(bench: Bench) -> None:
+    """What was deployed answers, under its name, with exactly the registered files."""
+    assert set(bench.versions) == bench.backend.served()
+    for name, version in bench.versions.items():
+        assert bench.backend.is_ready(name)
+        assert version.digest == bench.backend.loaded_digest(name)
+
+
+def test_what_is_not_deployed_is_not_ready(bench: Bench) -> None:
+    """An unknown name is not ready and has loaded nothing."""
+    assert not bench.backend.is_ready("enhanced-predictor-v77")
+    assert bench.backend.loaded_digest("enhanced-predictor-v77") is None
+
+
+def test_deploying_again_changes_nothing(bench: Bench) -> None:
+    """Deploy is idempotent."""
+    bench.backend.deploy(bench.versions[STABLE], bench.artifacts[STABLE])
+    assert set(bench.versions) == bench.backend.served()
+    assert bench.backend.is_ready(STABLE)
+
+
+def test_a_route_without_split_has_none(bench: Bench) -> None:
+    """No split is None, not an even one."""
+    assert bench.backend.get_traffic("no-such-model") is None
+
+
+def test_a_split_is_read_back(bench: Bench, token: int) -> None:
+    """What set_traffic accepts, it returns and get_traffic reports."""
+    assert bench.backend.set_traffic(MODEL, HALF, token) == HALF
+    assert bench.backend.get_traffic(MODEL) == HALF
+
+
+def test_setting_the_same_split_again_changes_nothing(bench: Bench, token: int) -> None:
+    """Setting traffic is idempotent, with the same token too."""
+    for _ in range(2):
+        assert bench.backend.set_traffic(MODEL, HALF, token) == HALF
+    assert bench.backend.get_traffic(MODEL) == HALF
+
+
+def test_three_ways_and_a_shadow(bench: Bench, token: int) -> None:
+    """An A/B/n split with a mirrored shadow is reported in full."""
+    split = TrafficSplit(stable=STABLE, weights={STABLE: 50, ENHANCED: 30, LIGHTWEIGHT: 20}, shadow=SHADOW)
+    assert bench.backend.set_traffic(MODEL, split, token) == split
+    assert bench.backend.get_traffic(MODEL) == split
+
+
+def test_weight_zero_is_kept(bench: Bench, token: int) -> None:
+    """A candidate rolled back to 0 % is still named by the split."""
+    split = TrafficSplit.canary(STABLE, ENHANCED, 0)
+    assert bench.backend.set_traffic(MODEL, split, token) == split
+    assert bench.backend.get_traffic(MODEL) == split
+
+
+def test_requests_follow_the_split(bench: Bench, token: int) -> None:
+    """At 50/50 both are chosen; at 100 only that one."""
+    bench.backend.set_traffic(MODEL, HALF, token)
+    assert {bench.ask(MODEL) for _ in range(40)} == {STABLE, ENHANCED}
+    bench.backend.set_traffic(MODEL, TrafficSplit.all_to(LIGHTWEIGHT), token)
+    assert {bench.ask(MODEL) for _ in range(10)} == {LIGHTWEIGHT}
+
+
+def test_promotion(bench: Bench, token: int) -> None:
+    """A candidate goes to 100 %, becomes stable, and the old stable model can be compared with it in turn."""
+    for split in (
+        TrafficSplit.canary(STABLE, ENHANCED, 100),
+        TrafficSplit.all_to(ENHANCED),
+        TrafficSplit.canary(ENHANCED, STABLE, 5),
+    ):
+        bench.backend.set_traffic(MODEL, split, token)
+        assert bench.backend.get_traffic(MODEL) == split
+
+
+def test_a_split_that_names_an_unknown_model_is_refused(bench: Bench, token: int) -> None:
+    """Neither as weight nor as shadow; the last good split stays."""
+    bench.backend.set_traffic(MODEL, HALF, token)
+    for split in (
+        TrafficSplit.canary(STABLE, "enhanced-predictor-v77", 10),
+        TrafficSplit(stable=STABLE, weights={STABLE: 100}, shadow="enhanced-predictor-v77"),
+    ):
+        with pytest.raises(ModelNotLoadedError, match="enhanced-predictor-v77"):
+            bench.backend.set_traffic(MODEL, split, token)
+        assert bench.backend.get_traffic(MODEL) == HALF
+
+
+def test_a_split_over_another_models_server_is_refused(bench: Bench, token: int) -> None:
+    """A server answers to the name of its own model only."""
+    with pytest.raises(ModelNotLoadedError, match=OTHER):
+        bench.backend.set_traffic(MODEL, TrafficSplit.all_to(PLAIN), token)
+
+
+def test_an_older_token_is_refused(bench: Bench, token: int) -> None:
+    """A driver that was overtaken cannot change traffic; the newer driver can."""
+    bench.backend.set_traffic(MODEL, HALF, token)
+    with pytest.raises(StaleTokenError, match=str(token)):
+        bench.backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), token - 1)
+    assert bench.backend.get_traffic(MODEL) == HALF
+
+
+def test_a_token_shown_with_a_refused_split_still_counts(bench: Bench, token: int) -> None:
+    """The highest token seen fences, whatever came of its request."""
+    with pytest.raises(ModelNotLoadedError):
+        bench.backend.set_traffic(MODEL, TrafficSplit.all_to("enhanced-predictor-v77"), token + 5)
+    with pytest.raises(StaleTokenError):
+        bench.backend.set_traffic(MODEL, HALF, token)
+
+
+def test_routes_are_independent(bench: Bench, token: int) -> None:
+    """One model's split and tokens say nothing about another's."""
+    bench.backend.set_traffic(MODEL, HALF, token)
+    bench.backend.set_traffic(OTHER, TrafficSplit.all_to(PLAIN), 1)
+    assert bench.backend.get_traffic(MODEL) == HALF
+    assert bench.ask(OTHER) == PLAIN
+    bench.backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), token)
+    assert bench.backend.get_traffic(OTHER) == TrafficSplit.all_to(PLAIN)
+
+
+def test_a_model_that_does_not_load_leaves_the_rest_untouched(bench: Bench, token: int, tmp_path: Path) -> None:
+    """A folder without a model is refused and forgotten; stable keeps answering."""
+    bench.backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), token)
+    artifact(tmp_path / "broken", 9)
+    (tmp_path / "broken" / "model.onnx").unlink()
+    version = bench.versions[STABLE].model_copy(update={"number": 9, "digest": folder_digest(tmp_path / "broken")})
+    with pytest.raises(ModelNotReadyError, match=version.served_name):
+        bench.backend.deploy(version, tmp_path / "broken")
+    assert set(bench.versions) == bench.backend.served()
+    assert bench.backend.get_traffic(MODEL) == TrafficSplit.all_to(STABLE)
+    assert bench.ask(MODEL) == STABLE
+
+
+def test_files_that_are_not_the_registered_ones_are_refused(bench: Bench, tmp_path: Path) -> None:
+    """A digest that differs is named, and nothing is served."""
+    version = artifact(tmp_path / "changed", 9)
+    (tmp_path / "changed" / "model.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelNotReadyError, match=version.digest):
+        bench.backend.deploy(version, tmp_path / "changed")
+    assert set(bench.versions) == bench.backend.served()
+
+
+def test_undeploy_in_use_is_refused(bench: Bench, token: int) -> None:
+    """Weight 0 and shadows count as use."""
+    bench.backend.set_traffic(
+        MODEL, TrafficSplit(stable=STABLE, weights={STABLE: 100, ENHANCED: 0}, shadow=SHADOW), token
+    )
+    for name in (STABLE, ENHANCED, SHADOW):
+        with pytest.raises(ServingError, match=name):
+            bench.backend.undeploy(name)
+        assert bench.backend.is_ready(name)
+
+
+def test_a_name_in_use_keeps_its_version(bench: Bench, token: int, tmp_path: Path) -> None:
+    """Another version under a name that has traffic is refused before anything changes."""
+    bench.backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), token)
+    version = artifact(tmp_path / "new", 9)
+    with pytest.raises(ServingError, match="in use"):
+        bench.backend.deploy(version, tmp_path / "new", STABLE)
+    assert bench.backend.loaded_digest(STABLE) == bench.versions[STABLE].digest
+
+
+def test_a_name_not_in_use_takes_another_version_and_can_go(bench: Bench, token: int, tmp_path: Path) -> None:
+    """Deploying over an idle name replaces it; undeploy ends it, once or twice."""
+    bench.backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), token)
+    name = "spare-predictor-v1"
+    for says in (0.1, 0.2):
+        version = artifact(tmp_path / str(says), 9, says=says)
+        bench.backend.deploy(version, tmp_path / str(says), name)
+        assert bench.backend.loaded_digest(name) == version.digest
+    for _ in range(2):
+        bench.backend.undeploy(name)
+        assert not bench.backend.is_ready(name)
+    assert set(bench.versions) == bench.backend.served()

@@ -1,0 +1,45 @@
+"""The files and the program of one model server."""
+
+import json
+from pathlib import Path
+
+import firstflight
+from firstflight.serving.local.model_server import library, program, server_settings
+from firstflight.serving.local.servers import ServerPorts
+from firstflight.settings import Settings
+from firstflight.versions import ModelVersion
+
+PORTS = ServerPorts(4820, 4821, 4822)
+VERSION = ModelVersion(model="direction", variant="baseline", number=3, digest="sha256:" + 64 * "0")
+
+
+def test_the_server_is_closed_and_has_no_workers() -> None:
+    """What MLServer leaves open or broken by default is set."""
+    settings = server_settings("baseline-predictor-v3", PORTS)
+    assert {
+        "host": "127.0.0.1",
+        "parallel_workers": 0,
+        "debug": False,
+        "gzip_enabled": False,
+    }.items() <= settings.items()
+
+
+def test_the_library_folder_holds_this_package_alone(tmp_path: Path) -> None:
+    """What is installed beside the package here must not reach the model servers; a moved checkout is followed."""
+    settings = Settings(home=tmp_path)
+    folder = library(settings)
+    assert ["firstflight"] == [entry.name for entry in folder.iterdir()]
+    (folder / "firstflight").unlink()
+    (folder / "firstflight").symlink_to("/nowhere")
+    library(settings)
+    assert Path(firstflight.__file__).parent == (folder / "firstflight").resolve()
+
+
+def test_the_artifact_is_not_searched_for_models(tmp_path: Path) -> None:
+    """MLServer loads every model-settings.json below its folder, and an artifact could hold one."""
+    artifact = tmp_path / "models" / "a" / "artifact"
+    artifact.mkdir(parents=True)
+    made = program(Settings(home=tmp_path), "shadow-predictor-v3", VERSION, artifact, PORTS)
+    assert not artifact.is_relative_to(made.directory)
+    described = json.loads((made.directory / "model-settings.json").read_bytes())
+    assert ("direction", "shadow-predictor-v3") == (described["name"], described["parameters"]["extra"]["served_name"])

@@ -1,0 +1,51 @@
+"""A registered folder, loaded without a server."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from firstflight.errors import InvalidDataError, ServingError
+from firstflight.features.indicators import feature_names
+from firstflight.features.transform import Transform
+from firstflight.serving.runtime.served_model import ServedModel
+from tests.serving_bench import artifact, history
+
+
+def test_a_batch_gets_a_probability_each(tmp_path: Path) -> None:
+    """History [B, ROWS, 6] in, [B] out, with the digest of what was loaded."""
+    version = artifact(tmp_path / "model", 1, says=0.25)
+    model = ServedModel.load(tmp_path / "model")
+    assert [0.25, 0.25, 0.25] == model.probability_up(history(batch=3)).tolist()
+    assert version.digest == model.digest
+    assert {"variant": "baseline"} == model.description
+
+
+def test_a_bad_history_is_refused_with_its_faults(tmp_path: Path) -> None:
+    """The transform's own guard speaks."""
+    artifact(tmp_path / "model", 1)
+    bad = history()
+    bad[0, 3, 3] = np.nan
+    with pytest.raises(InvalidDataError, match="close holds NaN"):
+        ServedModel.load(tmp_path / "model").probability_up(bad)
+
+
+def test_a_network_that_answers_in_another_shape_does_not_load(tmp_path: Path) -> None:
+    """One that returns the features would otherwise fail at the first request."""
+    artifact(tmp_path / "model", 1)
+    network = onnx.load(tmp_path / "model" / "model.onnx")
+    network.graph.node[0].attribute[0].i = 1  # keepdims
+    onnx.save(network, tmp_path / "model" / "model.onnx")
+    with pytest.raises(ServingError, match=r"answers \(1, 1, 1\)"):
+        ServedModel.load(tmp_path / "model")
+
+
+def test_a_transform_of_other_features_does_not_load(tmp_path: Path) -> None:
+    """Transform and network belong together; a mix-up is found before the first request."""
+    artifact(tmp_path / "model", 1)
+    raw = np.random.default_rng(1).normal(size=(50, len(feature_names(("price",)))))
+    other = Transform.fit(raw, ("price",), "vix")
+    (tmp_path / "model" / "transform.json").write_text(other.to_json(), encoding="utf-8")
+    with pytest.raises(ServingError, match="cannot answer"):
+        ServedModel.load(tmp_path / "model")

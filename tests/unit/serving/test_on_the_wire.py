@@ -1,0 +1,242 @@
+"""What clients and the access log see, through a real gateway and real model servers."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from firstflight.serving.inference import body, headers, predict, served_name
+from firstflight.serving.local import loopback
+from firstflight.serving.local.backend import LocalBackend
+from firstflight.serving.local.envoy import access_log
+from firstflight.settings import Settings
+from firstflight.traffic import TrafficSplit
+from firstflight.training.faulty import Fault
+from tests.serving_bench import MODEL, access_lines, artifact, history, serving_stack, until
+
+pytestmark = pytest.mark.local
+STABLE, CANDIDATE = "baseline-predictor-v1", "lightweight-predictor-v2"
+SHADOW = "shadow-predictor-v2"
+HALF = TrafficSplit.canary(STABLE, CANDIDATE, 50)
+LOG_KEYS = {
+    *("ts", "rid", "unit", "route", "listener", "assigned", "served", "pred", "code", "flags", "attempts", "us"),
+}
+TOKENS = iter(range(1, 10_000))
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A gateway with a stable model that says 0.25, a candidate that says 0.75, and that one again as a shadow."""
+    with serving_stack() as running:
+        backend, folder = LocalBackend(running), tmp_path_factory.mktemp("artifacts")
+        backend.deploy(artifact(folder / "stable", 1, says=0.25), folder / "stable")
+        candidate = artifact(folder / "candidate", 2, variant="lightweight", says=0.75)
+        backend.deploy(candidate, folder / "candidate")
+        backend.deploy(candidate, folder / "candidate", SHADOW)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    """One connection for many questions."""
+    with httpx.Client(timeout=10, trust_env=False) as session:
+        yield session
+
+
+def send(settings: Settings, split: TrafficSplit) -> None:
+    """Divide the route."""
+    LocalBackend(settings).set_traffic(MODEL, split, next(TOKENS))
+
+
+def ask(
+    settings: Settings, client: httpx.Client, rid: str = "r", unit: str | None = None, **more: str
+) -> httpx.Response:
+    """Ask the route once, with more headers if given."""
+    sent = {**headers(MODEL, rid, unit), **{name.replace("_", "-"): value for name, value in more.items()}}
+    url = f"{settings.gateway_url}/v2/models/{MODEL}/infer"
+    return client.post(url, content=body({"history": history()}, rid), headers=sent)
+
+
+def test_the_answer_says_who_answered_what(settings: Settings, client: httpx.Client) -> None:
+    """Route, server, version, prediction and request id stand in the headers; the body carries the tensor."""
+    send(settings, TrafficSplit.all_to(CANDIDATE))
+    answer = ask(settings, client, "r-1", "u-1")
+    named = {
+        name: answer.headers[name] for name in ("x-seldon-route", "x-served-by", "x-model-version", "x-prediction")
+    }
+    assert named == {
+        "x-seldon-route": f":{CANDIDATE}_1:",
+        "x-served-by": CANDIDATE,
+        "x-model-version": CANDIDATE,
+        "x-prediction": "0.750000",
+    }
+    assert answer.headers["x-request-id"] == "r-1"
+    assert (answer.json()["id"], answer.json()["outputs"][0]["data"]) == ("r-1", [0.75])
+
+
+def test_a_batch_is_answered_whole(settings: Settings) -> None:
+    """[B] probabilities for B histories."""
+    send(settings, TrafficSplit.all_to(STABLE))
+    answered = predict(settings.gateway_url, MODEL, {"history": history(batch=5)})
+    assert answered.outputs["probability_up"].tolist() == [0.25] * 5
+
+
+def test_weights_are_kept(settings: Settings, client: httpx.Client) -> None:
+    """At 30 % about 30 of 100 requests without a unit reach the candidate."""
+    send(settings, TrafficSplit.canary(STABLE, CANDIDATE, 30))
+    reached = Counter(ask(settings, client).headers["x-model-version"] for _ in range(300))
+    assert reached[CANDIDATE] == pytest.approx(90, abs=32)  # 4 standard deviations
+    assert reached.total() == 300
+
+
+def test_a_unit_stays_and_a_growing_candidate_loses_nobody(settings: Settings, client: httpx.Client) -> None:
+    """Who asks about the same thing gets the same model, and keeps the candidate while it grows."""
+    units = [f"AAPL@{number}" for number in range(60)]
+    had: set[str] = set()
+    for percent in (5, 25, 50, 75, 100):
+        send(settings, TrafficSplit.canary(STABLE, CANDIDATE, percent))
+        chosen = [
+            {unit for unit in units if ask(settings, client, unit=unit).headers["x-model-version"] == CANDIDATE}
+            for _ in range(2)
+        ]
+        assert chosen[0] == chosen[1]
+        assert had <= chosen[0]
+        had = chosen[0]
+    assert had == set(units)
+
+
+def test_the_route_header_sent_back_keeps_the_model(settings: Settings, client: httpx.Client) -> None:
+    """Seldon's stickiness; a name that is gone, or has no weight, is nobody's dead end."""
+    send(settings, HALF)
+    for name in (STABLE, CANDIDATE):
+        kept = [ask(settings, client, x_seldon_route=f":{name}_1:").headers["x-model-version"] for _ in range(10)]
+        assert kept == [name] * 10
+    assert httpx.codes.OK == ask(settings, client, x_seldon_route=":gone-predictor-v7_1:").status_code
+    send(settings, TrafficSplit.canary(STABLE, CANDIDATE, 0))
+    assert STABLE == ask(settings, client, x_seldon_route=f":{CANDIDATE}_1:").headers["x-model-version"]
+
+
+def test_every_request_is_logged_with_its_shadow(settings: Settings, client: httpx.Client) -> None:
+    """One line from each listener with the same request id; clients never see the shadow's answer."""
+    send(settings, TrafficSplit(stable=STABLE, weights={STABLE: 100}, shadow=SHADOW))
+    ids = [f"shadowed-{number}" for number in range(20)]
+    begin = time.time()
+    answers = {rid: ask(settings, client, rid, f"unit-{rid}") for rid in ids}
+    assert {"0.250000"} == {answer.headers["x-prediction"] for answer in answers.values()}
+
+    def lines(listener: str) -> dict[str, dict[str, Any]]:
+        return {
+            line["rid"]: line for line in access_lines(settings) if line["listener"] == listener and line["rid"] in ids
+        }
+
+    until(lambda: len(lines("main")) == len(lines("mirror")) == len(ids))
+    for rid in ids:
+        main, mirror = lines("main")[rid], lines("mirror")[rid]
+        assert LOG_KEYS == set(main) == set(mirror)
+        assert begin - 1 < float(main["ts"]) < time.time()
+        assert (main["unit"], main["route"], main["code"], main["attempts"]) == (f"unit-{rid}", MODEL, 200, 1)
+        assert (STABLE, STABLE, "0.250000") == (served_name(main["assigned"]), main["served"], main["pred"])
+        assert (None, SHADOW, "0.750000") == (mirror["assigned"], mirror["served"], mirror["pred"])
+        assert 0 < main["us"] < 10_000_000
+
+
+def test_the_access_log_can_be_rotated(settings: Settings, client: httpx.Client) -> None:
+    """Renamed and reopened, no line is lost."""
+    send(settings, TrafficSplit.all_to(STABLE))
+    log = access_log(settings.home / "gateway")
+    old = log.with_name("old.jsonl")
+    ask(settings, client, "before")
+    until(lambda: any(line["rid"] == "before" for line in access_lines(settings)))
+    log.rename(old)
+    assert httpx.post(f"http://127.0.0.1:{settings.ports.gateway_admin}/reopen_logs", trust_env=False).is_success
+    ask(settings, client, "after")
+    until(lambda: [line["rid"] for line in access_lines(settings)] == ["after"])
+
+
+def test_what_is_not_served_is_not_found(settings: Settings, client: httpx.Client) -> None:
+    """Another model, no model, and MLServer's own management are 404."""
+    send(settings, TrafficSplit.all_to(STABLE))
+    assert 404 == ask(settings, client, seldon_model="volatility").status_code
+    assert 404 == client.post(f"{settings.gateway_url}/v2/models/{MODEL}/infer", json={}).status_code
+    managed = client.post(f"{settings.gateway_url}/v2/repository/index", json={}, headers={"seldon-model": MODEL})
+    assert 404 == managed.status_code
+
+
+@pytest.mark.parametrize(
+    ("tensor", "fault"),
+    [
+        ({"name": "prices"}, "exactly one, 'history'"),
+        ({"datatype": "FP32"}, "must be FP64"),
+        ({"shape": [1, 71, 6]}, "cannot make a tensor"),
+        ({"shape": [1, 1, 420]}, "shape (1, 1, 420)"),
+        ({"shape": [-5, 70, 6]}, "must not be negative"),
+        ({"data": ["x"] * 420}, "cannot make a tensor"),
+        ({"data": [[1], [2, 3]]}, "cannot make a tensor"),
+        ({"data": "text"}, "cannot make a tensor"),
+        ({"data": [], "shape": [0, 70, 6]}, "shape (0, 70, 6)"),
+        ({"data": [-1.0] * 420}, "must be positive"),
+        ({"data": [None] * 420}, "NaN"),
+    ],
+)
+def test_a_bad_request_is_told_its_fault(
+    settings: Settings, client: httpx.Client, tensor: dict[str, Any], fault: str
+) -> None:
+    """400 and the reason, never a 500; the server goes on."""
+    send(settings, TrafficSplit.all_to(STABLE))
+    good = {"name": "history", "shape": [1, 70, 6], "datatype": "FP64", "data": history().ravel().tolist()}
+    url = f"{settings.gateway_url}/v2/models/{MODEL}/infer"
+    answer = client.post(url, json={"inputs": [{**good, **tensor}]}, headers={"seldon-model": MODEL})
+    assert (400, True) == (answer.status_code, fault in answer.json()["error"]), answer.text
+    assert httpx.codes.OK == ask(settings, client).status_code
+
+
+def test_a_body_that_is_no_request_is_refused(settings: Settings, client: httpx.Client) -> None:
+    """MLServer's own guard: a client's error, not a server's."""
+    send(settings, TrafficSplit.all_to(STABLE))
+    for content in (b"{", b"{}", b"[]"):
+        url = f"{settings.gateway_url}/v2/models/{MODEL}/infer"
+        answer = client.post(url, content=content, headers=headers(MODEL, "r"))
+        assert 400 <= answer.status_code < 500, answer.text
+
+
+@pytest.mark.parametrize("profile", ["safe", "seldon"])
+def test_drills(settings: Settings, client: httpx.Client, tmp_path: Path, profile: str) -> None:
+    """Errors reach the client in their share, slowness is slow, inverted predictions are wrong; by order, and named."""
+    backend = LocalBackend(settings.model_copy(update={"gateway_profile": profile}))
+    name = f"{profile}-predictor-v9"
+    for fault in (
+        Fault(kind="latency", milliseconds=150),
+        Fault(kind="inverted"),
+        *(
+            [Fault(kind="errors", share=0.5)] if profile == "safe" else []
+        ),  # Seldon would hide it behind five slow tries
+    ):
+        version = artifact(tmp_path / fault.kind, 9, says=0.9, fault=fault)
+        backend.deploy(version, tmp_path / fault.kind, name)
+        backend.set_traffic(MODEL, TrafficSplit.canary(STABLE, name, 100), next(TOKENS))
+        answers = [ask(settings, client) for _ in range(20)]
+        codes = Counter(answer.status_code for answer in answers)
+        if fault.kind == "errors":
+            assert 3 < codes[500] < 17
+            assert {name} == {answer.headers["x-served-by"] for answer in answers}
+        else:
+            assert Counter({200: 20}) == codes
+            slow = np.median([answer.elapsed.total_seconds() for answer in answers]) > 0.15
+            assert (fault.kind == "latency", "0.900000" if fault.kind == "latency" else "0.100000") == (
+                slow,
+                answers[0].headers["x-prediction"],
+            )
+        backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), next(TOKENS))
+        backend.undeploy(name)
+
+
+def test_metrics_have_their_own_port(settings: Settings) -> None:
+    """MLServer's counters can be scraped beside the traffic."""
+    table = LocalBackend(settings)._table
+    text = loopback.get(table.ports(table.read()[STABLE]).metrics, "/metrics").body.decode()
+    assert "model_infer_request_success" in text
