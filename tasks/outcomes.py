@@ -2,10 +2,17 @@
 
 from prefect import task
 
+from firstflight.data.market import load_market
+from firstflight.features.held_out import held_out_questions
+from firstflight.observation.store import PredictionStore
+from firstflight.replay.outcomes import score_outcomes as score
+from firstflight.settings import Settings
 from tasks.options import CALLS_OUT
 
 
 @task(**CALLS_OUT)
-def score_outcomes(model: str) -> int:
+def score_outcomes(model: str, data: str | None) -> int:
     """Post the truth of every prediction of `model` that has none and whose truth is known; return how many."""
-    return 0
+    settings = Settings()
+    questions = held_out_questions(load_market(settings.data_file(data), settings.fear_index_file))
+    return score(PredictionStore(settings.database("firstflight")), model, questions)

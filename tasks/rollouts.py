@@ -91,4 +91,4 @@ def reread(rollout: Rollout) -> Rollout:
 @task(**CALLS_OUT)
 def comparison_of(rollout: Rollout) -> Comparison | None:
     """Return what the A/B test found, or None when it ended before it could tell."""
-    return comparing.comparison_of(open_world(Settings()), rollout)
+    return comparing.comparison_in(open_world(Settings()).ledger, rollout)

@@ -1,44 +1,31 @@
-"""Train variants and register them.
-
-Torch takes seconds to import, and a resumed release does not train again: so it is imported by the tasks that need it.
-"""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+"""Train variants and register them."""
 
 from prefect import task
 
+from firstflight.acts.register import register as register_variant
 from firstflight.data.market import load_market
 from firstflight.plans import TrainingPlan
 from firstflight.registry.mlflow_tracker import MlflowTracker
 from firstflight.release import Registered
 from firstflight.settings import Settings
+from firstflight.training.provenance import git_commit
+from firstflight.training.side_by_side import train_side_by_side
+from firstflight.training.trained import TrainedVariant
 from firstflight.world import open_world
 from tasks.options import CALLS_OUT
 from tasks.runs import top_run
-
-if TYPE_CHECKING:
-    from firstflight.training.trained import TrainedVariant
 
 
 @task(**CALLS_OUT)
 def train_variants(plan: TrainingPlan) -> tuple[TrainedVariant, ...]:
     """Train the plan's variants side by side; loss curves go to MLflow while they train."""
-    from firstflight.training.provenance import git_commit  # noqa: PLC0415 - see the module
-    from firstflight.training.side_by_side import train_side_by_side  # noqa: PLC0415 - see the module
-
     settings = Settings()
     market = load_market(settings.data_file(plan.data), settings.fear_index_file)
     folder = settings.home / "training" / top_run()
-    return train_side_by_side(
-        plan, market, folder, MlflowTracker(settings.mlflow_uri), commit=git_commit(settings.project)
-    )
+    return train_side_by_side(plan, market, folder, MlflowTracker(settings.mlflow_uri), commit=git_commit(settings.project))
 
 
 @task(**CALLS_OUT)
 def register(trained: TrainedVariant) -> Registered:
     """Register one trained variant, refused ones too: the record of why is kept with it."""
-    from firstflight.acts.register import register as register_variant  # noqa: PLC0415 - see the module
-
     return register_variant(open_world(Settings()).registry, trained)

@@ -6,10 +6,20 @@ below the project, then the defaults here. Inside the local stack they are set f
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from firstflight.errors import InvalidDataError
+from firstflight.sockets import socket_folder
+
+Database = Literal["prefect", "mlflow", "firstflight"]
+
+
+def _beside_project(data: dict[str, Any]) -> Path:
+    return Path(data["project"]) / ".venv-serving" / "bin" / "python"
 
 
 class Ports(BaseSettings):
@@ -22,7 +32,9 @@ class Ports(BaseSettings):
     gateway: int = 4800
     gateway_mirror: int = 4802
     gateway_admin: int = 4801
-    servers: int = Field(default=4820, description="First of a block of 3 ports (REST, gRPC, metrics) for each of 16 servers.")
+    servers: int = Field(
+        default=4820, description="First of a block of 3 ports (REST, gRPC, metrics) for each of 16 servers."
+    )
 
 
 class Settings(BaseSettings):
@@ -37,16 +49,28 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None, description="postgresql:// of a server of one's own; none: the stack runs one in `home`."
     )
-    serving_python: Path | None = Field(default=None, description="Interpreter of the serving environment.")
+    serving_python: Path = Field(
+        default_factory=_beside_project,
+        description="Interpreter of the serving environment; by default that of .venv-serving below the project.",
+    )
     gateway_profile: Literal["safe", "seldon"] = Field(
-        default="safe", description="safe: a dying candidate's requests fail over to stable; seldon: they fail as in a cluster."
+        default="safe",
+        description="safe: a dying candidate's requests fail over to stable; seldon: they fail as in a cluster.",
     )
     data_folder: Path | None = Field(default=None, description="Folder that holds data files of one's own.")
-    fear_index_file: Path | None = Field(default=None, description="CSV with columns date, close; none: realised volatility.")
+    fear_index_file: Path | None = Field(
+        default=None, description="CSV with columns date, close; none: realised volatility."
+    )
     slack_token: SecretStr | None = None
     slack_channel: str | None = None
     slack_url: str = "https://slack.com/api/"
     ports: Ports = Field(default_factory=Ports)
+
+    @field_validator("home", "project", "serving_python", "data_folder", "fear_index_file")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        """Processes of the stack have other working directories."""
+        return path.expanduser().absolute() if path is not None else None
 
     @classmethod
     def settings_customise_sources(
@@ -54,8 +78,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # pydantic-settings calls by these names
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over environment variables, those over the environment's TOML file."""
         project = Path(os.environ.get("FIRSTFLIGHT_PROJECT", "."))
@@ -77,3 +101,43 @@ class Settings(BaseSettings):
     def gateway_url(self) -> str:
         """Address where clients ask for predictions."""
         return f"http://127.0.0.1:{self.ports.gateway}"
+
+    @property
+    def supervisor_folder(self) -> Path:
+        """Folder of the supervisor that keeps the local stack's processes alive."""
+        return self.home / "supervisor"
+
+    def database(self, name: Database, scheme: str = "postgresql") -> str:
+        """Return the URL of a database; it may hold a password: never log it, show it or keep it.
+
+        Args:
+            name: One of the three databases, in the server of `database_url` or in the stack's own.
+            scheme: `postgresql` for psycopg and psql; `postgresql+psycopg`, `postgresql+asyncpg` for SQLAlchemy.
+        """
+        if self.database_url is None:
+            folder = socket_folder((self.home / "postgres").resolve())
+            return f"{scheme}://postgres@/{name}?host={quote(str(folder))}"
+        server = urlsplit(self.database_url.get_secret_value())
+        query = parse_qsl(server.query)
+        if scheme.endswith("asyncpg"):  # SQLAlchemy's asyncpg dialect has another word for libpq's sslmode
+            query = [("ssl" if key == "sslmode" else key, value) for key, value in query]
+        return f"{scheme}://{server.netloc}/{name}?{urlencode(query)}".rstrip("?")
+
+    def data_file(self, name: str | None) -> Path | None:
+        """Return the file or folder `name` of the configured data folder; None for None, the packaged data.
+
+        A plan comes from a person's form, so it reaches nothing outside that folder.
+
+        Raises:
+            InvalidDataError: No data folder is configured, or `name` leads out of it.
+        """
+        if name is None:
+            return None
+        if self.data_folder is None:
+            raise InvalidDataError(
+                name, ("no data folder is configured; set FIRSTFLIGHT_DATA_FOLDER to the one it is in",)
+            )
+        path = (self.data_folder / name).resolve()
+        if not path.is_relative_to(self.data_folder.resolve()):
+            raise InvalidDataError(name, (f"lies outside the data folder {self.data_folder}",))
+        return path

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from firstflight.acts.compare import comparison_of
+from firstflight.acts.compare import comparison_in
 from firstflight.acts.ledger_view import checks, of_run
 from firstflight.orchestrator import FlowRun
 from firstflight.rollout import Phase
@@ -60,7 +60,7 @@ def test_the_comparison_saw_the_planned_requests(released: FlowRun, runs: Runs) 
     test = of_run(world.ledger, str(released.id))[0]
     seen = sum(sum(look.assignments.values()) for look, _ in checks(world.ledger, test))
     assert seen >= 1200
-    found = comparison_of(world, test)
+    found = comparison_in(world.ledger, test)
     assert found is not None
     [recommended] = found.recommendations
     assert "adopt" == recommended.verdict

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from firstflight.errors import ProcessFailedError, StackError
-from firstflight.supervision import Program, ProgramState, Supervisor
+from firstflight.supervision import Program, ProgramState, Supervisor, is_alive
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 LEAVES_A_CHILD = "import subprocess, time; subprocess.Popen(['sleep', '600'], start_new_session=True); time.sleep(600)"
@@ -25,6 +25,11 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     yield made
     made.stop()
     assert made.processes() == []
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process has this number and is more than a zombie its new parent has not noticed yet."""
+    return psutil.pid_exists(pid) and is_alive(psutil.Process(pid))
 
 
 def program(name: str, *command: str, **changes: object) -> Program:
@@ -106,7 +111,7 @@ def test_adding_starts_a_program_once(supervisor: Supervisor) -> None:
     supervisor.add(program("one", environment={"CHANGED": "yes"}))
 
     wait(lambda: replaced(supervisor, "one", before))
-    assert not psutil.pid_exists(before)
+    assert not alive(before)
 
 
 def test_removing_ends_a_program(supervisor: Supervisor) -> None:
@@ -118,7 +123,7 @@ def test_removing_ends_a_program(supervisor: Supervisor) -> None:
     supervisor.remove("one")
 
     assert supervisor.states() == {}
-    assert not psutil.pid_exists(before)
+    assert not alive(before)
 
 
 def test_restarting_gives_a_new_process(supervisor: Supervisor) -> None:
@@ -128,7 +133,7 @@ def test_restarting_gives_a_new_process(supervisor: Supervisor) -> None:
 
     supervisor.restart("one")
 
-    assert not psutil.pid_exists(before)
+    assert not alive(before)
     wait(lambda: replaced(supervisor, "one", before))
 
 
@@ -179,7 +184,7 @@ def test_a_stubborn_program_is_killed(supervisor: Supervisor) -> None:
 
     supervisor.remove("one")
 
-    assert not psutil.pid_exists(before)
+    assert not alive(before)
 
 
 def test_orphans_of_a_killed_supervisord_are_ended(supervisor: Supervisor) -> None:
@@ -190,7 +195,7 @@ def test_orphans_of_a_killed_supervisord_are_ended(supervisor: Supervisor) -> No
 
     supervisor.stop()
 
-    assert not psutil.pid_exists(before)
+    assert not alive(before)
 
 
 def test_starting_after_a_crash_replaces_orphans(supervisor: Supervisor) -> None:
@@ -201,7 +206,7 @@ def test_starting_after_a_crash_replaces_orphans(supervisor: Supervisor) -> None
 
     supervisor.start([program("one")])
 
-    assert not psutil.pid_exists(before)
+    assert not alive(before)
     assert before != pid(supervisor, "one")
 
 

@@ -7,6 +7,7 @@ from firstflight.acts.observe import SETTLE_SECONDS, OnCheck, split_fault, take_
 from firstflight.comparison import Comparison, compare
 from firstflight.decision import Decision, Evidence, Verdict, judge, start, update
 from firstflight.errors import RolloutError
+from firstflight.ledger.record import RecordStore
 from firstflight.plans import ABTestPlan, CanaryPlan
 from firstflight.release import PARAMETERS
 from firstflight.rollout import Rollout, checks_stream
@@ -53,9 +54,9 @@ def compare_variants(world: World, rollout: Rollout, on_check: OnCheck) -> Decis
             return decision
 
 
-def comparison_of(world: World, rollout: Rollout) -> Comparison | None:
+def comparison_in(ledger: RecordStore, rollout: Rollout) -> Comparison | None:
     """Return the comparison that `rollout` recorded, or None when it ended before it could."""
-    found = [record for record in world.ledger.read(checks_stream(rollout)) if record.kind == "comparison"]
+    found = [record for record in ledger.read(checks_stream(rollout)) if record.kind == "comparison"]
     return Comparison.model_validate(found[-1].body["comparison"]) if found else None
 
 

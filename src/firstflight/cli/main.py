@@ -6,7 +6,6 @@ import typer
 from rich.console import Console
 
 from firstflight.cli.demo import demo
-from firstflight.cli.plan import plan
 from firstflight.cli.replay import replay
 from firstflight.cli.rollouts import approve, history, reject, roll_back
 from firstflight.cli.stack import down, status, up
@@ -21,7 +20,7 @@ app = typer.Typer(
 )
 for command in (up, status, down):
     app.command(rich_help_panel="The local stack")(command)
-for command in (demo, train, plan, replay):
+for command in (demo, train, replay):
     app.command(rich_help_panel="Try it")(command)
 for command in (watch, approve, reject, history):
     app.command(rich_help_panel="A rollout")(command)

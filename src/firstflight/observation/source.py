@@ -7,12 +7,19 @@ from firstflight.samples import Sample, Window
 
 
 class MetricSource(Protocol):
-    """Answer what a served model did inside a window."""
+    """Answer what a served model did inside a window.
+
+    Metrics of requests, for the model a request was assigned to: `error_rate` (Counts), `latency`
+    (Histogram, milliseconds), `latency_mean` (Moments, milliseconds). Metrics of outcomes, for the model
+    that answered, each unit once: `accuracy` (Counts of correct among all), `brier` (Moments),
+    `profit` (Moments over blocks of units).
+    """
 
     def watermark(self, route: str) -> Window | None:
-        """Return the window over which records of `route` are complete so far, or None when there are none.
+        """Return the window over which records of `route` are complete so far, or None when nobody records yet.
 
-        Its `until` never goes back; a window that ends at or before it will not gain records later.
+        Its `until` never goes back and moves on without traffic, so that no record then means no request;
+        a window that ends at or before it will not gain records later.
         """
 
     def samples(self, route: str, name: str, window: Window) -> Mapping[str, Sample]:

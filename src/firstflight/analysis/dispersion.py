@@ -1,0 +1,50 @@
+"""How much more events vary from look to look than independent requests would.
+
+Errors come in bursts and outcomes in clusters. Every likelihood ratio is then too sure of itself; raised to the
+power 1/φ it is not. φ is Pearson's dispersion of the control's looks, as for quasi-likelihood (McCullagh and Nelder,
+"Generalized linear models", 1989, section 4.5). A heuristic, measured in docs/statistics.md, not a theorem.
+"""
+
+from dataclasses import dataclass
+
+FEWEST = 4
+SUSPECTED = 1.5
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Sums over the looks of one arm: number, Σ events, Σ exposures and Σ events²/exposures."""
+
+    looks: int = 0
+    events: int = 0
+    exposures: int = 0
+    squares: float = 0.0
+
+    def and_look(self, events: int, exposures: int) -> "Spread":
+        """Return the sums with one more look; a look without exposures changes nothing."""
+        if exposures == 0:
+            return self
+        return Spread(
+            self.looks + 1, self.events + events, self.exposures + exposures, self.squares + events * events / exposures
+        )
+
+
+def dispersion(*arms: Spread, exposures: float = 0.0, caution: int = 0) -> float:
+    """Return φ ≥ 1 for looks of so many `exposures`, from the looks of one arm or of several.
+
+    φ̂ = Σ (x_i - n_i·p̂)² / (n_i·p̂·(1-p̂)) / (K-1) with p̂ of each arm, never below 1; it is 1 while fewer than
+    `FEWEST` degrees of freedom speak. What exceeds 1 grows with the exposures of a look when each look draws its own
+    rate, so it is scaled up to `exposures` where they are more than the first arm's average look, and never down.
+    `caution` degrees of freedom are taken to have shown `SUSPECTED` before anything was seen.
+    """
+    chi_square, freedom = caution * SUSPECTED, caution
+    for arm in arms:
+        if arm.looks > 1 and 0 < arm.events < arm.exposures:
+            rate = arm.events / arm.exposures
+            chi_square += (arm.squares - arm.events * rate) / (rate * (1 - rate))
+            freedom += arm.looks - 1
+    if freedom < FEWEST:
+        return 1.0
+    first = arms[0]
+    scale = exposures * first.looks / first.exposures if first.exposures else 1.0
+    return 1.0 + max(chi_square / freedom - 1, 0.0) * max(scale, 1.0)

@@ -1,0 +1,23 @@
+"""Sums of numbers that are only known by their logarithms."""
+
+import math
+from collections.abc import Sequence
+
+NEVER = -1e300
+"""Logarithm of nothing that JSON can hold: e to this power is 0, adding a likelihood to it changes nothing."""
+
+
+def log_add(first: float, second: float) -> float:
+    """Return log(exp(first) + exp(second)) without leaving log space."""
+    larger, smaller = (first, second) if first >= second else (second, first)
+    if smaller <= NEVER:
+        return larger
+    return larger + math.log1p(math.exp(smaller - larger))
+
+
+def log_sum(terms: Sequence[float]) -> float:
+    """Return log(Σ exp(term)); NEVER when there is no term."""
+    largest = max(terms, default=NEVER)
+    if largest <= NEVER:
+        return NEVER
+    return largest + math.log(math.fsum([math.exp(term - largest) for term in terms]))

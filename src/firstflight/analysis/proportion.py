@@ -1,0 +1,79 @@
+"""Interval for a proportion that may be looked at as often as one likes."""
+
+import math
+from typing import NamedTuple
+
+from scipy.special import betaln
+
+_STEPS = 100
+_EDGE = 1e-12
+
+
+class Interval(NamedTuple):
+    """Always-valid interval; an end is infinite where the data cannot bound it."""
+
+    low: float
+    high: float
+
+
+def log_mixture(events: int, exposures: int, rate: float, prior: tuple[float, float] = (0.5, 0.5)) -> float:
+    """Return the log of the two-sided beta-binomial mixture against `rate`, an e-process when `rate` is the truth.
+
+    log M(p) = log B(a+s, b+f) - log B(a, b) - s·log p - f·log(1-p)  (Robbins, 1970; Howard et al., Ann. Stat. 49,
+    2021, proposition 7 mixes the same likelihood).
+    """
+    a, b = prior
+    failures = exposures - events
+    return float(
+        betaln(a + events, b + failures)
+        - betaln(a, b)
+        - (events * math.log(rate) if events else 0.0)
+        - (failures * math.log1p(-rate) if failures else 0.0)
+    )
+
+
+def proportion_interval(
+    events: int, exposures: int, alpha: float = 0.05, prior: tuple[float, float] = (0.5, 0.5)
+) -> Interval:
+    """Return the rates the mixture has not yet rejected at level `alpha`: a confidence sequence for a proportion.
+
+    {p : log M(p) < log(1/alpha)}. Valid at every look together, for independent outcomes. (0, 1) without exposures.
+    """
+    if exposures == 0:
+        return Interval(0.0, 1.0)
+    failures = exposures - events
+    a, b = prior
+    height = float(betaln(a + events, b + failures) - betaln(a, b)) + math.log(alpha)
+    rate = events / exposures
+    low = 0.0 if events == 0 else _crossing(events, failures, height, 0.0, rate)
+    high = 1.0 if failures == 0 else _crossing(events, failures, height, 1.0, rate)
+    return Interval(low, high)
+
+
+def _crossing(events: int, failures: int, height: float, outside: float, inside: float) -> float:
+    """Return p between `outside` and `inside` where the log likelihood equals `height`; it rises towards `inside`."""
+    # Two standard errors and a little is near the answer, and the search is Newton's inside a shrinking bracket.
+    total = events + failures
+    spread = math.sqrt(events * failures / total**3) + 1.0 / total
+    point = inside + math.copysign(3 * spread, outside - inside)
+    if not min(outside, inside) < point < max(outside, inside):
+        point = (outside + inside) / 2
+    for _ in range(_STEPS):
+        if not 0.0 < point < 1.0:
+            break
+        gap = (
+            (events * math.log(point) if events else 0.0)
+            + (failures * math.log1p(-point) if failures else 0.0)
+            - height
+        )
+        if gap < 0:
+            outside = point
+        else:
+            inside = point
+        slope = events / point - failures / (1 - point)
+        step = point - gap / slope if slope else math.nan
+        following = step if min(outside, inside) < step < max(outside, inside) else (outside + inside) / 2
+        if abs(following - point) <= 1e-10 * point:
+            return outside if abs(outside - following) <= _EDGE else following
+        point = following
+    return outside

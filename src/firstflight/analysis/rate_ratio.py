@@ -1,0 +1,51 @@
+"""Whether events come at a higher rate in one arm than in the other, whatever the traffic and the time of day.
+
+Given the x = x1 + x0 events of one look, those of the treatment are Binomial(x, q) with
+q = n1·θ / (n1·θ + n0), where θ is the ratio of the rates (Przyborowski and Wilenski, "Homogeneity of results
+in testing samples from Poisson series", Biometrika 31, 1940). What moves both arms, or moves traffic between
+them from look to look, cancels. Lindon and Malek, "Anytime-valid inference for multinomial count data"
+(NeurIPS 2022, arXiv 2011.03567), build the sequential test of a fixed share on the same condition.
+"""
+
+import math
+
+RATIOS = (1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+"""Ratios of rates that are bet on."""
+
+RATIO_WEIGHTS = (0.04, 0.08, 0.18, 0.12, 0.10, 0.12, 0.12, 0.14, 0.06, 0.04)
+"""Shares of the wealth on each of `RATIOS`: most where a fault costs much or takes long to see."""
+
+_LOG_RATIOS = tuple(math.log(ratio) for ratio in RATIOS)
+
+
+def rate_ratio_log_likelihoods(
+    treatment_events: int,
+    treatment_exposures: int,
+    control_events: int,
+    control_exposures: int,
+    *,
+    null_ratio: float = 1.0,
+    dispersion: float = 1.0,
+) -> tuple[float, ...]:
+    """Return the log likelihood ratio of each of `RATIOS` against `null_ratio` for one look.
+
+    L = (q/q0)^x1 · ((1-q)/(1-q0))^x0. Its expectation is at most 1 for every true ratio up to `null_ratio`, the
+    likelihood ratio being monotone. With `null_ratio` 1 this also holds for events that are not rare: given x, the
+    treatment's events are then hypergeometric, and a convex function of them has no larger a mean than under the
+    binomial (Hoeffding, "Probability inequalities for sums of bounded random variables", JASA 58, 1963, theorem 4).
+    Every ratio is raised to 1/`dispersion`. Ratios within the null, and a look in which one arm served nothing,
+    give 0. Exposures and events are increments of this look.
+    """
+    if treatment_exposures == 0 or control_exposures == 0:
+        return (0.0,) * len(RATIOS)
+    events = treatment_events + control_events
+    share = treatment_exposures / control_exposures
+    log_null = math.log(null_ratio)
+    log_null_total = math.log1p(share * null_ratio)
+    return tuple(
+        0.0
+        if ratio <= null_ratio
+        else (treatment_events * (log_ratio - log_null) - events * (math.log1p(share * ratio) - log_null_total))
+        / dispersion
+        for ratio, log_ratio in zip(RATIOS, _LOG_RATIOS, strict=True)
+    )

@@ -1,0 +1,78 @@
+"""Ask a model the held-out questions, as live traffic."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from firstflight.data.market import load_market
+from firstflight.features.held_out import held_out_questions
+from firstflight.observation.store import PredictionStore
+from firstflight.replay.progress import line
+from firstflight.replay.run import Load, OnProgress, run
+from firstflight.replay.tally import ReplaySummary
+from firstflight.settings import Settings
+
+_LOG_SECONDS = 10.0
+
+
+def replay(
+    model: Annotated[str, typer.Argument(help="Registered model: the route to ask.")],
+    rate: Annotated[float, typer.Option(min=0.01, help="Requests a second, on average.")] = 50.0,
+    seconds: Annotated[float | None, typer.Option(min=0.0, help="End after so many seconds.")] = None,
+    requests: Annotated[int | None, typer.Option(min=1, help="End after so many requests.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same arrivals.")] = 7,
+    outcome_delay: Annotated[float, typer.Option(min=0.0, help="Seconds until the truth is posted.")] = 1.0,
+    data: Annotated[str | None, typer.Option(help="Data of one's own, as in the training plan.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON at the end.")] = False,
+) -> None:
+    """Replay held-out days as live requests, and post the truth about each a moment later.
+
+    Runs until --seconds or --requests are over, or until Ctrl-C; ends with a summary either way.
+    """
+    settings = Settings()
+    market = load_market(settings.data_file(data), settings.fear_index_file)
+    load = Load(route=model, rate=rate, seconds=seconds, requests=requests, seed=seed)
+
+    async def ask(on_progress: OnProgress) -> ReplaySummary:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        return await run(
+            settings.gateway_url,
+            load,
+            tuple(held_out_questions(market)),
+            stop=stop,
+            sink=PredictionStore(settings.database("firstflight")),
+            outcome_delay=outcome_delay,
+            on_progress=on_progress,
+        )
+
+    with _progress(Console(stderr=True)) as on_progress:
+        summary = asyncio.run(ask(on_progress))
+    typer.echo(summary.model_dump_json() if as_json else line(summary))
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[OnProgress]:
+    """Show one line that changes in place on a terminal, a line every few seconds elsewhere."""
+    if console.is_terminal:
+        with Live(console=console, transient=True, refresh_per_second=4) as live:
+            yield lambda summary: live.update(line(summary))
+        return
+    shown = time.monotonic()
+
+    def log(summary: ReplaySummary) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= _LOG_SECONDS:
+            shown = time.monotonic()
+            console.print(line(summary), highlight=False, soft_wrap=True)
+
+    yield log

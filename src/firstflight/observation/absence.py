@@ -1,0 +1,41 @@
+"""Why nothing was observed, in words that lead to the cause."""
+
+from firstflight.samples import Window
+
+REQUEST_METRICS = ("error_rate", "latency", "latency_mean")
+OUTCOME_METRICS = ("accuracy", "brier", "profit")
+
+
+def of_requests(route: str, name: str, window: Window, on_route: int) -> str:
+    """Return why `name` has no requests, of which the route had `on_route`."""
+    if on_route:
+        return f"none of the {on_route} requests to {route} {_when(window)} went to {name}; has it weight?"
+    return f"{route} had no requests {_when(window)}; is anybody asking it?"
+
+
+def of_latencies(name: str, window: Window, requests: int) -> str:
+    """Return why there is no latency although there were `requests`."""
+    return f"no client waited for the end of any of the {requests} requests to {name} {_when(window)}"
+
+
+def of_outcomes(name: str, window: Window, answers: int, waiting: int) -> str:
+    """Return why `name` has no outcomes, when it gave `answers` in the window, `waiting` of them without a truth."""
+    if answers == 0:
+        return f"{name} answered nothing {_when(window)}, and no truth arrived about what it answered before"
+    if waiting:
+        return f"no truth yet about {waiting} of the {answers} answers of {name} {_when(window)}; are outcomes posted?"
+    return f"{name} gave {answers} answers {_when(window)}, all about units that were counted before"
+
+
+def of_blocks(window: Window) -> str:
+    """Return why there is no profit although units were counted."""
+    return f"no block of units was closed {_when(window)}"
+
+
+def of_pairs(control: str, name: str, window: Window) -> str:
+    """Return why there is no pair."""
+    return f"no unit that both {control} and {name} answered had its truth {_when(window)}"
+
+
+def _when(window: Window) -> str:
+    return f"from {window.since:%H:%M:%S} to {window.until:%H:%M:%S} {window.until.tzname() or ''}".strip()

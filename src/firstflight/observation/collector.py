@@ -1,0 +1,68 @@
+"""Tail the gateway's access log into the prediction store: `python -m firstflight.observation.collector`."""
+
+import logging
+import signal
+import sys
+import time
+from pathlib import Path
+
+from firstflight.errors import StoreUnavailableError
+from firstflight.observation.access_log import parse
+from firstflight.observation.log_file import Chunk, Position, read
+from firstflight.observation.store import Collection, PredictionStore
+from firstflight.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.2
+_OUTAGE_SECONDS = 1.0
+
+
+def collect(path: Path, store: PredictionStore) -> None:
+    """Store what the log at `path` says, for ever; move the watermark on even when it says nothing.
+
+    How far the log was read is kept with the rows, in one transaction: this process may be killed at any
+    moment, and the database restarted, without a row lost or doubled. While another process collects,
+    this one waits for its place.
+    """
+    while True:
+        try:
+            with store.collecting() as collection:
+                if collection is not None:
+                    log.info("collecting %s", path)
+                    _follow(path, collection)
+        except StoreUnavailableError as error:
+            log.warning("%s; trying again in %g s", error, _OUTAGE_SECONDS)
+        time.sleep(_OUTAGE_SECONDS)
+
+
+def advance(path: Path, collection: Collection, position: Position) -> Chunk:
+    """Store the lines at `position`, if there are any, and return them with the position behind them."""
+    chunk = read(path, position)
+    parsed = parse(chunk.lines)
+    if parsed.skipped:
+        log.warning("%s: %d lines could not be read", path, parsed.skipped)
+    collection.add(parsed.predictions, chunk.position, parsed.skipped)
+    return chunk
+
+
+def _follow(path: Path, collection: Collection) -> None:
+    position = collection.position()
+    while True:
+        chunk = advance(path, collection, position)
+        position = chunk.position
+        if not chunk.full:
+            time.sleep(TICK_SECONDS)
+
+
+def main() -> None:
+    """Collect for the stack of the environment's settings until told to end."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit())
+    settings = Settings()
+    collect(settings.home / "gateway" / "access.jsonl", PredictionStore(settings.database("firstflight")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""The tables of predictions and outcomes, and connections to them.
+
+Rows are never changed. Whoever adds rows first takes the one row of `ingestion`, and with it a stamp later than
+every stamp before; the row is free again only when the rows that carry the stamp can be seen. Stamps therefore
+become visible in their own order: who sees one sees all rows with an earlier one, and no such row comes later.
+That makes windows over stamps exact, whichever process adds predictions or outcomes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import psycopg
+
+from firstflight.errors import StoreUnavailableError
+
+_CONNECT_SECONDS = 5
+_SCHEMA_LOCK = 0x4646_5052  # any number that nothing else in the database locks
+_LIMITS = (
+    "SELECT set_config('statement_timeout', '30s', false), set_config('lock_timeout', '10s', false),"
+    " set_config('idle_in_transaction_session_timeout', '10s', false), set_config('timezone', 'UTC', false)"
+)
+# By a scan, not to_regclass: that may answer from a cache which does not know what another session has just made.
+_HAS_SCHEMA = (
+    "SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'collector' AND relnamespace = current_schema()::regnamespace)"
+)
+_SCHEMA = """
+CREATE TABLE ingestion (
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
+    stamp  timestamptz NOT NULL
+) WITH (fillfactor = 10);
+INSERT INTO ingestion (stamp) VALUES (clock_timestamp());
+
+CREATE TABLE prediction (
+    rid         text NOT NULL,
+    listener    text NOT NULL CHECK (listener IN ('main', 'mirror')),
+    route       text NOT NULL,
+    unit        text,
+    assigned    text,
+    served      text,
+    arm         text,
+    prediction  double precision,
+    code        integer NOT NULL,
+    failed      boolean NOT NULL,
+    us          bigint,
+    at          timestamptz NOT NULL,
+    ingested_at timestamptz NOT NULL,
+    PRIMARY KEY (rid, listener)
+);
+COMMENT ON COLUMN prediction.arm IS 'served model the request counts for: assigned on main, served on mirror';
+CREATE INDEX prediction_by_window ON prediction (route, ingested_at) INCLUDE (arm, listener, failed, us);
+CREATE INDEX prediction_by_time ON prediction (route, at);
+
+CREATE TABLE outcome (
+    rid         text PRIMARY KEY,
+    unit        text NOT NULL,
+    block       text NOT NULL,
+    truth       double precision NOT NULL,
+    payoff      double precision NOT NULL,
+    observed_at timestamptz NOT NULL,
+    ingested_at timestamptz NOT NULL
+);
+
+CREATE TABLE scored (
+    route      text NOT NULL,
+    served     text NOT NULL,
+    unit       text NOT NULL,
+    block      text NOT NULL,
+    prediction double precision NOT NULL,
+    truth      double precision NOT NULL,
+    payoff     double precision NOT NULL,
+    scored_at  timestamptz NOT NULL,
+    accuracy   double precision GENERATED ALWAYS AS (((prediction >= 0.5) = (truth >= 0.5))::int) STORED,
+    brier      double precision GENERATED ALWAYS AS ((prediction - truth) ^ 2) STORED,
+    profit     double precision GENERATED ALWAYS AS (CASE WHEN prediction >= 0.5 THEN payoff ELSE 0 END) STORED,
+    PRIMARY KEY (route, served, unit)
+);
+COMMENT ON TABLE scored IS 'first answer of each served model about each unit whose truth is known';
+CREATE INDEX scored_by_window ON scored (route, served, scored_at);
+
+CREATE TABLE collector (
+    single      boolean PRIMARY KEY DEFAULT true CHECK (single),
+    file        text NOT NULL,
+    byte_offset bigint NOT NULL,
+    skipped     bigint NOT NULL,
+    began       timestamptz NOT NULL,
+    complete    timestamptz NOT NULL
+) WITH (fillfactor = 10);
+"""
+
+
+class Database:
+    """The PostgreSQL database at `url`, which may hold a password and is never shown."""
+
+    def __init__(self, url: str) -> None:
+        """Keep the address; tables are made at the first connection."""
+        self._url = url
+        self._has_schema = False
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection]:
+        """Open a connection that commits each statement, or each `transaction()` block, by itself.
+
+        Raises:
+            StoreUnavailableError: The database did not answer. What was being written may have been written:
+                every write may be repeated.
+        """
+        try:
+            with psycopg.connect(self._url, connect_timeout=_CONNECT_SECONDS, autocommit=True) as connection:
+                connection.execute(_LIMITS)
+                if not self._has_schema:
+                    _make_schema(connection)
+                    self._has_schema = True
+                yield connection
+        except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
+            sentence = " ".join(str(error).split()) or type(error).__name__
+            raise StoreUnavailableError(f"the prediction store did not answer: {sentence}") from error
+
+
+def next_stamp(connection: psycopg.Connection) -> datetime:
+    """Take the right to add rows until the transaction ends, and return the stamp they carry."""
+    query = "UPDATE ingestion SET stamp = greatest(clock_timestamp(), stamp + interval '1 microsecond') RETURNING stamp"
+    [(stamp,)] = connection.execute(query).fetchall()
+    return stamp  # type: ignore[no-any-return]  # psycopg types rows by their shape alone
+
+
+def _make_schema(connection: psycopg.Connection) -> None:
+    """Make what is missing, all of it or nothing, one caller at a time."""
+    if _is_made(connection):
+        return
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
+        if not _is_made(connection):
+            connection.execute(_SCHEMA)
+
+
+def _is_made(connection: psycopg.Connection) -> bool:
+    [(made,)] = connection.execute(_HAS_SCHEMA).fetchall()
+    return bool(made)

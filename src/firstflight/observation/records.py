@@ -1,0 +1,106 @@
+"""What is recorded: one answered request, one truth, and the two joined."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Listener = Literal["main", "mirror"]
+
+SERVER_ERROR = 500
+POSITIVE = 0.5
+"""A prediction or truth of at least this much is positive."""
+BLOCK_SECONDS = 2.0
+"""A block is closed this long after the first truth about one of its units; what arrives later is left out of it."""
+
+
+def unit_of(asked: str) -> str:
+    """Return the unit a request is about: `AAPL@2019-01-02` of `AAPL@2019-01-02~3`.
+
+    The pass is part of the header by which the gateway keeps a unit at one model, so that each pass is
+    divided anew: the share of requests then varies as the split's own chance says, pass after pass.
+    """
+    return asked.partition("~")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One request as the gateway saw it; `rid` and `listener` together name it.
+
+    `assigned` is the served model the gateway chose, `served` the one whose answer was sent.
+    `unit` is what it asked about, `~n` behind it says that this is the n-th pass over the units.
+    `us` is what the client waited, in microseconds, None when it did not wait for the end; `code` 0
+    says that no response was sent.
+    """
+
+    rid: str
+    listener: Listener
+    route: str
+    unit: str | None
+    assigned: str | None
+    served: str | None
+    prediction: float | None
+    code: int
+    us: int | None
+    at: datetime
+
+    @property
+    def failed(self) -> bool:
+        """Whether the assigned model failed, even where the gateway masked it by asking another one."""
+        if self.code >= SERVER_ERROR or self.code == 0:
+            return True
+        return self.listener == "main" and self.assigned is not None and self.assigned != self.served
+
+    @property
+    def arm(self) -> str | None:
+        """The served model this request counts for: on the mirror no other can step in, so who served was meant."""
+        return self.assigned if self.listener == "main" else self.served or self.assigned
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What turned out to be true for the request `rid`; unit, block, truth and payoff as in `Question`."""
+
+    rid: str
+    unit: str
+    block: str
+    truth: float
+    payoff: float
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What turned out to be true about a unit; fields as in `Question`."""
+
+    block: str
+    truth: float
+    payoff: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The first answer of a served model about a unit whose truth is known; `at` is when both were known."""
+
+    route: str
+    served: str
+    unit: str
+    block: str
+    prediction: float
+    truth: float
+    payoff: float
+    at: datetime
+
+    @property
+    def accuracy(self) -> float:
+        """1 when the predicted class came true, else 0."""
+        return float((self.prediction >= POSITIVE) == (self.truth >= POSITIVE))
+
+    @property
+    def brier(self) -> float:
+        """Squared distance between prediction and truth (Brier, Monthly Weather Review 78, 1950)."""
+        return (self.prediction - self.truth) ** 2
+
+    @property
+    def profit(self) -> float:
+        """What acting on a positive prediction earned; not acting earns 0."""
+        return self.payoff if self.prediction >= POSITIVE else 0.0

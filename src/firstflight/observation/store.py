@@ -1,0 +1,158 @@
+"""Where predictions and outcomes are kept and joined. Every write may be repeated and counts once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import LiteralString
+
+import psycopg
+
+from firstflight.observation.database import Database, next_stamp
+from firstflight.observation.log_file import Position
+from firstflight.observation.records import Outcome, Prediction, Truth
+
+BATCH = 1000
+_COLLECTOR_LOCK = 0x4646_434F
+
+_ADD_PREDICTIONS = """
+WITH fresh AS (
+    INSERT INTO prediction
+        (rid, listener, route, unit, assigned, served, prediction, code, us, at, failed, arm, ingested_at)
+    SELECT *, %(stamp)s FROM unnest(
+        %(rid)s::text[], %(listener)s::text[], %(route)s::text[], %(unit)s::text[], %(assigned)s::text[],
+        %(served)s::text[], %(prediction)s::float8[], %(code)s::int[], %(us)s::bigint[], %(at)s::timestamptz[],
+        %(failed)s::boolean[], %(arm)s::text[])
+    ON CONFLICT DO NOTHING
+    RETURNING rid, route, served, prediction, at
+), judged AS (
+    INSERT INTO scored (route, served, unit, block, prediction, truth, payoff, scored_at)
+    SELECT DISTINCT ON (p.route, p.served, o.unit)
+        p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, %(stamp)s
+    FROM fresh p JOIN outcome o USING (rid)
+    WHERE p.served IS NOT NULL AND p.prediction IS NOT NULL
+    ORDER BY p.route, p.served, o.unit, p.at, p.rid
+    ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM fresh
+"""
+
+_ADD_OUTCOMES = """
+WITH fresh AS (
+    INSERT INTO outcome (rid, unit, block, truth, payoff, observed_at, ingested_at)
+    SELECT *, %(stamp)s FROM unnest(
+        %(rid)s::text[], %(unit)s::text[], %(block)s::text[], %(truth)s::float8[], %(payoff)s::float8[],
+        %(observed_at)s::timestamptz[])
+    ON CONFLICT DO NOTHING
+    RETURNING rid, unit, block, truth, payoff
+), judged AS (
+    INSERT INTO scored (route, served, unit, block, prediction, truth, payoff, scored_at)
+    SELECT DISTINCT ON (p.route, p.served, o.unit)
+        p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, %(stamp)s
+    FROM fresh o JOIN prediction p USING (rid)
+    WHERE p.served IS NOT NULL AND p.prediction IS NOT NULL
+    ORDER BY p.route, p.served, o.unit, p.at, p.rid
+    ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM fresh
+"""
+
+_UNANSWERED = """
+SELECT p.rid, min(split_part(p.unit, '~', 1)) FROM prediction p
+WHERE p.route = %(route)s AND split_part(p.unit, '~', 1) = ANY(%(units)s::text[]) AND p.rid > %(after)s
+  AND NOT EXISTS (SELECT FROM outcome o WHERE o.rid = p.rid)
+GROUP BY p.rid ORDER BY p.rid LIMIT %(limit)s
+"""
+
+_MOVE = """
+INSERT INTO collector (file, byte_offset, skipped, began, complete)
+VALUES (%(file)s, %(offset)s, %(skipped)s, %(stamp)s, %(stamp)s)
+ON CONFLICT (single) DO UPDATE SET file = excluded.file, byte_offset = excluded.byte_offset,
+    skipped = collector.skipped + excluded.skipped, complete = excluded.complete
+"""
+
+
+class Collection:
+    """The one connection by which the collector adds what it read, together with how far it read."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    def position(self) -> Position:
+        """Return how far the log was read and stored."""
+        found = self._connection.execute("SELECT file, byte_offset FROM collector").fetchone()
+        return Position(*found) if found else Position()
+
+    def add(self, predictions: Sequence[Prediction], position: Position, skipped: int = 0) -> datetime:
+        """Store predictions and position in one step, and return the new watermark: rows up to it are complete."""
+        with self._connection.transaction():
+            stamp = next_stamp(self._connection)
+            if predictions:
+                _add(self._connection, _ADD_PREDICTIONS, predictions, _PREDICTION_FIELDS, stamp)
+            move = {"file": position.file, "offset": position.offset, "skipped": skipped, "stamp": stamp}
+            self._connection.execute(_MOVE, move)
+        return stamp
+
+
+class PredictionStore:
+    """Predictions and outcomes in the PostgreSQL database at `url`.
+
+    Every method raises StoreUnavailableError when the database does not answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Keep the address; the first call connects."""
+        self._database = Database(url)
+
+    @contextmanager
+    def collecting(self) -> Iterator[Collection | None]:
+        """Open the collector's connection; None while another process collects."""
+        with self._database.connection() as connection:
+            [(mine,)] = connection.execute("SELECT pg_try_advisory_lock(%s)", (_COLLECTOR_LOCK,)).fetchall()
+            yield Collection(connection) if mine else None
+
+    def add_outcomes(self, outcomes: Sequence[Outcome]) -> int:
+        """Store truths by request id and return how many were new; the first truth about a request stays."""
+        new = 0
+        with self._database.connection() as connection:
+            for begin in range(0, len(outcomes), BATCH):
+                with connection.transaction():
+                    stamp = next_stamp(connection)
+                    new += _add(connection, _ADD_OUTCOMES, outcomes[begin : begin + BATCH], _OUTCOME_FIELDS, stamp)
+        return new
+
+    def add_truths(self, route: str, truths: Mapping[str, Truth]) -> int:
+        """Give each request to `route` about one of these units its truth, where it has none; return how many."""
+        new = 0
+        after = ""
+        while True:
+            asked = {"route": route, "units": list(truths), "after": after, "limit": BATCH}
+            with self._database.connection() as connection:
+                rows: list[tuple[str, str]] = connection.execute(_UNANSWERED, asked).fetchall()
+            if not rows:
+                return new
+            after = rows[-1][0]
+            now = datetime.now(UTC)
+            new += self.add_outcomes([_outcome(rid, unit, truths[unit], now) for rid, unit in rows])
+
+
+_PREDICTION_FIELDS = (
+    *("rid", "listener", "route", "unit", "assigned", "served"),
+    *("prediction", "code", "us", "at", "failed", "arm"),
+)
+_OUTCOME_FIELDS = ("rid", "unit", "block", "truth", "payoff", "observed_at")
+
+
+def _add(
+    connection: psycopg.Connection,
+    query: LiteralString,
+    rows: Sequence[Prediction] | Sequence[Outcome],
+    fields: tuple[str, ...],
+    stamp: datetime,
+) -> int:
+    columns = {field: [getattr(row, field) for row in rows] for field in fields}
+    [(count,)] = connection.execute(query, {**columns, "stamp": stamp}).fetchall()
+    return int(count)
+
+
+def _outcome(rid: str, unit: str, known: Truth, now: datetime) -> Outcome:
+    return Outcome(rid, unit, known.block, known.truth, known.payoff, observed_at=now)

@@ -1,0 +1,53 @@
+"""The environment of every process that belongs to a stack, and of every command that talks to it."""
+
+import os
+import sys
+from pathlib import Path
+
+from pydantic import SecretStr
+
+import firstflight
+from firstflight.settings import Settings
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the variables by which a process finds the stack of `settings`; they may hold secrets: never log them."""
+    return {
+        **_settings(settings),
+        "PREFECT_API_URL": f"http://127.0.0.1:{settings.ports.prefect}/api",
+        "PREFECT_HOME": str(settings.home / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "firstflight",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{settings.ports.mlflow}",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "NO_PROXY": _joined(",", "127.0.0.1", "localhost", os.environ.get("NO_PROXY", "")),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": _joined(os.pathsep, str(settings.project), *_checkout(), os.environ.get("PYTHONPATH", "")),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _settings(settings: Settings) -> dict[str, str]:
+    values = {name: getattr(settings, name) for name in Settings.model_fields if name != "ports"}
+    plain = {
+        f"FIRSTFLIGHT_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
+    ports = {f"FIRSTFLIGHT_PORT_{name.upper()}": str(port) for name, port in settings.ports.model_dump().items()}
+    return plain | ports
+
+
+def _checkout() -> list[str]:
+    """Return the folder of a library that runs from its checkout; an installed one needs no path."""
+    folder = Path(firstflight.__file__).parents[1]
+    return [] if folder.is_relative_to(sys.prefix) else [str(folder)]
+
+
+def _joined(separator: str, *parts: str) -> str:
+    """Join what is not empty, each once, in order."""
+    return separator.join(dict.fromkeys(piece for part in parts for piece in part.split(separator) if piece))

@@ -1,0 +1,174 @@
+"""The parts of the local stack: what runs, where it answers, how it shows that it is well."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+import psutil
+
+from firstflight.serving.local import gateway
+from firstflight.settings import Settings
+from firstflight.stack import postgres
+from firstflight.stack.environment import environment
+from firstflight.supervision import Program, Supervisor
+
+WORK_POOL = "local"
+_ANSWER_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Part:
+    """One supervised part; `needs` names those that must be well before its program is made and started."""
+
+    name: str
+    program: Callable[[], Program]
+    is_well: Callable[[], bool]
+    address: str | None = None
+    needs: tuple[str, ...] = ()
+
+
+def parts(settings: Settings, supervisor: Supervisor) -> tuple[Part, ...]:
+    """Return every part, in the order in which they start; PostgreSQL is none when a server of one's own is set."""
+    database = () if settings.database_url else (_postgres(settings),)
+    stored = tuple(part.name for part in database)
+    return (
+        *database,
+        _prefect(settings, stored),
+        _mlflow(settings, stored),
+        _gateway(settings),
+        _collector(settings, supervisor, stored),
+        _worker(settings, supervisor),
+    )
+
+
+def _postgres(settings: Settings) -> Part:
+    return Part(
+        name=postgres.NAME,
+        program=lambda: postgres.program(settings),
+        is_well=lambda: postgres.answers(settings),
+        address=f"socket in {settings.home / postgres.NAME}",
+    )
+
+
+def _prefect(settings: Settings, stored: tuple[str, ...]) -> Part:
+    port = settings.ports.prefect
+    return Part(
+        name="prefect",
+        program=lambda: Program(
+            name="prefect",
+            command=(*_python("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)),
+            directory=settings.home,
+            environment={
+                **environment(settings),
+                "PREFECT_SERVER_DATABASE_CONNECTION_URL": settings.database("prefect", "postgresql+asyncpg"),
+            },
+        ),
+        is_well=lambda: _answers(f"http://127.0.0.1:{port}/api/health"),
+        address=f"http://127.0.0.1:{port}",
+        needs=stored,
+    )
+
+
+def _mlflow(settings: Settings, stored: tuple[str, ...]) -> Part:
+    port = settings.ports.mlflow
+    return Part(
+        name="mlflow",
+        program=lambda: Program(
+            name="mlflow",
+            command=(
+                *_python("firstflight.stack.reclaim"),
+                str(port),
+                *(*_python("mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+            ),
+            directory=settings.home,
+            environment={
+                **environment(settings),
+                "MLFLOW_BACKEND_STORE_URI": settings.database("mlflow", "postgresql+psycopg"),
+                "MLFLOW_ARTIFACTS_DESTINATION": str(settings.home / "mlflow"),
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # nine processes of 245 MB that only serve GenAI
+            },
+        ),
+        is_well=lambda: _answers(f"http://127.0.0.1:{port}/health"),
+        address=f"http://127.0.0.1:{port}",
+        needs=stored,
+    )
+
+
+def _gateway(settings: Settings) -> Part:
+    return Part(
+        name="gateway",
+        program=lambda: gateway.program(settings),
+        is_well=lambda: _answers(f"http://127.0.0.1:{settings.ports.gateway_admin}/ready"),
+        address=settings.gateway_url,
+    )
+
+
+def _collector(settings: Settings, supervisor: Supervisor, stored: tuple[str, ...]) -> Part:
+    return Part(
+        name="collector",
+        program=lambda: Program(
+            name="collector",
+            command=_python("firstflight.observation.collector"),
+            directory=settings.home,
+            environment=environment(settings),
+        ),
+        is_well=lambda: _runs(supervisor, "collector"),
+        needs=stored,
+    )
+
+
+def _worker(settings: Settings, supervisor: Supervisor) -> Part:
+    return Part(
+        name="worker",
+        program=lambda: _worker_program(settings),
+        is_well=lambda: _worker_is_online(settings, supervisor),
+        needs=("prefect",),
+    )
+
+
+def _worker_program(settings: Settings) -> Program:
+    scratch = settings.home / "tmp"  # in the system's, Prefect's folder of runs belongs to whoever came first
+    scratch.mkdir(mode=0o700, exist_ok=True)
+    start = ("worker", "start", "--pool", WORK_POOL, "--type", "process", "--name", "local")
+    return Program(
+        name="worker",
+        command=(*_python("prefect"), *start, "--install-policy", "never"),
+        directory=settings.project,
+        environment={**environment(settings), "TMPDIR": str(scratch)},
+        priority=900,
+    )
+
+
+def _python(module: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=_ANSWER_SECONDS, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _runs(supervisor: Supervisor, name: str) -> bool:
+    state = supervisor.states().get(name)
+    return state is not None and state.state == "running"
+
+
+def _worker_is_online(settings: Settings, supervisor: Supervisor) -> bool:
+    """Return whether the worker that runs now has reported to the server: an earlier one's report does not count."""
+    state = supervisor.states().get("worker")
+    if state is None or state.pid is None:
+        return False
+    url = f"http://127.0.0.1:{settings.ports.prefect}/api/work_pools/{WORK_POOL}/workers/filter"
+    try:
+        started = psutil.Process(state.pid).create_time()
+        answer = httpx.post(url, json={}, timeout=_ANSWER_SECONDS, trust_env=False)
+    except (psutil.NoSuchProcess, httpx.TransportError):
+        return False
+    reports = (
+        [datetime.fromisoformat(worker["last_heartbeat_time"]) for worker in answer.json()] if answer.is_success else []
+    )
+    return any(report.timestamp() >= started for report in reports)

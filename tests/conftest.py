@@ -1,0 +1,82 @@
+"""The real local stack, for tests that need one: random ports, a home of its own, ended for certain."""
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from firstflight.settings import Ports, Settings
+from firstflight.stack.local import up
+from firstflight.stack.ports import SERVER_PORTS, is_free
+
+ROOT = Path(__file__).parents[1]
+# Ends when its standard input does: closed by the fixture, or by the death of the test process, however it died.
+WATCHER = """
+import shutil, sys
+from pathlib import Path
+from firstflight.settings import Settings
+from firstflight.stack.local import down
+sys.stdin.read()
+home = Path(sys.argv[1])
+down(Settings(home=home))
+if (home / "postgres").is_symlink():
+    shutil.rmtree((home / "postgres").readlink())
+shutil.rmtree(home)
+"""
+
+StackMaker = Callable[[Path], AbstractContextManager[Settings]]
+
+
+@pytest.fixture(scope="session")
+def make_stack() -> StackMaker:
+    """A maker of stacks: give it the project whose flows to deploy; each has its own home and ports."""
+
+    @contextmanager
+    def make(project: Path) -> Iterator[Settings]:
+        home = Path(tempfile.mkdtemp(prefix="ff-"))  # short, so that sockets lie in it as they do for a user
+        here = Settings(project=ROOT)
+        settings = Settings(home=home, project=project, ports=free_ports(), serving_python=here.serving_python)
+        path = os.pathsep.join((str(ROOT / "src"), os.environ.get("PYTHONPATH", "")))
+        watcher = subprocess.Popen(
+            [sys.executable, "-c", WATCHER, str(home)],
+            stdin=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,
+        )
+        with watcher:
+            up(settings)
+            yield settings
+        assert watcher.returncode == 0
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def stack(make_stack: StackMaker) -> Iterator[Settings]:
+    """The settings of a running local stack with this project's deployments, shared by all tests of the session."""
+    with pytest.MonkeyPatch.context() as patch, make_stack(ROOT) as settings:
+        for variable in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):  # they would win over the stack's own addresses
+            patch.delenv(variable, raising=False)
+        yield settings
+
+
+def free_ports() -> Ports:
+    """Return ports nobody listens on, below those that the system hands out by itself."""
+    chosen = random.Random()  # noqa: S311  # two test runs on one machine must not choose alike; no secret
+    while True:
+        first = chosen.randrange(20_000, 32_000)
+        if all(is_free(port) for port in range(first, first + 5 + SERVER_PORTS)):
+            return Ports(
+                prefect=first,
+                mlflow=first + 1,
+                gateway=first + 2,
+                gateway_mirror=first + 3,
+                gateway_admin=first + 4,
+                servers=first + 5,
+            )

@@ -1,0 +1,568 @@
+"""What every MetricSource promises, in memory and over PostgreSQL."""
+
+import itertools
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+import pytest
+
+from firstflight.latency import EDGES
+from firstflight.observation.log_file import Position
+from firstflight.observation.memory_source import MemorySource
+from firstflight.observation.records import BLOCK_SECONDS, Outcome, Prediction, Truth
+from firstflight.observation.source import MetricSource
+from firstflight.observation.store import Collection, PredictionStore
+from firstflight.observation.store_source import StoreSource
+from firstflight.samples import Counts, Histogram, Moments, NoData, PairedMoments, Window
+from firstflight.settings import Settings
+from firstflight.stack import postgres
+
+ROUTE = "predictor"
+STABLE, CANDIDATE, SHADOW = "baseline-predictor-v1", "lightweight-predictor-v2", "shadow-predictor-v2"
+REQUESTS = {"error_rate", "latency", "latency_mean"}
+OUTCOMES = {"accuracy", "brier", "profit"}
+
+
+class Recorder(Protocol):
+    """A source, and the ways by which records reach it."""
+
+    source: MetricSource
+
+    def predictions(self, *predictions: Prediction) -> None:
+        """Record predictions as one batch."""
+
+    def outcomes(self, *outcomes: Outcome) -> None:
+        """Record outcomes as one batch."""
+
+    def truths(self, truths: dict[str, Truth]) -> int:
+        """Record the truth of every request that has none and asked about one of these units."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass without waiting."""
+
+    def watermark(self) -> Window:
+        """Return the source's watermark after whoever records had a look."""
+
+
+class _InMemory:
+    """Records go straight to the source."""
+
+    def __init__(self) -> None:
+        self.passed = timedelta()
+        self.source = MemorySource(now=lambda: datetime.now(UTC) + self.passed)
+
+    def predictions(self, *predictions: Prediction) -> None:
+        self.source.add_predictions(predictions)
+
+    def outcomes(self, *outcomes: Outcome) -> None:
+        self.source.add_outcomes(outcomes)
+
+    def truths(self, truths: dict[str, Truth]) -> int:
+        return self.source.add_truths(ROUTE, truths)
+
+    def wait(self, seconds: float) -> None:
+        self.passed += timedelta(seconds=seconds)
+
+    def watermark(self) -> Window:
+        found = self.source.watermark(ROUTE)
+        assert found is not None
+        return found
+
+
+class _InPostgres:
+    """Predictions come as the collector brings them, outcomes as the replay does."""
+
+    def __init__(self, url: str, collection: Collection) -> None:
+        self.url = url
+        self.source = StoreSource(url)
+        self.store = PredictionStore(url)
+        self.collection = collection
+        self.predictions()
+
+    def predictions(self, *predictions: Prediction) -> None:
+        self.collection.add(predictions, Position())
+
+    def outcomes(self, *outcomes: Outcome) -> None:
+        self.store.add_outcomes(outcomes)
+
+    def truths(self, truths: dict[str, Truth]) -> int:
+        return self.store.add_truths(ROUTE, truths)
+
+    def wait(self, seconds: float) -> None:
+        with psycopg.connect(self.url) as connection:
+            connection.execute("UPDATE ingestion SET stamp = stamp + %s", (timedelta(seconds=seconds),))
+
+    def watermark(self) -> Window:
+        self.predictions()
+        found = self.source.watermark(ROUTE)
+        assert found is not None
+        return found
+
+
+@contextmanager
+def running_server(home: Path) -> Iterator[Settings]:
+    """A PostgreSQL of this module's own."""
+    settings = Settings(home=home, database_url=None)
+    program = postgres.program(settings)
+    place = (home / postgres.NAME).resolve()
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    with subprocess.Popen(
+        (*program.command, "-c", "fsync=off"), cwd=place, user=program.user, env=environment, **quiet
+    ) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while not postgres.answers(settings):
+                assert time.monotonic() < deadline, "PostgreSQL did not answer within 30 s"
+                time.sleep(0.05)
+            postgres.create_databases(settings)
+            yield settings
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=30)
+            shutil.rmtree(place)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """One server for the module."""
+    with running_server(tmp_path_factory.mktemp("source")) as settings:
+        yield settings
+
+
+@pytest.fixture
+def empty_database(server: Settings) -> str:
+    """Address of tables that nobody used before: a schema of its own, made when no collector is left."""
+    address = server.database("firstflight")
+    name = f"t{uuid.uuid4().hex}"
+    deadline = time.monotonic() + 30
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}")
+        while connection.execute("SELECT FROM pg_locks WHERE locktype = 'advisory'").fetchone() is not None:
+            assert time.monotonic() < deadline, "the collector of an earlier test does not leave"
+            time.sleep(0.02)
+    return f"{address}&options=-csearch_path%3D{name}"
+
+
+@pytest.fixture
+def in_postgres(empty_database: str) -> Iterator[Recorder]:
+    """The source over a database that nobody used before."""
+    with PredictionStore(empty_database).collecting() as collection:
+        assert collection is not None
+        yield _InPostgres(empty_database, collection)
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+def recorder(request: pytest.FixtureRequest) -> Recorder:
+    """Each source, with the ways by which records reach it."""
+    return _InMemory() if request.param == "memory" else request.getfixturevalue("in_postgres")
+
+
+_numbers = itertools.count()
+
+
+def asked(**changes: Any) -> Prediction:
+    """One healthy answer of the stable model, about a unit of its own, with `changes`."""
+    number = next(_numbers)
+    fields: dict[str, Any] = {
+        "rid": f"r{number}",
+        "listener": "main",
+        "route": ROUTE,
+        "unit": f"u{number}",
+        "assigned": STABLE,
+        "prediction": 0.75,
+        "code": 200,
+        "us": 5000,
+        "at": datetime(2026, 1, 1, tzinfo=UTC) + timedelta(milliseconds=number),
+    } | changes
+    return Prediction(**{"served": fields["assigned"]} | fields)
+
+
+def mirrored(original: Prediction, **changes: Any) -> Prediction:
+    """What the shadow answered to a copy of `original`."""
+    copied = {"rid": original.rid, "unit": original.unit, "at": original.at, "assigned": None, "served": SHADOW}
+    return asked(**{"listener": "mirror"} | copied | changes)
+
+
+def truth(prediction: Prediction, came_true: float = 1.0, *, block: str = "day", payoff: float = 0.01) -> Outcome:
+    """What turned out to be true for a prediction."""
+    assert prediction.unit is not None
+    return Outcome(prediction.rid, prediction.unit, block, came_true, payoff, datetime(2026, 1, 2, tzinfo=UTC))
+
+
+def everything(recorder: Recorder) -> Window:
+    """The window from the beginning until now, late enough for every block to be closed."""
+    recorder.wait(2 * BLOCK_SECONDS)
+    return recorder.watermark()
+
+
+def test_time_passes_without_traffic(recorder: Recorder) -> None:
+    """The watermark moves on when nothing is asked and never moves its beginning."""
+    first, second = recorder.watermark(), recorder.watermark()
+    assert first.until < second.until
+    assert first.since == second.since
+
+
+def test_no_request_at_all_has_a_reason(recorder: Recorder) -> None:
+    """A route nobody asks gives NoData that says so for every metric of requests, and no assignment."""
+    window = everything(recorder)
+    samples = recorder.source.samples(ROUTE, STABLE, window)
+    assert REQUESTS | OUTCOMES == set(samples)
+    for metric in REQUESTS:
+        sample = samples[metric]
+        assert isinstance(sample, NoData)
+        assert f"{ROUTE} had no requests" in sample.reason
+    assert all(isinstance(samples[metric], NoData) for metric in OUTCOMES)
+    assert {} == dict(recorder.source.assignments(ROUTE, window))
+
+
+def test_a_model_without_requests_has_another_reason(recorder: Recorder) -> None:
+    """Where others are asked, the reason says how many and that none went to this model."""
+    recorder.predictions(asked(), asked(), mirrored(asked()))
+    sample = recorder.source.samples(ROUTE, CANDIDATE, everything(recorder))["error_rate"]
+    assert isinstance(sample, NoData)
+    assert f"none of the 2 requests to {ROUTE}" in sample.reason
+    assert CANDIDATE in sample.reason
+
+
+def test_failures_count_for_the_assigned_model(recorder: Recorder) -> None:
+    """5xx, no response and a failure masked by the gateway are failures of the model that was chosen; 4xx is not."""
+    recorder.predictions(
+        asked(assigned=CANDIDATE),
+        asked(assigned=CANDIDATE, code=503, prediction=None),
+        asked(assigned=CANDIDATE, code=0, served=None, prediction=None),
+        asked(assigned=CANDIDATE, served=STABLE),
+        asked(assigned=CANDIDATE, code=400, prediction=None),
+        asked(),
+    )
+    window = everything(recorder)
+    assert Counts(exposures=5, events=3) == recorder.source.samples(ROUTE, CANDIDATE, window)["error_rate"]
+    assert Counts(exposures=1, events=0) == recorder.source.samples(ROUTE, STABLE, window)["error_rate"]
+    assert {CANDIDATE: 5, STABLE: 1} == dict(recorder.source.assignments(ROUTE, window))
+
+
+def test_a_shadow_is_judged_by_the_mirror(recorder: Recorder) -> None:
+    """A shadow's requests are those of the mirror listener; they are assigned to nobody."""
+    first, second = asked(), asked()
+    recorder.predictions(first, second, mirrored(first), mirrored(second, code=500, prediction=None))
+    window = everything(recorder)
+    assert Counts(exposures=2, events=1) == recorder.source.samples(ROUTE, SHADOW, window)["error_rate"]
+    assert {STABLE: 2} == dict(recorder.source.assignments(ROUTE, window))
+
+
+def test_another_route_is_another_matter(recorder: Recorder) -> None:
+    """Records of another route, or of a request without an assigned model, are not counted."""
+    recorder.predictions(asked(route="other"), asked(assigned=None, code=404, prediction=None))
+    window = everything(recorder)
+    assert isinstance(recorder.source.samples(ROUTE, STABLE, window)["error_rate"], NoData)
+    assert {} == dict(recorder.source.assignments(ROUTE, window))
+
+
+def test_latency_has_an_exact_edge_at_200_ms(recorder: Recorder) -> None:
+    """A bucket includes its upper edge: 200 ms does not exceed 200 ms, one microsecond more does."""
+    recorder.predictions(asked(us=200_000), asked(us=200_001), asked(us=0), asked(us=20_000_000))
+    sample = recorder.source.samples(ROUTE, STABLE, everything(recorder))["latency"]
+    assert isinstance(sample, Histogram)
+    edge = sample.edges.index(200.0)
+    assert EDGES == sample.edges
+    assert {0: 1, edge: 1, edge + 1: 1, len(EDGES): 1} == {i: n for i, n in enumerate(sample.counts) if n}
+
+
+def test_who_did_not_wait_has_no_latency(recorder: Recorder) -> None:
+    """A request whose client left before the end failed and has no latency; when all did, latency is NoData."""
+    left = asked(us=None, code=0, served=None, prediction=None)
+    recorder.predictions(left)
+    first = recorder.watermark()
+    recorder.predictions(asked(us=1000))
+    alone = recorder.source.samples(ROUTE, STABLE, first)
+    both = recorder.source.samples(ROUTE, STABLE, everything(recorder))
+    assert Counts(exposures=1, events=1) == alone["error_rate"]
+    assert isinstance(alone["latency"], NoData)
+    assert isinstance(alone["latency_mean"], NoData)
+    assert "any of the 1 requests" in alone["latency"].reason
+    assert Counts(exposures=2, events=1) == both["error_rate"]
+    assert 1 == size(both["latency"])
+    assert_moments(both["latency_mean"], [1.0])
+
+
+def test_latency_mean_in_milliseconds(recorder: Recorder) -> None:
+    """Mean and squared deviations of the latency are in milliseconds."""
+    recorder.predictions(asked(us=1000), asked(us=2000), asked(us=6000))
+    sample = recorder.source.samples(ROUTE, STABLE, everything(recorder))["latency_mean"]
+    assert isinstance(sample, Moments)
+    assert (3, pytest.approx(3.0), pytest.approx(14.0)) == (sample.count, sample.mean, sample.m2)
+
+
+def test_outcomes_of_a_model(recorder: Recorder) -> None:
+    """Correct answers, squared errors and profit follow from prediction, truth and payoff."""
+    right, wrong = asked(prediction=0.75), asked(prediction=0.5)
+    idle = asked(prediction=0.25)
+    recorder.predictions(right, wrong, idle)
+    recorder.outcomes(truth(right, 1.0, block="a", payoff=0.02), truth(wrong, 0.0, block="b", payoff=-0.04))
+    recorder.outcomes(truth(idle, 0.0, block="c", payoff=-0.5))
+    samples = recorder.source.samples(ROUTE, STABLE, everything(recorder))
+    assert Counts(exposures=3, events=2) == samples["accuracy"]
+    assert_moments(samples["brier"], [0.0625, 0.25, 0.0625])
+    assert_moments(samples["profit"], [0.02, -0.04, 0.0])
+
+
+def test_truth_may_come_before_the_record_of_the_request(recorder: Recorder) -> None:
+    """The order in which prediction and truth arrive does not matter."""
+    prediction = asked()
+    recorder.outcomes(truth(prediction))
+    recorder.predictions(prediction)
+    assert Counts(exposures=1, events=1) == recorder.source.samples(ROUTE, STABLE, everything(recorder))["accuracy"]
+
+
+def test_an_answer_counts_for_the_model_that_gave_it(recorder: Recorder) -> None:
+    """When the gateway fell back to stable, the answer is stable's."""
+    prediction = asked(assigned=CANDIDATE, served=STABLE)
+    recorder.predictions(prediction)
+    recorder.outcomes(truth(prediction))
+    window = everything(recorder)
+    assert Counts(exposures=1, events=1) == recorder.source.samples(ROUTE, STABLE, window)["accuracy"]
+    assert isinstance(recorder.source.samples(ROUTE, CANDIDATE, window)["accuracy"], NoData)
+
+
+def test_a_unit_counts_once_for_each_model(recorder: Recorder) -> None:
+    """However often a unit is asked, the first answer whose truth is known counts, for each model."""
+    early, again, other = (
+        asked(unit="u", prediction=p, assigned=a) for p, a in ((0.9, STABLE), (0.1, STABLE), (0.6, CANDIDATE))
+    )
+    recorder.predictions(early, again, other)
+    recorder.outcomes(truth(early), truth(again), truth(other))
+    first = everything(recorder)
+    late = asked(unit="u", prediction=0.1)
+    recorder.predictions(late)
+    recorder.outcomes(truth(late))
+    second = Window(since=first.until, until=everything(recorder).until)
+    assert Counts(exposures=1, events=1) == recorder.source.samples(ROUTE, STABLE, first)["accuracy"]
+    assert_moments(recorder.source.samples(ROUTE, STABLE, first)["brier"], [0.01])
+    assert Counts(exposures=1, events=1) == recorder.source.samples(ROUTE, CANDIDATE, first)["accuracy"]
+    samples = recorder.source.samples(ROUTE, STABLE, second)
+    assert Counts(exposures=1, events=0) == samples["error_rate"]
+    for metric in OUTCOMES:
+        sample = samples[metric]
+        assert isinstance(sample, NoData)
+        assert "counted before" in sample.reason
+
+
+def test_missing_labels_have_a_reason(recorder: Recorder) -> None:
+    """Answers without a truth give NoData that says how many wait."""
+    known = asked()
+    recorder.predictions(known, asked(), asked())
+    before = recorder.watermark()
+    recorder.outcomes(truth(known))
+    sample = recorder.source.samples(ROUTE, STABLE, before)["accuracy"]
+    assert isinstance(sample, NoData)
+    assert f"no truth yet about 3 of the 3 answers of {STABLE}" in sample.reason
+
+
+def test_a_block_is_one_observation_of_profit(recorder: Recorder) -> None:
+    """Units of a block are averaged; one whose truth comes after the block was closed is left out of it."""
+    day = [asked() for _ in range(3)]
+    recorder.predictions(*day)
+    recorder.outcomes(truth(day[0], payoff=0.02))
+    opened = recorder.watermark()
+    recorder.outcomes(truth(day[1], payoff=0.04))
+    sample = recorder.source.samples(ROUTE, STABLE, opened)["profit"]
+    assert isinstance(sample, NoData)
+    assert "no block" in sample.reason
+    closed = everything(recorder)
+    recorder.outcomes(truth(day[2], payoff=0.9))
+    after = everything(recorder)
+    assert_moments(recorder.source.samples(ROUTE, STABLE, closed)["profit"], [0.03])
+    assert_moments(recorder.source.samples(ROUTE, STABLE, after)["profit"], [0.03])
+    later = recorder.source.samples(ROUTE, STABLE, Window(since=closed.until, until=after.until))
+    assert isinstance(later["profit"], NoData)
+    assert Counts(exposures=1, events=1) == later["accuracy"]
+
+
+def test_pairs_of_a_shadow(recorder: Recorder) -> None:
+    """A shadow is compared with the stable model on the units both answered, each once, profit by block."""
+    asks = [asked(prediction=p) for p in (0.9, 0.2, 0.6)]
+    shadows = [mirrored(a, prediction=p) for a, p in zip(asks, (0.8, 0.7, 0.4), strict=True)]
+    elsewhere = asked(assigned=CANDIDATE)
+    recorder.predictions(*asks, elsewhere, mirrored(elsewhere))
+    recorder.predictions(*shadows)
+    recorder.outcomes(
+        truth(asks[0], 1.0, block="a", payoff=0.02),
+        truth(asks[1], 1.0, block="a", payoff=0.04),
+        truth(asks[2], 0.0, block="b", payoff=-0.03),
+        truth(elsewhere, 1.0, block="b", payoff=0.5),
+    )
+    paired = recorder.source.paired(ROUTE, STABLE, SHADOW, everything(recorder))
+    assert OUTCOMES == set(paired)
+    assert_pairs(paired["accuracy"], [(1, 1), (0, 1), (0, 1)])
+    assert_pairs(paired["brier"], [(0.01, 0.04), (0.64, 0.09), (0.36, 0.16)])
+    assert_pairs(paired["profit"], [(0.01, 0.03), (-0.03, 0.0)])
+
+
+def test_a_pair_counts_when_its_later_half_is_known(recorder: Recorder) -> None:
+    """A pair belongs to the window in which the second of both answers had its truth, and to no other."""
+    prediction = asked()
+    recorder.predictions(prediction)
+    recorder.outcomes(truth(prediction))
+    first = recorder.watermark()
+    recorder.predictions(mirrored(prediction))
+    second = Window(since=first.until, until=everything(recorder).until)
+    third = Window(since=second.until, until=everything(recorder).until)
+    none, one, gone = (recorder.source.paired(ROUTE, STABLE, SHADOW, window) for window in (first, second, third))
+    assert {NoData} == {type(sample) for sample in (*none.values(), *gone.values())}
+    assert_pairs(one["accuracy"], [(1, 1)])
+    assert_pairs(one["profit"], [(0.01, 0.01)])
+
+
+def test_no_pair_has_a_reason(recorder: Recorder) -> None:
+    """Without common units the reason names both models."""
+    sample = recorder.source.paired(ROUTE, STABLE, SHADOW, everything(recorder))["brier"]
+    assert isinstance(sample, NoData)
+    assert f"both {STABLE} and {SHADOW}" in sample.reason
+
+
+def test_recording_again_changes_nothing(recorder: Recorder) -> None:
+    """The same prediction, or another truth for the same request, is not counted again."""
+    prediction = asked()
+    for _ in range(2):
+        recorder.predictions(prediction, prediction)
+        recorder.outcomes(truth(prediction), truth(prediction, 0.0))
+    samples = recorder.source.samples(ROUTE, STABLE, everything(recorder))
+    assert Counts(exposures=1, events=0) == samples["error_rate"]
+    assert Counts(exposures=1, events=1) == samples["accuracy"]
+
+
+def test_truths_fill_what_is_missing(recorder: Recorder) -> None:
+    """A truth about a unit reaches every request about it that has none, on both listeners, once."""
+    known, missing, again, unknown = asked(unit="a"), asked(unit="b"), asked(unit="b~2"), asked(unit="c")
+    recorder.predictions(known, missing, mirrored(missing), again, unknown, asked(unit="b", route="other"))
+    recorder.outcomes(truth(known, 0.0))
+    truths = {unit: Truth(block="day", truth=1.0, payoff=0.01) for unit in ("a", "b", "never asked")}
+    assert 2 == recorder.truths(truths)
+    assert 0 == recorder.truths(truths)
+    window = everything(recorder)
+    assert Counts(exposures=2, events=1) == recorder.source.samples(ROUTE, STABLE, window)["accuracy"]
+    assert Counts(exposures=1, events=1) == recorder.source.samples(ROUTE, SHADOW, window)["accuracy"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_consecutive_windows_divide_the_records(recorder: Recorder, seed: int) -> None:
+    """Whatever arrives in whatever order, consecutive windows count each record, unit and block exactly once."""
+    luck = random.Random(seed)  # noqa: S311  # repeatable, no secret
+    asks = [asked(unit=f"s{seed}-{luck.randrange(40)}", prediction=luck.random()) for _ in range(120)]
+    arriving: list[Prediction | Outcome] = [*asks, *(mirrored(a, prediction=luck.random()) for a in asks)]
+    arriving += [truth(a, float(a.unit[-1] in "02468"), block=(a.unit or "")[-1], payoff=0.01) for a in asks]
+    luck.shuffle(arriving)
+    windows = [recorder.watermark()]
+    while arriving:
+        batch, arriving = arriving[:30], arriving[30:]
+        recorder.predictions(*(one for one in batch if isinstance(one, Prediction)))
+        recorder.outcomes(*(one for one in batch if isinstance(one, Outcome)))
+        recorder.wait(luck.choice([0.0, BLOCK_SECONDS]))
+        windows.append(Window(since=windows[-1].until, until=recorder.watermark().until))
+    windows.append(Window(since=windows[-1].until, until=everything(recorder).until))
+    whole = Window(since=windows[0].since, until=windows[-1].until)
+    for name in (STABLE, SHADOW):
+        parts = [recorder.source.samples(ROUTE, name, window) for window in windows]
+        total = recorder.source.samples(ROUTE, name, whole)
+        for metric in (*REQUESTS, *OUTCOMES):
+            assert size(total[metric]) == sum(size(part[metric]) for part in parts), metric
+        assert Counts(exposures=120, events=0) == total["error_rate"]
+        assert len({a.unit for a in asks}) == size(total["accuracy"])
+        assert len({(a.unit or "")[-1] for a in asks}) == size(total["profit"])
+    pairs = [recorder.source.paired(ROUTE, STABLE, SHADOW, window) for window in windows]
+    for metric, sample in recorder.source.paired(ROUTE, STABLE, SHADOW, whole).items():
+        assert size(sample) == sum(size(part[metric]) for part in pairs), metric
+
+
+def test_both_sources_give_the_same_answers(in_postgres: Recorder) -> None:
+    """The source in memory and the one over PostgreSQL agree to the last digits on a random history."""
+    luck = random.Random(11)  # noqa: S311  # repeatable, no secret
+    recorders: tuple[Recorder, ...] = (_InMemory(), in_postgres)
+    ends = [recorder.watermark().until for recorder in recorders]
+    for _ in range(6):
+        arms = luck.choices((STABLE, CANDIDATE), k=40)
+        asks = [
+            asked(
+                unit=f"b{luck.randrange(60)}",
+                assigned=arm,
+                prediction=luck.random(),
+                us=luck.randrange(400_000),
+                code=luck.choice((200, 200, 200, 500)),
+            )
+            for arm in arms
+        ]
+        shadows = [mirrored(a, prediction=luck.random()) for a in asks]
+        outcomes = [
+            truth(a, luck.choice((0.0, 1.0)), block=(a.unit or "")[-1], payoff=luck.gauss(0, 0.02)) for a in asks
+        ]
+        answers = []
+        for place, recorder in enumerate(recorders):
+            recorder.outcomes(*outcomes[:20])
+            recorder.predictions(*asks, *shadows)
+            recorder.outcomes(*outcomes[20:])
+            recorder.wait(BLOCK_SECONDS * 1.5)
+            window = Window(since=ends[place], until=recorder.watermark().until)
+            ends[place] = window.until
+            samples = [recorder.source.samples(ROUTE, name, window) for name in (STABLE, CANDIDATE, SHADOW)]
+            paired = [recorder.source.paired(ROUTE, name, SHADOW, window) for name in (STABLE, CANDIDATE)]
+            answers.append([plain(sample) for found in (*samples, *paired) for _, sample in sorted(found.items())])
+            answers[-1].append(dict(recorder.source.assignments(ROUTE, window)))
+        assert len(answers[0]) == len(answers[1])
+        for mine, theirs in zip(*answers, strict=True):
+            assert mine == theirs
+
+
+def plain(sample: Any) -> dict[str, Any]:
+    """The sample's fields, floats near enough to be equal, reasons left out (they hold times)."""
+    return {
+        key: pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value
+        for key, value in sample.model_dump(exclude={"reason"}).items()
+    }
+
+
+def size(sample: Any) -> int:
+    """How many observations a sample holds."""
+    match sample:
+        case NoData():
+            return 0
+        case Counts(exposures=exposures):
+            return exposures
+        case Histogram(counts=counts):
+            return sum(counts)
+    return int(sample.count)
+
+
+def assert_moments(sample: object, values: Sequence[float]) -> None:
+    """Compare with the moments of `values`."""
+    mean = sum(values) / len(values)
+    assert isinstance(sample, Moments), sample
+    assert len(values) == sample.count
+    assert (mean, sum((v - mean) ** 2 for v in values)) == pytest.approx((sample.mean, sample.m2), abs=1e-12)
+
+
+def assert_pairs(sample: object, pairs: Sequence[tuple[float, float]]) -> None:
+    """Compare with the moments of `pairs`."""
+    assert isinstance(sample, PairedMoments), sample
+    count = len(pairs)
+    control, treatment = sum(c for c, _ in pairs) / count, sum(t for _, t in pairs) / count
+    expected = (
+        control,
+        treatment,
+        sum((c - control) ** 2 for c, _ in pairs),
+        sum((t - treatment) ** 2 for _, t in pairs),
+        sum((c - control) * (t - treatment) for c, t in pairs),
+    )
+    found = (sample.control_mean, sample.treatment_mean, sample.control_m2, sample.treatment_m2, sample.cross)
+    assert count == sample.count
+    assert expected == pytest.approx(found, abs=1e-12)

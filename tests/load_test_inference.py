@@ -1,0 +1,71 @@
+"""Open-loop load test of a running stack: p95 under 100 ms and at most 0.1 % failures, or exit code 1.
+
+    python tests/load_test_inference.py --rate 50 --seconds 60
+
+Asks the gateway of the environment's stack (FIRSTFLIGHT_HOME, FIRSTFLIGHT_PORT_GATEWAY) held-out questions; posts
+no truths. Exit code 2: inconclusive, because this client itself was late. Not collected by pytest.
+"""
+
+import argparse
+import asyncio
+import sys
+
+from rich.console import Console
+
+from firstflight.data.market import load_market
+from firstflight.features.held_out import held_out_questions
+from firstflight.replay.progress import line
+from firstflight.replay.run import Load, run
+from firstflight.replay.tally import ReplaySummary
+from firstflight.settings import Settings
+
+P95_MS = 100.0
+FAILED_SHARE = 0.001
+LATE_MS = 100.0
+"""A client whose own p95 lateness is more than this measures itself."""
+
+console = Console()
+
+
+def verdict(summary: ReplaySummary) -> tuple[int, str]:
+    """Return the exit code and why."""
+    p95, late = summary.latency_ms(0.95), summary.late_ms(0.95)
+    if p95 is None or late is None:
+        return 1, "nothing was asked"
+    if summary.failed > FAILED_SHARE * summary.requests:
+        return 1, f"{summary.failed} of {summary.requests} requests failed ({summary.statuses}), at most 0.1 % may"
+    if late >= LATE_MS:
+        return 2, f"inconclusive: the client sent its own requests {late:.0f} ms late (p95)"
+    if p95 >= P95_MS:
+        return 1, f"p95 {p95:.1f} ms, limit {P95_MS:.0f} ms"
+    return 0, f"p95 {p95:.1f} ms, {summary.failed} of {summary.requests} failed, client late by {late:.1f} ms (p95)"
+
+
+def main() -> int:
+    """Run the load and print the verdict."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="financial-predictor")
+    parser.add_argument("--rate", type=float, default=50.0, help="requests a second")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=7)
+    options = parser.parse_args()
+    load = Load(options.model, options.rate, seconds=options.seconds, seed=options.seed)
+    questions = tuple(held_out_questions(load_market()))
+    with console.status("asking") as status:
+        summary = asyncio.run(
+            run(
+                Settings().gateway_url,
+                load,
+                questions,
+                stop=asyncio.Event(),
+                on_progress=lambda seen: status.update(line(seen)),
+            )
+        )
+    code, why = verdict(summary)
+    console.print(line(summary), highlight=False)
+    console.print(f"{'passed' if code == 0 else 'failed' if code == 1 else 'undecided'}: {why}", highlight=False)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Windows stay exact while several processes write, and survive what PostgreSQL may do."""
+
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from firstflight.observation.history import Activity, History
+from firstflight.observation.log_file import Position
+from firstflight.observation.records import Outcome, Prediction
+from firstflight.observation.store import PredictionStore
+from firstflight.observation.store_source import StoreSource
+from firstflight.samples import Counts, Sample, Window
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def asked(**changes: Any) -> Prediction:
+    """One healthy request about a unit of its own, with `changes`."""
+    rid = uuid.uuid4().hex
+    fields: dict[str, Any] = {"rid": rid, "listener": "main", "route": "m", "unit": rid, "assigned": "a", "served": "a"}
+    return Prediction(**(fields | {"prediction": 0.7, "code": 200, "us": 1000, "at": NOW} | changes))
+
+
+def test_an_answered_window_never_changes(url: str) -> None:
+    """While outcomes come from several threads, consecutive windows miss and repeat nothing, and stay as they were."""
+    store, source = PredictionStore(url), StoreSource(url)
+    batches = [[asked() for _ in range(20)] for _ in range(40)]
+    answered: list[tuple[Window, Sample, int]] = []
+    done = threading.Event()
+
+    def look(since: datetime) -> datetime:
+        found = source.watermark("m")
+        assert found is not None
+        window = Window(since=since, until=found.until)
+        requests = source.assignments("m", window).get("a", 0)
+        answered.append((window, source.samples("m", "a", window)["accuracy"], requests))
+        return window.until
+
+    def watch(since: datetime) -> datetime:
+        while not done.is_set():
+            since = look(since)
+        return since
+
+    def post(batch: list[Prediction]) -> None:
+        store.add_outcomes([Outcome(one.rid, one.unit or "", "day", 1.0, 0.0, NOW) for one in batch])
+
+    with store.collecting() as collection, ThreadPoolExecutor(4) as pool:
+        assert collection is not None
+        watching = pool.submit(watch, collection.add([], Position()))
+        posts = []
+        for number, batch in enumerate(batches):
+            collection.add(batch, Position("f", number))
+            posts.append(pool.submit(post, batch))
+        for posted in posts:
+            posted.result()
+        collection.add([], Position("f", len(batches)))
+        done.set()
+        look(watching.result())
+    assert 800 == sum(requests for _, _, requests in answered)
+    assert 800 == sum(sample.exposures for _, sample, _ in answered if isinstance(sample, Counts))
+    for window, sample, requests in answered:
+        again = source.samples("m", "a", window)["accuracy"]
+        assert isinstance(sample, Counts) == isinstance(again, Counts)
+        if isinstance(sample, Counts):
+            assert sample == again
+        assert requests == source.assignments("m", window).get("a", 0)
+
+
+def test_tables_are_made_once_by_whoever_comes_first(url: str) -> None:
+    """Several processes may meet an empty database at the same moment."""
+    with ThreadPoolExecutor(8) as pool:
+        watermarks = list(pool.map(lambda _: StoreSource(url).watermark("m"), range(8)))
+    assert [None] * 8 == watermarks
+
+
+def test_stamps_follow_each_other_when_the_clock_goes_back(url: str) -> None:
+    """A clock that was set back does not put new rows into windows that were answered."""
+    store, source = PredictionStore(url), StoreSource(url)
+    with store.collecting() as collection:
+        assert collection is not None
+        with psycopg.connect(url) as connection:
+            connection.execute("UPDATE ingestion SET stamp = stamp + interval '1 hour'")
+        first = collection.add([asked()], Position())
+        second = collection.add([asked()], Position())
+    assert first < second
+    assert {"a": 1} == dict(source.assignments("m", Window(since=first, until=second)))
+
+
+def test_history_by_the_time_of_the_request(url: str) -> None:
+    """Each bin tells what each model did in it, empty ones included; harm and slowness are counted apart."""
+    store = PredictionStore(url)
+    minute = [datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in range(60)]
+    with store.collecting() as collection:
+        assert collection is not None
+        collection.add(
+            [
+                asked(at=minute[0], us=100_000),
+                asked(at=minute[1], us=300_000),
+                asked(at=minute[9], code=500),
+                asked(at=minute[9], assigned="b", served="a"),
+                asked(at=minute[9], listener="mirror", assigned=None, served="s", us=None, code=0),
+                asked(at=minute[25], us=250_000),
+                asked(at=minute[30]),
+            ],
+            Position(),
+        )
+    history = History(url)
+    bins = history.timeline("m", minute[0], minute[30], 10)
+    assert [minute[0], minute[10], minute[20]] == [one.at for one in bins]
+    assert [{"a", "b", "s"}, set(), {"a"}] == [set(one.models) for one in bins]
+    assert Activity(requests=3, failed=1, p50=100.0, p95=280.0, shadow=False) == bins[0].models["a"]
+    assert (1, 1, False) == (bins[0].models["b"].requests, bins[0].models["b"].failed, bins[0].models["b"].shadow)
+    assert Activity(requests=1, failed=1, p50=None, p95=None, shadow=True) == bins[0].models["s"]
+    assert 1 == history.harmed("m", "b", minute[0], minute[30])
+    assert 0 == history.harmed("m", "b", minute[10], minute[30])
+    assert 2 == history.slow("m", "a", minute[0], minute[30], limit=200.0)
+    assert 1 == history.slow("m", "a", minute[0], minute[30], limit=250.0)

@@ -1,0 +1,66 @@
+"""The stack as a whole, when it does not run; running: tests/e2e/test_stack.py."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from firstflight.cli import stack
+from firstflight.errors import UnsupportedPythonError
+from firstflight.settings import Settings
+from firstflight.stack.local import down, require_supported_python, status
+
+
+@pytest.mark.parametrize("version", [(3, 11), (3, 12)])
+def test_supported_pythons_pass(version: tuple[int, int]) -> None:
+    """The versions every part runs on."""
+    require_supported_python(version)
+
+
+@pytest.mark.parametrize("version", [(3, 10), (3, 13)])
+def test_other_pythons_are_refused_with_the_reason(version: tuple[int, int]) -> None:
+    """The error says what is missing and what to use."""
+    with pytest.raises(UnsupportedPythonError, match=r"mlserver 1\.7\.1.*use 3\.11 or 3\.12"):
+        require_supported_python(version)
+
+
+def test_looking_at_a_stack_that_never_ran_makes_nothing(settings: Settings) -> None:
+    """All parts are down, and there is no home yet."""
+    assert not any(part.up for part in status(settings))
+    assert not settings.home.exists()
+
+
+def test_down_is_no_error_when_nothing_runs(settings: Settings) -> None:
+    """Down twice, or before the first up."""
+    down(settings)
+
+
+def test_status_says_down_to_machines(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 3 and one JSON object."""
+    monkeypatch.setenv("FIRSTFLIGHT_HOME", str(settings.home))
+    app = typer.Typer()
+    app.command()(stack.status)
+
+    done = CliRunner().invoke(app, ["--json"])
+
+    assert done.exit_code == 3
+    assert not json.loads(done.output)["up"]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (stack.up, ("FIRSTFLIGHT_HOME", "FIRSTFLIGHT_PORT_PREFECT", "FIRSTFLIGHT_DATABASE_URL")),
+        (stack.status, ("Exit code", "--json")),
+        (stack.down, ("nothing is lost",)),
+    ],
+)
+def test_help_teaches(command: object, words: tuple[str, ...]) -> None:
+    """What one needs to know stands in --help."""
+    app = typer.Typer()
+    app.command()(command)  # type: ignore[type-var]  # each is a command
+
+    told = " ".join(CliRunner().invoke(app, ["--help"], terminal_width=200).output.split())
+
+    assert [word for word in words if word not in told] == []

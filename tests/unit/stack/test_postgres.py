@@ -1,0 +1,126 @@
+"""The stack's PostgreSQL, with the real server."""
+
+import os
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from firstflight.errors import StackError
+from firstflight.settings import Settings
+from firstflight.stack import postgres
+from firstflight.stack.home import private_home
+from firstflight.supervision import Supervisor
+
+
+@pytest.fixture
+def server(settings: Settings, supervisor: Supervisor) -> Settings:
+    """Settings whose server runs, with its databases."""
+    private_home(settings)
+    supervisor.start([postgres.program(settings)])
+    await_answer(settings)
+    postgres.create_databases(settings)
+    return settings
+
+
+def await_answer(settings: Settings) -> None:
+    """Wait until the server takes connections."""
+    deadline = time.monotonic() + 60
+    while not postgres.answers(settings):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_the_three_databases_are_there(server: Settings) -> None:
+    """Each can be connected to; making them twice is no error."""
+    postgres.create_databases(server)
+
+    for name in postgres.DATABASES:
+        with psycopg.connect(server.database(name)) as connection:
+            assert connection.info.dbname == name
+
+
+def test_it_listens_on_no_port_and_lets_nobody_else_in(server: Settings) -> None:
+    """One socket in a private folder is the only door."""
+    place = (server.home / "postgres").resolve()
+
+    with psycopg.connect(server.database("firstflight")) as connection:
+        assert connection.execute("show listen_addresses").fetchone() == ("",)
+        assert connection.execute("show port").fetchone() == ("5432",)
+    assert place.stat().st_mode & 0o777 == 0o700
+    assert (place / ".s.PGSQL.5432").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lock_of_somebody_elses_process_does_not_keep_it_from_starting(
+    server: Settings, supervisor: Supervisor
+) -> None:
+    """After a crash and a reboot the number in postmaster.pid may belong to any program: here, to this test."""
+    with psycopg.connect(server.database("firstflight"), autocommit=True) as connection:
+        connection.execute("create table kept as select 42 as answer")
+    supervisor.stop()
+    lock = (server.home / "postgres").resolve() / "data" / "postmaster.pid"
+    lock.write_text(f"{os.getpid()}\n{lock.parent}\n1\n5432\n")
+
+    supervisor.start([postgres.program(server)])
+
+    await_answer(server)
+    with psycopg.connect(server.database("firstflight")) as connection:
+        assert connection.execute("select answer from kept").fetchone() == (42,)
+
+
+def test_an_interrupted_initdb_is_begun_anew(settings: Settings, supervisor: Supervisor) -> None:
+    """Half a data folder is never taken for a whole one."""
+    private_home(settings)
+    postgres.program(settings)
+    place = (settings.home / "postgres").resolve()
+    (place / "data").rename(place / "data.new")
+    (place / "data.new" / "global" / "pg_control").unlink()
+
+    supervisor.start([postgres.program(settings)])
+
+    await_answer(settings)
+
+
+def test_data_of_another_version_is_refused(settings: Settings) -> None:
+    """The error names both versions; the data is left alone."""
+    private_home(settings)
+    postgres.program(settings)
+    ((settings.home / "postgres").resolve() / "data" / "PG_VERSION").write_text("17\n")
+
+    with pytest.raises(StackError, match="written by PostgreSQL 17, installed is 18"):
+        postgres.program(settings)
+
+
+def test_lost_data_is_not_replaced_in_silence(settings: Settings, tmp_path: Path) -> None:
+    """A link that points nowhere means that data was lost: the person decides."""
+    private_home(settings)
+    (settings.home / "postgres").symlink_to(tmp_path / "gone")
+
+    with pytest.raises(StackError, match="which is gone"):
+        postgres.program(settings)
+
+
+def test_a_server_that_refuses_does_not_leak_its_password(settings: Settings) -> None:
+    """The error tells what failed, never how to get in."""
+    own = settings.model_copy(
+        update={"database_url": type(settings)(database_url="postgresql://ada:hidden@127.0.0.1:1/any").database_url}  # type: ignore[arg-type]  # pydantic wraps it
+    )
+
+    assert not postgres.answers(own)
+    with pytest.raises(StackError, match="cannot create databases") as caught:
+        postgres.create_databases(own)
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_server_of_ones_own_gets_the_three_databases(server: Settings) -> None:
+    """A URL to any database of a server is enough."""
+    place = (server.home / "postgres").resolve()
+    with psycopg.connect(server.database("mlflow"), autocommit=True) as connection:
+        connection.execute("drop database firstflight")
+    own = Settings(home=server.home, database_url=f"postgresql://postgres@/postgres?host={place}")  # type: ignore[arg-type]  # pydantic wraps it
+
+    postgres.create_databases(own)
+
+    with psycopg.connect(own.database("firstflight")) as connection:
+        assert connection.info.dbname == "firstflight"
