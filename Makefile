@@ -28,15 +28,15 @@ status: install ## Show the local stack.
 down: install ## Stop the local stack; its data stays.
 	.venv/bin/firstflight down
 
-test: install .venv/tested ## Run every test.
+test: install .venv/installed-dev ## Run every test.
 	.venv/bin/python -m pytest
 
-lint: install .venv/tested ## Check style, formatting and who imports whom.
+lint: install .venv/installed-dev ## Check style, formatting and who imports whom.
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports
 
-types: install .venv/tested ## Check types.
+types: install .venv/installed-dev ## Check types.
 	.venv/bin/mypy
 
 lock: .venv/installed ## Write the lock files anew from requirements/*.in.
@@ -67,7 +67,7 @@ python:
 	.venv/bin/python $(PIP) --no-build-isolation --editable .
 	touch $@
 
-.venv/tested: .venv/installed requirements/dev.txt
+.venv/installed-dev: .venv/installed requirements/dev.txt
 	.venv/bin/python $(PIP) --require-hashes -r requirements/dev.txt
 	touch $@
 

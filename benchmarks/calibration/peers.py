@@ -1,7 +1,7 @@
 """The rules others use, over arrays of whole rollouts: when, if ever, does each roll back?
 
-Simplified to what decides: the three metrics of the plan, its limits (error rate 1 %, p95 200 ms, accuracy 85 %), stages
-that all last their full time. Every rule returns the index of the look at which it rolls back, or NEVER.
+Simplified to what decides: the three metrics of the plan, its limits (error rate 1 %, p95 200 ms, accuracy 85 %), and
+stages that all last their full time. Every rule returns the index of the look at which it rolls back, or NEVER.
 """
 
 from collections.abc import Callable

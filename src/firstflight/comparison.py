@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from firstflight.analysis.goodness_of_fit import sample_ratio
 from firstflight.analysis.multiplicity import benjamini_hochberg, holm
 from firstflight.analysis.status import Status
-from firstflight.metric_rows import AlwaysValid, Arm, MetricRow, Proof, Question
+from firstflight.measuring import Contrast
+from firstflight.metric_rows import AlwaysValid, Arm, MetricRow, Proof
 from firstflight.plans import ABTestPlan
 from firstflight.recommendation import Recommendation, SampleRatioCheck, recommend
 from firstflight.samples import NoData, PairedMoments, Sample
@@ -145,15 +146,15 @@ def _rows_of(
     rows = []
     for metric in metrics:
         absent = NoData(reason=f"{metric} was not reported" if arms else f"{variant} has no share of the traffic")
-        question = Question(plan, metric, variant, control, arms[0] if arms else shadows[0])
-        split = question.row(
+        contrast = Contrast(plan, metric, variant, control, arms[0] if arms else shadows[0])
+        split = contrast.row(
             samples.get(control, {}).get(metric, NoData(reason=f"{metric} of the control was not reported")),
             ours.get(metric, absent),
         )
         together = None
         if metric in pairs:
             name, sample = pairs[metric]
-            together = Question(plan, metric, variant, control, name).paired_row(sample)
+            together = Contrast(plan, metric, variant, control, name).paired_row(sample)
         primary_pairs = together is not None and together.status is Status.OK
         rows.append(split.model_copy(update={"primary": not primary_pairs}))
         if together is not None:

@@ -39,8 +39,9 @@ WARMUP_RATIO = 3.0
 """While a candidate warms up, failures up to this many times the stable model's are put down to that."""
 COMMON = 0.02
 """From this rate of the stable model on, both proportions are compared in full; below, only the events count."""
-OUTCOME_CAUTION = 4
+OUTCOME_CAUTION = 3
 """Degrees of freedom by which common outcomes are taken to be clustered until they show that they are not."""
+_ENOUGH = 50
 _GAIN_WEIGHTS = (math.log(0.7), math.log(0.3))
 _ON_LOOKS = 0.5
 _ON_FIRST_STAGE = 0.7
@@ -289,7 +290,7 @@ def _absorb_counts(guardrail: Guardrail, known: Counted, seen: _Seen, context: _
     reference = Tally(events=known.spread.events, exposures=known.spread.exposures)
     exposures = candidate.exposures + stable.exposures
     if _is_common(reference):  # outcomes, which come in clusters more often than not
-        phi = dispersion(known.spread, known.own_spread, exposures=exposures, caution=OUTCOME_CAUTION)
+        phi = dispersion(known.spread, exposures=exposures, caution=OUTCOME_CAUTION)
     else:
         phi = dispersion(known.spread, exposures=exposures)
     spread = known.spread.and_look(stable.events, stable.exposures)
@@ -359,7 +360,7 @@ def _rate(tally: Tally) -> float:
 
 
 def _is_common(reference: Tally) -> bool:
-    return reference.exposures > 0 and _rate(reference) >= COMMON
+    return reference.exposures >= _ENOUGH and _rate(reference) >= COMMON
 
 
 def _absorb_histograms(guardrail: Guardrail, known: Timed, seen: _Seen, context: _Context) -> MetricEvidence:

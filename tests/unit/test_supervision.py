@@ -224,7 +224,7 @@ def test_variables_and_output_arrive_as_given(supervisor: Supervisor) -> None:
         "one",
         sys.executable,
         "-c",
-        "import os, time; print(os.environ['V']); time.sleep(600)",
+        "import os, time; print(os.environ['V'], flush=True); time.sleep(600)",
         environment={"V": value},
     )
 

@@ -34,7 +34,7 @@ def beyond_limit_log_likelihoods(
     return tuple((events * event + (exposures - events) * none) / dispersion for event, none in _log_likelihoods(limit))
 
 
-def within_limit_log_e(events: int, exposures: int, limit: float) -> float:
+def within_limit_log_e(events: float, exposures: float, limit: float) -> float:
     """Return log e against "p ≥ limit" for all the events of a stage so far.
 
     The mixture of the Bernoulli likelihood ratio over a Beta(½, ½/limit) distribution cut off at the limit (the

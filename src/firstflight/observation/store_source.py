@@ -30,7 +30,7 @@ SELECT count(*), sum(accuracy), avg(brier), var_pop(brier) * count(*)
 FROM scored WHERE route = %(route)s AND served = %(name)s AND scored_at > %(since)s AND scored_at <= %(until)s
 """
 
-# Grouped, not joined with itself: on a table that grows all the time the planner guesses, and a wrong join takes seconds.
+# Grouped, not joined with itself: on a table that grows all the time the planner guesses, and a bad join takes seconds
 _PROFIT = """
 WITH known AS (
     SELECT block, profit, scored_at, min(scored_at) OVER (PARTITION BY block) + %(open)s AS closes

@@ -7,7 +7,6 @@ from pathlib import Path
 from firstflight.digest import folder_digest
 from firstflight.errors import (
     BackendUnavailableError,
-    FirstflightError,
     ModelNotReadyError,
     ProcessFailedError,
     TrafficNotAppliedError,
@@ -20,7 +19,7 @@ from firstflight.serving.local.model_server import program_name
 from firstflight.serving.local.servers import Server, ServerTable
 from firstflight.serving.refusals import refuse_other_files, refuse_other_version, refuse_used, routes_using
 from firstflight.settings import Settings
-from firstflight.supervision import Supervisor
+from firstflight.supervision import ProgramState, Supervisor
 from firstflight.traffic import TrafficSplit
 from firstflight.versions import ModelVersion
 
@@ -55,16 +54,14 @@ class LocalBackend:
                 refuse_other_version(name, version, present.version if present else None, splits)
                 if present and present.version != version:
                     self._table.mark(name, deployed=False)
-                needed = bool(routes_using(name, splits))
             if present and present.version != version:
                 self._remove(name)
             server = self._table.claim(name, version)
             try:
                 self._start(name, server, artifact)
                 self._await(name, server)
-            except FirstflightError:
-                if not needed:
-                    self._remove(name)
+            except ModelNotReadyError:
+                self._withdraw(name)
                 raise
             self._table.mark(name, deployed=True)
 
@@ -121,9 +118,7 @@ class LocalBackend:
         begin, first_pid = time.monotonic(), None
         while not self._ready(server):
             waited = time.monotonic() - begin
-            state = self._supervisor.states().get(program_name(name))
-            if state is None:
-                raise BackendUnavailableError(f"{name}: the supervisor does not run its server; run `firstflight up`")
+            state = self._state(name)
             first_pid = first_pid or state.pid
             if state.state in _ENDED or (state.pid and state.pid != first_pid):
                 raise ModelNotReadyError(f"{name} ({server.version}): its server ended while loading{self._said(name)}")
@@ -135,6 +130,14 @@ class LocalBackend:
             time.sleep(_POLL_SECONDS)
         if (digest := self._digest(name, server)) != server.version.digest:
             raise ModelNotReadyError(f"{name} loaded {digest}, wanted {server.version.digest} of {server.version}")
+
+    def _state(self, name: str) -> ProgramState:
+        try:
+            return self._supervisor.states()[program_name(name)]
+        except (KeyError, ProcessFailedError) as error:
+            raise BackendUnavailableError(
+                f"{name}: the supervisor does not run its server; run `firstflight up`"
+            ) from error
 
     def _ready(self, server: Server) -> bool:
         # Not /v2/health/ready: that is 200 with no model at all.
@@ -151,6 +154,14 @@ class LocalBackend:
         described = answer.json().get("parameters", {}) if answer.ok else {}
         digest: str | None = described.get("digest") if described.get("served_name") == name else None
         return digest
+
+    def _withdraw(self, name: str) -> None:
+        """Remove a server that does not load, unless traffic depends on it: then the supervisor keeps trying."""
+        with self._gateway.changing() as splits:
+            if routes_using(name, splits):
+                return
+            self._table.mark(name, deployed=False)
+        self._remove(name)
 
     def _remove(self, name: str) -> None:
         try:

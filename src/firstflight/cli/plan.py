@@ -1,0 +1,112 @@
+"""Ask a plan, before any traffic moves, what it can answer in its time."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from pydantic import ValidationError
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from firstflight.forecast import GuardrailForecast, StageForecast, forecast
+from firstflight.plans import CanaryPlan
+
+console = Console()
+_CANNOT_ANSWER = 4
+
+
+def plan(
+    file: Annotated[Path, typer.Argument(help="Canary or release plan, JSON or YAML.", exists=True, dir_okay=False)],
+    rate: Annotated[float, typer.Option(help="Requests per second on the route, all models together.", min=0.001)],
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(help="METRIC=VALUE of the stable model: error rate, accuracy, share slower than the limit."),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Show, per stage, how long a decision takes and the smallest regression it can see.
+
+    Exit code 4: a stage cannot answer within its time, not even in half of the cases; 2: the plan is not valid.
+    """
+    stages = forecast(_read(file), rate, _baselines(baseline or []))
+    if as_json:
+        typer.echo(json.dumps([stage.model_dump(mode="json") for stage in stages], indent=1))
+    else:
+        console.print(_table(stages))
+        for stage in stages:
+            if stage.verdict != "ok":
+                console.print(_advice(stage))
+    if any(stage.verdict == "impossible" for stage in stages):
+        raise typer.Exit(_CANNOT_ANSWER)
+
+
+def _read(file: Path) -> CanaryPlan:
+    """Return the canary plan in a file, also from inside a release plan."""
+    try:
+        content = yaml.safe_load(file.read_text())
+        if isinstance(content, dict) and "canary" in content:
+            content = content["canary"]
+        return CanaryPlan.model_validate(content)
+    except (ValidationError, yaml.YAMLError) as error:
+        raise typer.BadParameter(f"{file} is not a valid canary plan: {error}") from error
+
+
+def _baselines(pairs: list[str]) -> dict[str, float]:
+    found = {}
+    for pair in pairs:
+        metric, _, value = pair.partition("=")
+        try:
+            found[metric] = float(value)
+        except ValueError as error:
+            raise typer.BadParameter(f"{pair!r} is not METRIC=VALUE") from error
+        if not 0 < found[metric] < 1:
+            raise typer.BadParameter(f"{pair!r} is a share and must lie between 0 and 1")
+    return found
+
+
+def _table(stages: tuple[StageForecast, ...]) -> Table:
+    table = Table(
+        title="What each stage can answer: median (95 % of the cases)",
+        caption="proof: minutes until a candidate as good as the stable model has shown it\n"
+        "sees: the smallest harmful share that half of the stages would catch\n"
+        "caught: minutes until a fault of the margin, or of twice the limit, is; bad: its bad answers",
+        box=SIMPLE_HEAD,
+    )
+    headers = ("stage", "guardrail", "proof", "sees", "caught", "bad", "")
+    for header in headers:
+        table.add_column(header, justify="left" if header in {"stage", "guardrail", ""} else "right", no_wrap=True)
+    for stage in stages:
+        name = f"{stage.percent} %"
+        for each in stage.guardrails:
+            table.add_row(name, each.metric, *_cells(each))
+            name = ""
+        table.add_section()
+    return table
+
+
+def _cells(each: GuardrailForecast) -> tuple[str, ...]:
+    colour = {"ok": "green", "tight": "yellow", "impossible": "red", "not planned": "dim"}[each.verdict]
+    return (
+        _pair(each.proof_minutes),
+        "-" if each.smallest_regression is None else f"{100 * each.smallest_regression:.2g} %",
+        _pair(each.detection_minutes),
+        "-" if each.harmed_requests is None else f"{each.harmed_requests:,.0f}",
+        f"[{colour}]{each.verdict}[/{colour}]",
+    )
+
+
+def _pair(minutes: tuple[float, float] | None) -> str:
+    return "-" if minutes is None else f"{minutes[0]:,.1f} ({minutes[1]:,.1f})"
+
+
+def _advice(stage: StageForecast) -> str:
+    slow = [each.metric for each in stage.guardrails if each.verdict in {"tight", "impossible"}]
+    word = "cannot answer" if stage.verdict == "impossible" else "may not answer"
+    return (
+        f"{stage.percent} %: {', '.join(slow)} {word} within the stage; "
+        "give it more time, a larger share of traffic or a wider margin"
+    )
