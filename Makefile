@@ -26,7 +26,8 @@ status: install ## Show the local stack.
 	.venv/bin/firstflight status
 
 down: install ## Stop the local stack; its data stays.
-	.venv/bin/firstflight down
+	@for home in $(HOME_FOLDER)/demo $(HOME_FOLDER); do \
+	  [[ ! -d $$home/supervisor ]] || FIRSTFLIGHT_HOME=$$home .venv/bin/firstflight down; done
 
 test: install .venv/installed-dev ## Run every test.
 	.venv/bin/python -m pytest
@@ -48,8 +49,8 @@ lock: .venv/installed ## Write the lock files anew from requirements/*.in.
 	rm -rf .venv-lock
 
 clean: ## Stop the stack, then remove environments and local state, data included.
-	[[ ! -x .venv/bin/firstflight ]] || .venv/bin/firstflight down
-	[[ ! -L $(HOME_FOLDER)/postgres ]] || rm -rf "$$(readlink $(HOME_FOLDER)/postgres)"
+	@[[ ! -x .venv/bin/firstflight ]] || $(MAKE) --no-print-directory down
+	for link in $$(find $(HOME_FOLDER) -maxdepth 2 -name postgres -type l 2>/dev/null); do rm -rf "$$(readlink "$$link")"; done
 	rm -rf .venv .venv-serving .venv-lock $(HOME_FOLDER)
 
 python:

@@ -1,6 +1,6 @@
 """What a run leaves on Prefect's pages: progress while it goes, a decision table per stage."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
@@ -28,9 +28,10 @@ class Progress:
         decided = decision.verdict is not Verdict.CONTINUE
         if self._artifact is None:
             key = f"progress-{self.rollout.id}"
-            self._artifact = create_progress_artifact(
+            created = create_progress_artifact(
                 self._percent(look, decided=False), key=key, description=_title(self.rollout)
             )
+            self._artifact = cast("UUID", created)  # awaitable only where an event loop runs, and none does here
         if decided or look.at.timestamp() - self._updated_at >= 60:  # noqa: PLR2004 - a minute, as the class says
             update_progress_artifact(self._artifact, progress=self._percent(look, decided=decided))
             self._updated_at = look.at.timestamp()

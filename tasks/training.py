@@ -22,7 +22,9 @@ def train_variants(plan: TrainingPlan) -> tuple[TrainedVariant, ...]:
     settings = Settings()
     market = load_market(settings.data_file(plan.data), settings.fear_index_file)
     folder = settings.home / "training" / top_run()
-    return train_side_by_side(plan, market, folder, MlflowTracker(settings.mlflow_uri), commit=git_commit(settings.project))
+    return train_side_by_side(
+        plan, market, folder, MlflowTracker(settings.mlflow_uri), commit=git_commit(settings.project)
+    )
 
 
 @task(**CALLS_OUT)

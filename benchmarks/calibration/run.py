@@ -99,11 +99,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--out", type=Path, default=Path("docs/calibration.json"))
+    parser.add_argument("--only", nargs="*", help="Measure these sections anew and keep the others of the file.")
     arguments = parser.parse_args()
     runs, few = arguments.runs, max(arguments.runs // 8, 20)
-    results: dict[str, Any] = {"runs": runs, "plan": PLAN.model_dump(mode="json")}
+    kept = json.loads(arguments.out.read_text()) if arguments.only and arguments.out.exists() else {}
+    results: dict[str, Any] = {**kept, "runs": runs, "plan": PLAN.model_dump(mode="json")}
 
     def section(name: str, measure: Callable[[], dict[str, Any]]) -> None:
+        if arguments.only and name not in arguments.only:
+            return
         begun = time.perf_counter()
         results[name] = measure()
         arguments.out.write_text(json.dumps(results, indent=1) + "\n")

@@ -34,7 +34,7 @@ class FirstflightError(Exception):
     """Base of every error raised on purpose."""
 
 
-class Outage(FirstflightError):
+class Outage(FirstflightError):  # noqa: N818 - a kind of error, told apart from refusals by its name
     """Something outside did not answer; the same call may succeed later."""
 
 

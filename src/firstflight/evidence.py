@@ -59,6 +59,8 @@ class Timed(Value):
     """Evidence of a guardrail on a quantile of a histogram.
 
     Fields as in `Counted`; an event is a value above an edge. `reference` counts all looks of the stable model.
+    `spread` is of its values above its own quantile, `limit_spread` of those above the limit: what varies from look to
+    look near the quantile says nothing of how values beyond a far limit come.
     """
 
     kind: Literal["timed"] = "timed"
@@ -69,6 +71,7 @@ class Timed(Value):
     stable: tuple[int, ...]
     reference: tuple[int, ...]
     spread: Spread = Spread()
+    limit_spread: Spread = Spread()
     log_proof: float | None = None
     proven: bool = False
 

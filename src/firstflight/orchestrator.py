@@ -65,7 +65,7 @@ class Orchestrator:
         return tuple(_flow_run(found) for found in self._call("POST", "/flow_runs/filter", body))
 
     def resume(self, run: UUID | str, answer: dict[str, Any]) -> None:
-        """Answer a suspended run. Raises ApprovalRefusedError with Prefect's reason when it does not take the answer."""
+        """Answer a suspended run. Raises ApprovalRefusedError with Prefect's reason when it is not taken."""
         result = self._call("POST", f"/flow_runs/{run}/resume", {"run_input": answer})
         if result["status"] != "ACCEPT":
             raise ApprovalRefusedError(f"run {run} did not take the answer: {result['details'].get('reason', result)}")

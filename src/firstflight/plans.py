@@ -139,7 +139,7 @@ class TrainingPlan(Value):
     )
     data: str | None = Field(
         default=None,
-        description="CSV or Parquet file or folder of one's own, in the configured data folder; none: the packaged data.",
+        description="CSV or Parquet of one's own, below the configured data folder; none: the packaged data.",
     )
 
     @model_validator(mode="after")

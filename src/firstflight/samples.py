@@ -104,10 +104,10 @@ class Look(Value):
     stage: int = Field(ge=0, le=100, description="Percent of traffic the plan gives the candidate.")
     stage_started_at: AwareDatetime
     weights: dict[str, int]
-    assignments: dict[str, int] = {}
-    samples: dict[str, dict[str, Sample]] = {}
+    assignments: dict[str, int] = Field(default={})
+    samples: dict[str, dict[str, Sample]] = Field(default={})
     paired: dict[str, dict[str, Sample]] = Field(
-        default={}, description="Candidate or shadow → metric → PairedMoments against the stable model on the same units."
+        default={}, description="Candidate or shadow → metric → PairedMoments against stable on the same units."
     )
 
     @property

@@ -10,10 +10,6 @@ from firstflight.traffic import TrafficSplit
 Body = dict[str, Any]
 
 
-def _reasons(body: Body) -> str:
-    return "; ".join(body.get("reasons") or ["no reason given"])
-
-
 def _split(body: Body) -> str:
     return str(TrafficSplit.model_validate(body["split"]))
 
@@ -30,9 +26,12 @@ def _answered(body: Body) -> str:
     return f"{body['approver']} {verb} the {body['stage']} % stage: {body['comment'] or 'no comment'}"
 
 
-def _check(body: Body) -> str:
-    decision = body["decision"]
-    return f"check at {body['look']['stage']} %: {decision['verdict']}: {_reasons(decision)}"
+def _trained(body: Body) -> str:
+    told = [
+        f"version {one['version']['number']} ({name}) {'passed' if one['passed'] else 'refused'}"
+        for name, one in body["variants"].items()
+    ]
+    return f"trained and judged offline: {', '.join(told)}"
 
 
 SENTENCES: dict[str, Callable[[Body], str]] = {
@@ -43,18 +42,30 @@ SENTENCES: dict[str, Callable[[Body], str]] = {
     "driver.attached": lambda body: f"took over from {body['before']}",
     "stage.intended": lambda body: f"moving to {body['stage']} %",
     "stage.entered": lambda body: f"the router reports {_split(body)}",
-    "stage.passed": lambda body: f"stage {body['stage']} % passed: {_reasons(body)}",
+    "stage.passed": lambda body: f"stage {body['stage']} % passed",
     "approval.asked": lambda body: f"approval wanted before {body['stage']} %: {body['link']}",
     "approval.answered": _answered,
     "promotion.intended": lambda body: f"promoting {body['candidate']}",
-    "rollback.intended": lambda body: f"rolling back ({body['trigger']}): {_reasons(body)}",
+    "rollback.intended": lambda body: f"rolling back ({body['trigger']})",
     "rollout.promoted": lambda body: f"promoted: {_split(body)}",
     "rollout.rolled_back": lambda body: f"rolled back, the router reports {_split(body)}",
     "rollout.compared": lambda body: f"compared, the router reports {_split(body)}",
-    "check": _check,
+    "check": lambda body: f"check at {body['look']['stage']} %: {body['decision']['verdict']}",
+    "comparison": lambda body: f"compared {', '.join(sorted({row['variant'] for row in body['comparison']['rows']}))}",
+    "trained": _trained,
+    "compared": lambda body: f"the A/B test recommends {body['chosen'] or 'none of the variants'}",
 }
 
 
 def sentence(record: Record) -> str:
     """What `record` says, in one line; a kind without a sentence is named as it is."""
     return SENTENCES[record.kind](record.body) if record.kind in SENTENCES else record.kind
+
+
+def reasons(record: Record) -> tuple[str, ...]:
+    """Why, in whole sentences; empty for a record that needs none."""
+    if record.kind == "check":
+        return tuple(record.body["decision"]["reasons"])
+    if record.kind == "trained":
+        return tuple(f"{name}: {why}" for name, one in record.body["variants"].items() for why in one["reasons"])
+    return tuple(record.body.get("reasons", ()))

@@ -24,7 +24,7 @@ from firstflight.analysis.dispersion import Spread, dispersion
 from firstflight.analysis.exceedance import above, edges_for, reference_edge
 from firstflight.analysis.log_space import NEVER, log_add, log_sum
 from firstflight.analysis.moments import merge, merge_pairs
-from firstflight.analysis.rate_ratio import RATIO_WEIGHTS, RATIOS, rate_ratio_log_likelihoods
+from firstflight.analysis.rate_ratio import OUTCOME_WEIGHTS, RATIO_WEIGHTS, RATIOS, rate_ratio_log_likelihoods
 from firstflight.analysis.sample_ratio import ALPHA as RATIO_ALPHA
 from firstflight.analysis.sample_ratio import sample_ratio_log_e
 from firstflight.analysis.start_mixture import bet, log_e_value
@@ -39,7 +39,7 @@ WARMUP_RATIO = 3.0
 """While a candidate warms up, failures up to this many times the stable model's are put down to that."""
 COMMON = 0.02
 """From this rate of the stable model on, both proportions are compared in full; below, only the events count."""
-OUTCOME_CAUTION = 3
+OUTCOME_CAUTION = 8
 """Degrees of freedom by which common outcomes are taken to be clustered until they show that they are not."""
 _ENOUGH = 50
 _GAIN_WEIGHTS = (math.log(0.7), math.log(0.3))
@@ -390,8 +390,11 @@ def _absorb_histograms(guardrail: Guardrail, known: Timed, seen: _Seen, context:
             reference = Tally(events=above(known.reference, edge), exposures=sum(known.reference))
             plain = guardrail.model_copy(update={"tolerance": 0.0})
             relative = _relative_log_likelihoods(plain, *arms, reference, phi=phi, context=context)
-    if harm_edge is not None and not context.warming_up:
-        absolute = beyond_limit_log_likelihoods(tail, exposures, 1 - quantile, phi)
+    limit_spread = known.limit_spread
+    if harm_edge is not None:
+        if not context.warming_up:
+            absolute = beyond_limit_log_likelihoods(tail, exposures, 1 - quantile, dispersion(limit_spread))
+        limit_spread = limit_spread.and_look(above(stable, harm_edge), sum(stable))
     judged = (empty, empty) if context.warming_up else (candidate, stable)
     following = known.model_copy(
         update={
@@ -401,6 +404,7 @@ def _absorb_histograms(guardrail: Guardrail, known: Timed, seen: _Seen, context:
             "stable": _plus(known.stable, judged[1]),
             "reference": _plus(known.reference, stable),
             "spread": spread,
+            "limit_spread": limit_spread,
         }
     )
     return _with_proof(guardrail, following, context)
@@ -462,7 +466,8 @@ def _harm_log_e(plan: CanaryPlan, evidence: Evidence, guardrail: Guardrail) -> f
     match known:
         case Counted() | Timed():
             unspent = 1.0 - evidence.spent
-            relative = log_e_value(known.relative, RATIO_WEIGHTS, unspent)
+            weights = RATIO_WEIGHTS if guardrail.direction == "lower_is_better" else OUTCOME_WEIGHTS
+            relative = log_e_value(known.relative, weights, unspent)
             absolute = log_e_value(known.absolute, ODDS_WEIGHTS, unspent)
         case Averaged() if stage is not None:
             share = _stage_weight(plan, stage.number)
@@ -513,7 +518,7 @@ def _proof_log_e(guardrail: Guardrail, known: Counted | Timed | Averaged, *, con
                 return 0.0
             total = sum(known.candidate)
             log_e = within_limit_log_e(above(known.candidate, edge), total, 1 - (guardrail.quantile or 0.0))
-            return _tempered(log_e, known.spread)
+            return _tempered(log_e, known.limit_spread)
         case Averaged():
             return _mean_proof(guardrail, known, control=control)
 

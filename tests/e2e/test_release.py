@@ -39,7 +39,9 @@ def test_every_stage_was_entered_once_and_in_order(released: FlowRun, runs: Runs
     records = open_world(runs.settings).ledger.read(f"rollout/{MODEL}")
     started = next(record.number for record in records if record.body.get("rollout") == rollout.id)
     entered = [
-        record.body["stage"] for record in records if record.kind == "stage.entered" and started < record.number <= rollout.head
+        record.body["stage"]
+        for record in records
+        if record.kind == "stage.entered" and started < record.number <= rollout.head
     ]
     assert [25, 50, 100] == entered
     assert (25, 50, 100) == rollout.passed
@@ -67,7 +69,8 @@ def test_the_comparison_saw_the_planned_requests(released: FlowRun, runs: Runs) 
     assert recommended.reasons
 
 
-def test_the_approval_is_on_record(released: FlowRun, runs: Runs) -> None:
+@pytest.mark.usefixtures("released")
+def test_the_approval_is_on_record(runs: Runs) -> None:
     """Who answered what, and why."""
     records = open_world(runs.settings).ledger.read(f"rollout/{MODEL}")
     answered = [record for record in records if record.kind == "approval.answered"]
@@ -93,7 +96,8 @@ def test_prefect_keeps_the_decision_of_each_stage(released: FlowRun, runs: Runs)
     assert len(found) < 20
 
 
-def test_the_registry_knows_where_the_model_comes_from(released: FlowRun, runs: Runs) -> None:
+@pytest.mark.usefixtures("released")
+def test_the_registry_knows_where_the_model_comes_from(runs: Runs) -> None:
     """Training data, commit and the gate's word stand beside the version."""
     world = open_world(runs.settings)
     tags = world.registry.tags(world.registry.get(MODEL, "champion"))

@@ -48,8 +48,8 @@ def compare_variants(world: World, rollout: Rollout, on_check: OnCheck) -> Decis
             found = _compare(world, rollout, Window(since=_begin(rollout), until=last))
             body = {"comparison": found.model_dump(mode="json")}
             world.ledger.append(checks_stream(rollout), "comparison", body, actor=rollout.driver)
-            reasons = tuple(f"{one.variant}: {one.verdict}: {'; '.join(one.reasons)}" for one in found.recommendations)
-            return decision.model_copy(update={"reasons": (*decision.reasons, *reasons)})
+            why = tuple(f"{one.variant}: {reason}" for one in found.recommendations for reason in one.reasons)
+            return decision.model_copy(update={"reasons": (*decision.reasons, found.headline, *why)})
         if decision.verdict is not Verdict.CONTINUE:
             return decision
 

@@ -29,8 +29,8 @@ def ensure_champion(world: World, first: Registered, *, actor: str) -> ModelVers
     except ModelNotFoundError as error:
         if not first.passed:
             raise NoStableModelError(
-                f"{first.version} cannot be the first champion, the offline gate refused it: {'; '.join(first.reasons)}; "
-                "train it longer or on more data"
+                f"{first.version} cannot be the first champion, the offline gate refused it "
+                f"({'; '.join(first.reasons)}); train it longer or on more data"
             ) from error
         champion = first.version
     deploy(world, champion)

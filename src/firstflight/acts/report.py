@@ -21,7 +21,7 @@ from firstflight.report.data import Event, Fact, Figure, Link, ModelCard, Notice
 from firstflight.report.wording import duration
 from firstflight.rollout import Phase, Rollout, stream
 from firstflight.samples import NoData
-from firstflight.story import sentence
+from firstflight.story import reasons, sentence
 from firstflight.versions import ModelVersion
 from firstflight.world import World
 
@@ -145,7 +145,15 @@ def _stages(records: Sequence[Record], until: Any) -> tuple[Stage, ...]:
 
 def _event(record: Record) -> Event:
     tone = TONES.get(record.kind, "plain")
-    return Event.model_validate({"at": record.at, "what": sentence(record), "actor": record.actor, "tone": tone})
+    return Event.model_validate(
+        {
+            "at": record.at,
+            "what": sentence(record),
+            "detail": "; ".join(reasons(record)),
+            "actor": record.actor,
+            "tone": tone,
+        }
+    )
 
 
 def _versions(told: Sequence[Rollout]) -> tuple[ModelVersion, ...]:

@@ -21,7 +21,9 @@ def ab_test_sections(ledger: RecordStore, told: Sequence[Rollout]) -> dict[str, 
     found = comparison_in(ledger, tests[-1])
     if found is None:
         return {"comparisons": NoData(reason="The A/B test ended before it could compare.")}
-    reasons = tuple(f"{one.variant}: {one.verdict}: {reason}" for one in found.recommendations for reason in one.reasons)
+    reasons = tuple(
+        f"{one.variant}: {one.verdict}: {reason}" for one in found.recommendations for reason in one.reasons
+    )
     rows = tuple(shown for row in found.rows if (shown := _shown(row)))
     return {
         "recommendation": Recommendation(headline=found.headline, reasons=reasons),

@@ -45,7 +45,7 @@ def charts(bins: tuple[Bin, ...], guardrails: Sequence[Guardrail]) -> tuple[Char
     )
 
 
-def _points(bins: tuple[Bin, ...], name: str, value: Callable[[Activity], float]) -> tuple[Point, ...]:
+def _points(bins: tuple[Bin, ...], name: str, value: Callable[[Activity], float | None]) -> tuple[Point, ...]:
     return tuple(
         Point(at=found.at, value=value(found.models[name]) if name in found.models else None) for found in bins
     )

@@ -77,7 +77,5 @@ def approvals(records: Sequence[Record], rollout: Rollout) -> tuple[Approval, ..
     if not asked:
         return NoData(reason="The plan asks nobody, or the rollout ended before it did.")
     if rollout.phase is Phase.ROLLED_BACK:
-        return tuple(
-            one if one.decision else one.model_copy(update={"decision": "expired"}) for one in asked.values()
-        )
+        return tuple(one if one.decision else one.model_copy(update={"decision": "expired"}) for one in asked.values())
     return tuple(asked.values())

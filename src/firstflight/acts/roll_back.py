@@ -25,7 +25,11 @@ def roll_back(world: World, rollout: Rollout) -> Rollout:
     """
     reported = world.backend.set_traffic(rollout.model, rollout.home, rollout.token)
     log.warning("%s: traffic is back, the router reports %s", rollout.model, reported)
-    body: dict[str, Any] = {"split": reported.model_dump(mode="json"), "reasons": list(rollout.reasons), "stage": rollout.stage}
+    body: dict[str, Any] = {
+        "split": reported.model_dump(mode="json"),
+        "reasons": list(rollout.reasons),
+        "stage": rollout.stage,
+    }
     if rollout.promotion_begun:
         body["champion"] = _restore_champion(world, rollout)
     return append(world.ledger, rollout, "rollout.rolled_back", body)

@@ -21,6 +21,7 @@ HORIZON = 500.0
 PAIRED_HORIZON = 50.0
 
 _NORMAL_FROM = 30.0
+_FARTHEST = 1e6  # deviations beyond which z² would add nothing but overflow
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,10 @@ def difference_of_means(
     treatment = treatment_m2 / (treatment_count - 1) / treatment_count
     control = control_m2 / (control_count - 1) / control_count
     variance = treatment + control
-    freedom = (
-        variance**2 / (treatment**2 / (treatment_count - 1) + control**2 / (control_count - 1))
-        if variance > 0 and math.isfinite(variance)
-        else 0.0
-    )
+    freedom = 0.0
+    if 0 < variance < math.inf:
+        part = treatment / variance
+        freedom = 1 / (part**2 / (treatment_count - 1) + (1 - part) ** 2 / (control_count - 1))
     size = treatment_count * control_count / (treatment_count + control_count)
     return _estimate(difference, variance, size, freedom, enough=min(treatment_count, control_count) >= burn_in)
 
@@ -137,7 +137,7 @@ def mean_above_log_e(estimate: MeanEstimate, threshold: float, alpha: float, hor
     if estimate.status is not Status.OK:
         return 0.0
     distance = (estimate.estimate - threshold) / math.sqrt(estimate.variance)
-    z = _normal_from_student(distance, estimate.freedom)
+    z = max(min(_normal_from_student(distance, estimate.freedom), _FARTHEST), -_FARTHEST)
     kappa = estimate.size * mixture_precision(min(2 * alpha, 0.5), horizon)
     shrink = kappa / (1 + kappa)
     return float(math.log(2) - 0.5 * math.log1p(kappa) + z * z * shrink / 2 + log_ndtr(z * math.sqrt(shrink)))

@@ -9,7 +9,7 @@ log(1/alpha) plus the logarithms of the shares of wealth that lie on the right a
 import math
 from dataclasses import dataclass
 
-from scipy.stats import invgauss
+from scipy.special import log_ndtr, ndtr
 
 from firstflight.analysis.absolute_limit import ODDS, ODDS_WEIGHTS, within_limit_log_e
 from firstflight.analysis.rate_ratio import RATIO_WEIGHTS, RATIOS
@@ -38,7 +38,23 @@ def first_passage(level: float, drift: float, variance: float) -> Requests:
     if variance <= 0:
         return Requests(mean, mean)
     shape = level**2 / variance
-    return Requests(*(float(invgauss.ppf(chance, mean / shape, scale=shape)) for chance in (0.5, 0.95)))
+    return Requests(_passage_quantile(mean, shape, 0.5), _passage_quantile(mean, shape, 0.95))
+
+
+def _passage_quantile(mean: float, shape: float, chance: float) -> float:
+    """Return the quantile of the inverse Gaussian distribution by bisection of its logarithm.
+
+    scipy.stats.invgauss.ppf does not converge for walks that vary much more than they drift.
+    """
+    low, high = math.log(mean) - 60, math.log(mean) + 20
+    for _ in range(50):
+        middle = (low + high) / 2
+        time = math.exp(middle)
+        root = math.sqrt(shape / time)
+        ahead = float(ndtr(root * (time / mean - 1)))
+        behind = math.exp(2 * shape / mean + float(log_ndtr(-root * (time / mean + 1))))
+        low, high = (middle, high) if ahead + behind < chance else (low, middle)
+    return math.exp(high)
 
 
 def harm_over_control(

@@ -15,7 +15,7 @@ run length into a bound on the chance of any false alarm.
 import math
 from collections.abc import Sequence
 
-from firstflight.analysis.log_space import NEVER, log_add, log_sum
+from firstflight.analysis.log_space import NEVER, log_sum
 
 
 def bet(log_wealth: Sequence[float], log_ratios: Sequence[float], start_weight: float) -> tuple[float, ...]:
@@ -27,12 +27,21 @@ def bet(log_wealth: Sequence[float], log_ratios: Sequence[float], start_weight: 
         start_weight: w_k, the weight of faults that begin with this look; 0 for none.
     """
     entry = math.log(start_weight) if start_weight > 0 else NEVER
-    return tuple(
-        max(log_add(wealth, entry) + ratio, NEVER) for wealth, ratio in zip(log_wealth, log_ratios, strict=True)
-    )
+    after = []
+    for wealth, ratio in zip(log_wealth, log_ratios, strict=True):
+        larger, smaller = (wealth, entry) if wealth >= entry else (entry, wealth)
+        after.append(max(larger + math.log1p(math.exp(smaller - larger)) + ratio, NEVER))
+    return tuple(after)
 
 
-def log_e_value(log_wealth: Sequence[float], shares: Sequence[float], unspent: float) -> float:
-    """Return log e: the mean of S_j over alternatives by their `shares` plus the weight not yet spent on a start."""
-    mixed = [math.log(share) + wealth for share, wealth in zip(shares, log_wealth, strict=True)]
-    return log_sum([*mixed, math.log(unspent)] if unspent > 0 else mixed)
+def log_e_value(log_wealth: Sequence[float], log_shares: Sequence[float], unspent: float) -> float:
+    """Return log e: the mean of S_j over alternatives by their shares plus the weight not yet spent on a start."""
+    mixed = [share + wealth for share, wealth in zip(log_shares, log_wealth, strict=True)]
+    if unspent > 0:
+        mixed.append(math.log(unspent))
+    return log_sum(mixed)
+
+
+def log_shares(shares: Sequence[float]) -> tuple[float, ...]:
+    """Return the logarithms of the shares of wealth on each alternative."""
+    return tuple(math.log(share) for share in shares)

@@ -103,16 +103,27 @@ def worse_log_likelihoods(
     if treatment_exposures == 0 or control_exposures == 0:
         return (0.0,) * len(RATIOS)
     odds = control_rate / (1 - control_rate)
+    total = treatment_exposures + control_exposures
     found = []
     for ratio in RATIOS:
         rate = ratio * odds / (1 + ratio * odds)
         if rate - control_rate <= tolerance:
             found.append(0.0)
             continue
-        guess = Pair(rate, control_rate)
-        null = nearest_on_line(rate, treatment_exposures, control_rate, control_exposures, tolerance)
+        if tolerance == 0.0:
+            pooled = (treatment_exposures * rate + control_exposures * control_rate) / total
+            null = Pair(pooled, pooled)
+        else:
+            null = nearest_on_line(rate, treatment_exposures, control_rate, control_exposures, tolerance)
         found.append(
-            _log_ratio(treatment_events, treatment_exposures, control_events, control_exposures, guess=guess, null=null)
+            _log_ratio(
+                treatment_events,
+                treatment_exposures,
+                control_events,
+                control_exposures,
+                guess=Pair(rate, control_rate),
+                null=null,
+            )
             / dispersion
         )
     return tuple(found)

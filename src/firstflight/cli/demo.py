@@ -1,5 +1,6 @@
 """The whole story on one machine: a release that is promoted, then a broken candidate that is brought home."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -26,7 +27,7 @@ from firstflight.cli.watch import follow
 from firstflight.errors import FirstflightError
 from firstflight.ledger import open_store
 from firstflight.orchestrator import FlowRun, Orchestrator
-from firstflight.plans import ReleasePlan
+from firstflight.plans import CanaryPlan, ReleasePlan
 from firstflight.report.wording import duration
 from firstflight.rollout import Phase, Rollout
 from firstflight.settings import Settings
@@ -61,6 +62,7 @@ def demo(
     """
     settings = demo_settings(Settings())
     os.environ.update(environment(settings))
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     console.rule("[bold]1 · the local stack")
     bring_up(settings)
     plan = ReleasePlan.model_validate(read_plan(settings.project / "deployments" / "plans" / "demo-release.yaml"))
@@ -95,8 +97,9 @@ def demo(
     console.print(story(world, told))
     console.print(f"Prefect  {settings.prefect_api.removesuffix('/api')}", highlight=False)
     console.print(f"MLflow   {settings.mlflow_uri}", highlight=False)
-    for report in sorted((settings.home / "reports").glob("*.html")):
-        console.print(f"report   {report}", highlight=False, soft_wrap=True)
+    for rollout in told:
+        if isinstance(rollout.plan, CanaryPlan):
+            console.print(f"report   {settings.home / 'reports' / rollout.id}.html", highlight=False, soft_wrap=True)
     console.print(
         f"The stack stays up; `FIRSTFLIGHT_HOME={settings.home} firstflight down` ends it and loses nothing.",
         highlight=False,
@@ -171,6 +174,6 @@ def story(world: World, told: tuple[Rollout, ...]) -> Table:
             str(rollout.phase) + caught,
             duration(lasted) if lasted is not None else "–",
             "–" if harm.requests is None else str(harm.requests),
-            "\n".join(rollout.reasons[:2]),
+            (rollout.reasons[0] if rollout.reasons else "")[:160],
         )
     return table

@@ -1,11 +1,13 @@
 """The `firstflight` command."""
 
 import sys
+from collections.abc import Callable
 
 import typer
 from rich.console import Console
 
 from firstflight.cli.demo import demo
+from firstflight.cli.plan import plan
 from firstflight.cli.replay import replay
 from firstflight.cli.rollouts import approve, history, reject, roll_back
 from firstflight.cli.stack import down, status, up
@@ -18,13 +20,15 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, status, down):
-    app.command(rich_help_panel="The local stack")(command)
-for command in (demo, train, replay):
-    app.command(rich_help_panel="Try it")(command)
-for command in (watch, approve, reject, history):
-    app.command(rich_help_panel="A rollout")(command)
-app.command("roll-back", rich_help_panel="A rollout")(roll_back)
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "The local stack": (up, status, down),
+    "Try it": (demo, train, plan, replay),
+    "A rollout": (watch, approve, reject, roll_back, history),
+}
+for panel, commands in COMMANDS.items():
+    for command in commands:
+        app.command(command.__name__.replace("_", "-"), rich_help_panel=panel)(command)
+
 
 
 def main() -> None:

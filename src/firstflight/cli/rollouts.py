@@ -15,7 +15,7 @@ from firstflight.ledger import open_store
 from firstflight.orchestrator import Orchestrator
 from firstflight.rollout import stream
 from firstflight.settings import Settings
-from firstflight.story import sentence
+from firstflight.story import reasons, sentence
 from firstflight.world import open_world
 
 console = Console()
@@ -71,7 +71,7 @@ def history(
         return
     table = Table("at (UTC)", "who", "what", title=f"{model}: {len(records)} records")
     for record in records:
-        table.add_row(f"{record.at:%Y-%m-%d %H:%M:%S}", record.actor, sentence(record))
+        table.add_row(f"{record.at:%Y-%m-%d %H:%M:%S}", record.actor, "\n".join((sentence(record), *reasons(record))))
     console.print(table)
 
 

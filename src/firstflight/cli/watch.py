@@ -7,13 +7,14 @@ from typing import Annotated
 import httpx
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.status import Status
 
 from firstflight.ledger import open_store
 from firstflight.ledger.record import Record, RecordStore
 from firstflight.orchestrator import FlowRun, Orchestrator
 from firstflight.settings import Settings
-from firstflight.story import sentence
+from firstflight.story import reasons, sentence
 
 POLL_SECONDS = 0.5
 COLOURS = {
@@ -96,7 +97,9 @@ def _news(ledger: RecordStore, seen: dict[str, int]) -> list[Record]:
 
 def _show(record: Record, console: Console, status: Status) -> None:
     if record.kind == "check":
-        status.update(sentence(record)[:180])
+        status.update(f"{sentence(record)}: {'; '.join(reasons(record))}"[: console.width - 4])
         return
     colour = COLOURS.get(record.kind, "default")
     console.print(f"[dim]{record.at:%H:%M:%S}[/dim] [{colour}]{sentence(record)}[/{colour}]", highlight=False)
+    for reason in reasons(record):
+        console.print(Padding(f"[dim]{reason}[/dim]", (0, 0, 0, 9)), highlight=False)

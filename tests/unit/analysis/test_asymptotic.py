@@ -82,6 +82,14 @@ def test_edge_cases_have_names() -> None:
         assert mean_above_log_e(estimate, 0.0, 0.05) == 0.0
 
 
+def test_a_vanishing_spread_does_not_overflow() -> None:
+    """A variance too small to be squared still gives degrees of freedom and finite evidence."""
+    estimate = difference_of_means(200, 1.0, 1e-300, 200, 0.0, 1e-300)
+    assert pytest.approx(398.0) == estimate.freedom
+    assert math.isfinite(mean_above_log_e(estimate, 0.0, 0.05))
+    assert math.isfinite(mean_above_log_e(estimate, 2.0, 0.05))
+
+
 def test_equal_pairs_have_no_spread() -> None:
     """Differences that vanish up to rounding are named, not divided by."""
     estimate = mean_of_differences(50, 1.0 + 1e-9, 1.0, 2.0, 2.0, 2.0)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstflight.analysis.log_space import NEVER, log_add, log_sum
-from firstflight.analysis.start_mixture import bet, log_e_value
+from firstflight.analysis.start_mixture import bet, log_e_value, log_shares
 
 log_ratios = st.lists(st.floats(-5, 5), min_size=1, max_size=8)
 
@@ -20,7 +20,7 @@ def test_it_is_the_sum_over_all_beginnings(ratios: list[float]) -> None:
     for ratio in ratios:
         wealth = bet(wealth, (ratio,), weight)
     direct = sum(weight * math.exp(sum(ratios[k:])) for k in range(len(ratios))) + 0.1
-    assert pytest.approx(math.log(direct)) == log_e_value(wealth, (1.0,), 0.1)
+    assert pytest.approx(math.log(direct)) == log_e_value(wealth, log_shares((1.0,)), 0.1)
 
 
 @given(log_ratios, st.floats(0, 3))
@@ -31,14 +31,14 @@ def test_more_evidence_never_lowers_it(ratios: list[float], more: float) -> None
         wealth: tuple[float, ...] = (NEVER, NEVER)
         for value in values:
             wealth = bet(wealth, (value, value / 2), 0.1)
-        return log_e_value(wealth, (0.4, 0.6), 0.2)
+        return log_e_value(wealth, log_shares((0.4, 0.6)), 0.2)
 
     assert fold([ratio + more for ratio in ratios]) >= fold(ratios) - 1e-12
 
 
 def test_it_starts_at_one() -> None:
     """Without a look nothing is spent and log e is 0."""
-    assert log_e_value((NEVER, NEVER), (0.5, 0.5), 1.0) == 0.0
+    assert log_e_value((NEVER, NEVER), log_shares((0.5, 0.5)), 1.0) == 0.0
 
 
 def test_sums_in_log_space() -> None:
