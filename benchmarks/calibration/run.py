@@ -119,7 +119,7 @@ def main() -> None:
         lambda: {w.name: delays([watch(w, seed, plan=AT_ONCE) for seed in range(runs // 4)]) for w in FAULTS},
     )
     section("peers, healthy", lambda: peers_of(HEALTHY, runs, STAGES, 60, 1))
-    section("peers, detection", lambda: {w.name: peers_of(w, few, (5,), 240, 2) for w in FAULTS})
+    section("peers, detection", lambda: {w.name: peers_of(w, few, (5, 5, 5, 5), 60, 2) for w in FAULTS})
     section(
         "disturbed", lambda: {w.name: whole([roll_out(w, seed) for seed in range(runs // 2)]) for w in NULL_WORLDS[1:]}
     )

@@ -27,7 +27,7 @@ from firstflight.analysis.moments import merge, merge_pairs
 from firstflight.analysis.rate_ratio import OUTCOME_WEIGHTS, RATIO_WEIGHTS, RATIOS, rate_ratio_log_likelihoods
 from firstflight.analysis.sample_ratio import ALPHA as RATIO_ALPHA
 from firstflight.analysis.sample_ratio import sample_ratio_log_e
-from firstflight.analysis.start_mixture import bet, log_e_value
+from firstflight.analysis.start_mixture import bet, log_e_value, log_shares
 from firstflight.analysis.two_by_two import not_worse_log_likelihoods, worse_log_likelihoods
 from firstflight.evidence import Averaged, Counted, Evidence, Faulty, MetricEvidence, Stage, Tally, Timed
 from firstflight.plans import CanaryPlan, Guardrail
@@ -42,6 +42,8 @@ COMMON = 0.02
 OUTCOME_CAUTION = 8
 """Degrees of freedom by which common outcomes are taken to be clustered until they show that they are not."""
 _ENOUGH = 50
+_LOG_RATIO_SHARES, _LOG_OUTCOME_SHARES = log_shares(RATIO_WEIGHTS), log_shares(OUTCOME_WEIGHTS)
+_LOG_ODDS_SHARES = log_shares(ODDS_WEIGHTS)
 _GAIN_WEIGHTS = (math.log(0.7), math.log(0.3))
 _ON_LOOKS = 0.5
 _ON_FIRST_STAGE = 0.7
@@ -91,24 +93,23 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
     seen = {guardrail.metric: _seen(evidence, look, guardrail.metric) for guardrail in plan.guardrails}
     absorbed = {g.metric: _absorb(g, metrics.get(g.metric), seen[g.metric], context) for g in plan.guardrails}
     served = any(each.by_candidate for each in seen.values())
-    following = evidence.model_copy(
+    known = {name: each for name, each in absorbed.items() if each is not None}
+    spent = min(evidence.spent + weight, 1.0)
+    log_harm = {g.metric: _harm_log_e(plan, g, known.get(g.metric), stage.number, spent) for g in plan.guardrails}
+    log_ratio = ratio_log_e(evidence) if entered else evidence.log_ratio
+    return evidence.model_copy(
         update={
             "stage": stage,
             "at": look.at,
             "until": look.window.until,
             "data_until": look.window.until if served else evidence.data_until or look.window.since,
-            "spent": min(evidence.spent + weight, 1.0),
-            "metrics": {name: known for name, known in absorbed.items() if known is not None},
-            "log_ratio": ratio_log_e(evidence) if entered else evidence.log_ratio,
-            "ignored": "",
-        }
-    )
-    log_harm = {guardrail.metric: _harm_log_e(plan, following, guardrail) for guardrail in plan.guardrails}
-    return following.model_copy(
-        update={
+            "spent": spent,
+            "metrics": known,
             "log_harm": log_harm,
             "harmed": _harmed(plan, evidence.harmed, log_harm),
-            "skewed": following.skewed or ratio_log_e(following) >= -math.log(RATIO_ALPHA),
+            "log_ratio": log_ratio,
+            "skewed": evidence.skewed or log_ratio + _stage_ratio_log_e(stage) >= -math.log(RATIO_ALPHA),
+            "ignored": "",
         }
     )
 
@@ -460,19 +461,22 @@ def alpha_of(plan: CanaryPlan, guardrail: Guardrail) -> float:
     return plan.alpha_rollback * guardrail.share / sum(each.share for each in plan.guardrails)
 
 
-def _harm_log_e(plan: CanaryPlan, evidence: Evidence, guardrail: Guardrail) -> float:
+def _harm_log_e(
+    plan: CanaryPlan, guardrail: Guardrail, known: MetricEvidence | None, stage: int, spent: float
+) -> float:
     """Return log e of "the candidate harms this metric", over the whole rollout; 0 while nothing is known."""
-    known, stage = evidence.metrics.get(guardrail.metric), evidence.stage
     match known:
         case Counted() | Timed():
-            unspent = 1.0 - evidence.spent
-            weights = RATIO_WEIGHTS if guardrail.direction == "lower_is_better" else OUTCOME_WEIGHTS
-            relative = log_e_value(known.relative, weights, unspent)
-            absolute = log_e_value(known.absolute, ODDS_WEIGHTS, unspent)
-        case Averaged() if stage is not None:
-            share = _stage_weight(plan, stage.number)
+            unspent = 1.0 - spent
+            shares = _LOG_RATIO_SHARES if guardrail.direction == "lower_is_better" else _LOG_OUTCOME_SHARES
+            relative = log_e_value(known.relative, shares, unspent)
+            if guardrail.limit is None:
+                return relative
+            absolute = log_e_value(known.absolute, _LOG_ODDS_SHARES, unspent)
+        case Averaged():
+            share = _stage_weight(plan, stage)
             entry = math.log(share) if share > 0 else NEVER
-            unspent = 1.0 - math.fsum(_stage_weight(plan, number) for number in range(stage.number + 1))
+            unspent = 1.0 - math.fsum(_stage_weight(plan, number) for number in range(stage + 1))
             rest = math.log(unspent) if unspent > 1e-12 else NEVER  # noqa: PLR2004 - rounding of a sum of weights
             now = _stage_log_e(plan, guardrail, known)
             relative = log_add(log_add(known.relative, entry) + now[0], rest)
@@ -589,9 +593,8 @@ def _stage_log_e(plan: CanaryPlan, guardrail: Guardrail, known: Averaged) -> tup
 
 def ratio_log_e(evidence: Evidence) -> float:
     """Return log e of "requests are not divided as the router says", over all stages."""
-    stage = evidence.stage
-    if stage is None:
-        return 0.0
-    return evidence.log_ratio + sample_ratio_log_e(
-        stage.assignments, {name: weight / 100 for name, weight in stage.weights.items()}
-    )
+    return evidence.log_ratio if evidence.stage is None else evidence.log_ratio + _stage_ratio_log_e(evidence.stage)
+
+
+def _stage_ratio_log_e(stage: Stage) -> float:
+    return sample_ratio_log_e(stage.assignments, {name: weight / 100 for name, weight in stage.weights.items()})

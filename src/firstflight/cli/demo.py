@@ -27,7 +27,7 @@ from firstflight.cli.watch import follow
 from firstflight.errors import FirstflightError
 from firstflight.ledger import open_store
 from firstflight.orchestrator import FlowRun, Orchestrator
-from firstflight.plans import CanaryPlan, ReleasePlan
+from firstflight.plans import ABTestPlan, CanaryPlan, ReleasePlan
 from firstflight.report.wording import duration
 from firstflight.rollout import Phase, Rollout
 from firstflight.settings import Settings
@@ -158,7 +158,10 @@ def register_broken(world: World, good: ModelVersion, fault: Fault) -> ModelVers
 
 def story(world: World, told: tuple[Rollout, ...]) -> Table:
     """One line for each rollout: what was tried, how it ended, why, and what it cost."""
-    table = Table("rollout", "tried", "against", "ended", "took", "harmed", "why", show_lines=True)
+    table = Table(show_lines=True)
+    for column in ("", "tried", "against", "ended", "took", "harmed"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("why")
     for rollout in told:
         harm = harm_of(world, rollout)
         lasted = (rollout.ended_at - rollout.started_at).total_seconds() if rollout.ended_at else None
@@ -168,7 +171,7 @@ def story(world: World, told: tuple[Rollout, ...]) -> Table:
             else ""
         )
         table.add_row(
-            rollout.id,
+            "A/B test" if isinstance(rollout.plan, ABTestPlan) else "canary",
             "\n".join(version.served_name for version in rollout.arms.candidates),
             rollout.arms.stable.served_name,
             str(rollout.phase) + caught,

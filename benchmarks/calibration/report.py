@@ -1,0 +1,193 @@
+"""Write the measured tables into docs/statistics.md and draw the two plots.
+
+python -m benchmarks.calibration.report docs/calibration.json docs
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+OURS = "Firstflight"
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """Return a share in percent."""
+    return f"{100 * value:.{digits}f} %"
+
+
+def seconds(found: dict[str, float | None]) -> str:
+    """Return median / p95 in seconds; a dash for what was not reached."""
+    return " / ".join("-" if value is None else f"{value:,.0f}" for value in (found["median"], found["p95"]))
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def null_table(data: dict[str, Any]) -> str:
+    """Return how often each rule rolls back what is not worse."""
+    ours = {**data["healthy"], **data["disturbed"]}
+    peers = {"healthy": data["peers, healthy"], **data["peers, disturbed"]}
+    worlds = list(ours)
+    rows = [
+        [
+            f"**{OURS}**",
+            *(
+                f"**{percent(ours[w]['rolled_back'], 2)}** (≤ {percent(ours[w]['rolled_back_upper'], 2)})"
+                for w in worlds
+            ),
+        ]
+    ]
+    rows += [[rule, *(percent(peers[w][rule]["rolled_back"]) for w in worlds)] for rule in peers["healthy"]]
+    return table(["rolled back, whole rollout", *worlds], rows)
+
+
+def promotion_table(data: dict[str, Any]) -> str:
+    """Return how rollouts end, in every world."""
+    worlds = {**data["healthy"], **data["disturbed"], **data["policy on faults"]}
+    return table(
+        [
+            "world",
+            "runs",
+            "promoted (≤)",
+            "rolled back",
+            "held",
+            "min to promotion",
+            "s to rollback",
+            "bad answers until then",
+        ],
+        [
+            [
+                name,
+                f"{w['runs']:,}",
+                f"{percent(w['promoted'], 2)} ({percent(w['promoted_upper'], 2)})",
+                percent(w["rolled_back"], 2),
+                percent(w["held"], 2),
+                seconds(w["minutes_to_promotion"]),
+                seconds(w["seconds_to_rollback"]),
+                seconds(w["harmed"]) if name in data["policy on faults"] else "",
+            ]
+            for name, w in worlds.items()
+        ],
+    )
+
+
+def detection_table(data: dict[str, Any]) -> str:
+    """Return the delay of each rule for a fault that is there from the first request at the 5 % stage."""
+    ours, peers = data["detection"], data["peers, detection"]
+    worlds = list(ours)
+    rows = [[f"**{OURS}**", *(f"**{seconds(ours[w]['seconds'])}**" for w in worlds)]]
+    rows.append(["its bad answers", *(seconds(ours[w]["harmed"]) for w in worlds)])
+    rows.append(["fault from min 5 on", *(seconds(data["detection after 5 min"][w]["seconds"]) for w in worlds)])
+    rows += [[rule, *(seconds(peers[w][rule]["seconds"]) for w in worlds)] for rule in peers[worlds[0]]]
+    return table(["delay, s: median / p95", *worlds], rows)
+
+
+def traffic_table(data: dict[str, Any]) -> str:
+    """Return what more or less traffic changes."""
+    rows = []
+    for rate in ("1", "200"):
+        whole, delay = data[f"{rate} requests/s"], data[f"detection at {rate} requests/s"]
+        rows += [
+            [
+                f"{rate}/s",
+                name,
+                percent(found["promoted"]),
+                percent(found["rolled_back"]),
+                percent(found["held"]),
+                seconds(delay[name]["seconds"]) if name in delay else "",
+            ]
+            for name, found in whole.items()
+        ]
+    return table(["traffic", "world", "promoted", "rolled back", "held", "delay at 5 %, s: median / p95"], rows)
+
+
+def plots(data: dict[str, Any], folder: Path) -> None:
+    """Draw false alarms against delays, and delays by fault."""
+    folder.mkdir(parents=True, exist_ok=True)
+    faults = ("errors 0.1 → 2 %", "accuracy -5 points")
+    figure, axes = plt.subplots(1, len(faults), figsize=(10, 4), sharey=True)
+    for axis, fault in zip(axes, faults, strict=True):
+        points = {
+            rule: (found["rolled_back"], data["peers, detection"][fault][rule]["seconds"]["median"])
+            for rule, found in data["peers, healthy"].items()
+        }
+        points[OURS] = (data["healthy"]["healthy"]["rolled_back"], data["detection"][fault]["seconds"]["median"])
+        for rule, (alarms, delay) in points.items():
+            if delay is None:
+                continue
+            ours = rule == OURS
+            axis.plot(
+                max(100 * alarms, 0.05), delay, "*" if ours else "o", ms=13 if ours else 6, color="C3" if ours else "C7"
+            )
+            axis.annotate(rule, (max(100 * alarms, 0.05), delay), xytext=(5, 5), textcoords="offset points", fontsize=7)
+        axis.set(xscale="log", yscale="log", title=fault, xlabel="healthy candidates rolled back, %")
+        axis.axvline(1, color="C7", lw=0.5, ls="--")
+    axes[0].set_ylabel("median delay at 5 % of 20 requests/s, s")
+    figure.tight_layout()
+    figure.savefig(folder / "calibration-trade-off.svg", metadata={"Date": None})
+    plt.close(figure)
+
+    worlds = list(data["detection"])
+    figure, axis = plt.subplots(figsize=(10, 4))
+    rules = {
+        OURS: data["detection"],
+        **{
+            r: {w: data["peers, detection"][w][r] for w in worlds}
+            for r in ("Flagger-like, threshold 10", "Kayenta-like", "Argo-like, failureLimit 3")
+        },
+    }
+    for number, (rule, found) in enumerate(rules.items()):
+        heights = [found[w]["seconds"]["median"] or 7200 for w in worlds]
+        axis.bar(
+            [k + 0.2 * number - 0.3 for k in range(len(worlds))],
+            heights,
+            0.2,
+            label=rule,
+            color=f"C{(3, 0, 1, 2)[number]}",
+        )
+    axis.set(yscale="log", ylabel="median delay, s (7,200: missed)")
+    axis.set_xticks(range(len(worlds)), [w.replace(" → ", "→") for w in worlds], fontsize=7)
+    axis.legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(folder / "calibration-delays.svg", metadata={"Date": None})
+    plt.close(figure)
+
+
+def main() -> None:
+    """Replace the measured part of the page; the words around it stay."""
+    data = json.loads(Path(sys.argv[1]).read_text())
+    folder = Path(sys.argv[2])
+    page = folder / "statistics.md"
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    held = data["held to the full time"]["healthy"]
+    alarms = f"{percent(held['rolled_back'], 2)} rolled back, at most {percent(held['rolled_back_upper'], 2)}"
+    parts = [
+        "### False alarms",
+        null_table(data),
+        f"Held in every stage for its full time, {held['runs']:,} runs: {alarms}.",
+        "### Detection",
+        detection_table(data),
+        "![False alarms against delay](img/calibration-trade-off.svg)",
+        "![Delay by fault](img/calibration-delays.svg)",
+        "### Whole rollouts, warm-up and minimum times included",
+        promotion_table(data),
+        "### Other traffic",
+        traffic_table(data),
+    ]
+    page.write_text(before + BEGIN + "\n" + "\n\n".join(parts) + "\n" + END + after)
+    plots(data, folder / "img")
+
+
+if __name__ == "__main__":
+    main()
