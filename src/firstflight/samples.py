@@ -4,7 +4,6 @@ Samples are increments: everything first seen inside the window, nothing seen be
 They are all that passes from where data lives to what is concluded.
 """
 
-
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -114,5 +113,3 @@ class Look(Value):
     def stage_elapsed(self) -> float:
         """Seconds since the stage began."""
         return (self.at - self.stage_started_at).total_seconds()
-
-

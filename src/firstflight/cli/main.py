@@ -30,7 +30,6 @@ for panel, commands in COMMANDS.items():
         app.command(command.__name__.replace("_", "-"), rich_help_panel=panel)(command)
 
 
-
 def main() -> None:
     """Run a command; an error made on purpose is one red line, not a stack trace.
 
