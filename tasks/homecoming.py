@@ -3,6 +3,7 @@
 from prefect import task
 
 from firstflight.acts import homecoming
+from firstflight.errors import RolloutError
 from firstflight.rollout import Rollout
 from firstflight.settings import Settings
 from firstflight.world import open_world
@@ -16,7 +17,9 @@ def bring_home(model: str | None, run: str | None, reason: str) -> list[Rollout]
     world = open_world(Settings())
     if run is not None:
         return list(homecoming.bring_run_home(world, run, actor=top_run(), reason=reason))
-    return [homecoming.bring_model_home(world, model or "", actor=top_run(), reason=reason)]
+    if model is None:
+        raise RolloutError("roll-back was given neither a model nor a run; name one of the two")
+    return [homecoming.bring_model_home(world, model, actor=top_run(), reason=reason)]
 
 
 def bring_run_home(run: str, reason: str) -> None:

@@ -22,7 +22,6 @@ class FlowRun(Value):
     state_type: str
     state_name: str
     message: str
-    input_keyset: dict[str, str]
 
     @property
     def final(self) -> bool:
@@ -90,12 +89,10 @@ class Orchestrator:
 
 def _flow_run(found: dict[str, Any]) -> FlowRun:
     state = found.get("state") or {}
-    keyset = (state.get("state_details") or {}).get("run_input_keyset") or {}
     return FlowRun(
         id=found["id"],
         name=found["name"],
         state_type=state.get("type") or "PENDING",
         state_name=state.get("name") or "Pending",
         message=state.get("message") or "",
-        input_keyset=keyset,
     )

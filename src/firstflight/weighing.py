@@ -41,6 +41,8 @@ COMMON = 0.02
 """From this rate of the stable model on, both proportions are compared in full; below, only the events count."""
 OUTCOME_CAUTION = 8
 """Degrees of freedom by which common outcomes are taken to be clustered until they show that they are not."""
+OUTCOME_EXCESS = 1.7
+"""How much more clustered outcomes are taken to be than estimated, before harm is called certain."""
 _ENOUGH = 50
 _LOG_RATIO_SHARES, _LOG_OUTCOME_SHARES = log_shares(RATIO_WEIGHTS), log_shares(OUTCOME_WEIGHTS)
 _LOG_ODDS_SHARES = log_shares(ODDS_WEIGHTS)
@@ -290,12 +292,11 @@ def _absorb_counts(guardrail: Guardrail, known: Counted, seen: _Seen, context: _
     candidate, stable = _harmful(guardrail, seen.candidate), _harmful(guardrail, seen.stable)
     reference = Tally(events=known.spread.events, exposures=known.spread.exposures)
     exposures = candidate.exposures + stable.exposures
-    if _is_common(reference):  # outcomes, which come in clusters more often than not
-        phi = dispersion(known.spread, exposures=exposures, caution=OUTCOME_CAUTION)
-    else:
-        phi = dispersion(known.spread, exposures=exposures)
+    common = _is_common(reference)
+    phi = dispersion(known.spread, exposures=exposures, caution=OUTCOME_CAUTION if common else 0)
+    harm_phi = 1 + (phi - 1) * (OUTCOME_EXCESS if common else 1.0)
     spread = known.spread.and_look(stable.events, stable.exposures)
-    relative = _relative_log_likelihoods(guardrail, candidate, stable, reference, phi=phi, context=context)
+    relative = _relative_log_likelihoods(guardrail, candidate, stable, reference, phi=harm_phi, context=context)
     if context.warming_up:
         return known.model_copy(
             update={

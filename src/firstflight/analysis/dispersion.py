@@ -8,7 +8,7 @@ power 1/φ it is not. φ is Pearson's dispersion of the control's looks, as for 
 from dataclasses import dataclass
 
 FEWEST = 4
-SUSPECTED = 1.5
+SUSPECTED = 1.3
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def drive(world: World, rollout: Rollout, given: Answer | None = None, acts: int
             case EnterStage(stage=stage):
                 rollout = enter_stage(world, rollout, stage)
             case Observe():
-                rollout = _follow(world, rollout, observe(world, rollout, _ignore))
+                rollout = _follow(world, rollout, observe(world, rollout, unwatched))
             case AwaitApproval(stage=stage):
                 if given is None:
                     return ask(world, rollout, stage, "link")
@@ -152,5 +152,5 @@ def _follow(world: World, rollout: Rollout, decision: Decision | None) -> Rollou
     return intend_roll_back(world, rollout, decision.reasons, trigger=decision.verdict.value)
 
 
-def _ignore(_look: Look, _decision: Decision) -> None:
+def unwatched(_look: Look, _decision: Decision) -> None:
     """No one watches."""

@@ -1,0 +1,100 @@
+"""The terminal's client of Prefect's API, against a real HTTP server on loopback."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from firstflight.errors import ApprovalRefusedError, FirstflightError, OrchestratorUnavailableError
+from firstflight.orchestrator import Orchestrator
+
+RUN = "8d9f2a52-53a8-4e0e-9b52-0f3c4c5f1a11"
+ANSWER = {"approver": "ada", "decision": "approve", "comment": ""}
+
+
+class Server(HTTPServer):
+    """Answers as told and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.status = 200
+        self.answer: Any = {}
+        self.asked: list[tuple[str, str, Any]] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One answer for every path."""
+
+    server: Server
+
+    def do_POST(self) -> None:
+        """Keep the request and answer it."""
+        length = int(self.headers.get("content-length") or 0)
+        self.server.asked.append((self.command, self.path, json.loads(self.rfile.read(length) or "null")))
+        body = json.dumps(self.server.answer).encode()
+        self.send_response(self.server.status)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST  # noqa: N815 - the name http.server calls
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server of its own for each test."""
+    with Server() as made:
+        thread = threading.Thread(target=made.serve_forever)
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+def client(server: Server) -> Orchestrator:
+    """A client of that server."""
+    return Orchestrator(f"http://127.0.0.1:{server.server_port}/api")
+
+
+def test_an_answer_is_sent_as_the_form_wants_it(server: Server) -> None:
+    """The body is what Prefect validates against the stored schema."""
+    server.answer = {"status": "ACCEPT", "details": {}}
+    client(server).resume(RUN, ANSWER)
+    assert [("POST", f"/api/flow_runs/{RUN}/resume", {"run_input": ANSWER})] == server.asked
+
+
+def test_a_rejected_answer_is_an_error_with_the_reason(server: Server) -> None:
+    """Prefect says 200 REJECT; a person must not take that for a yes."""
+    server.answer = {"status": "REJECT", "details": {"reason": "approver: field required"}}
+    with pytest.raises(ApprovalRefusedError, match="approver: field required"):
+        client(server).resume(RUN, {"decision": "approve"})
+
+
+def test_a_server_that_is_away_is_an_outage() -> None:
+    """The message says where it was looked for and what to ask next."""
+    with pytest.raises(OrchestratorUnavailableError, match=r"127\.0\.0\.1:9/api .*firstflight status"):
+        Orchestrator("http://127.0.0.1:9/api").run(RUN)
+
+
+def test_a_busy_server_is_an_outage_and_a_refusal_is_not(server: Server) -> None:
+    """503 may be tried again, 404 and 422 not."""
+    server.status = 503
+    with pytest.raises(OrchestratorUnavailableError, match="503"):
+        client(server).run(RUN)
+    server.status = 422
+    with pytest.raises(FirstflightError, match="refused GET /flow_runs") as caught:
+        client(server).run(RUN)
+    assert not isinstance(caught.value, OrchestratorUnavailableError)
+
+
+def test_a_run_tells_its_state(server: Server) -> None:
+    """A paused run waits for a person; a completed one is final."""
+    server.answer = {"id": RUN, "name": "a-run", "state": {"type": "PAUSED", "name": "Suspended", "message": None}}
+    found = client(server).run(RUN)
+    assert (True, False, "Suspended") == (found.suspended, found.final, found.state_name)
