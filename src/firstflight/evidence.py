@@ -4,7 +4,7 @@
 equal to the last bit after a trip through JSON. `weighing` folds looks into it, `decision` concludes from it.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AwareDatetime, Field
 
@@ -17,7 +17,7 @@ from firstflight.samples import Moments, PairedMoments
 from firstflight.values import Value
 
 
-class Tally(Value):
+class Tally(NamedTuple):
     """Harmful events among exposures."""
 
     events: int = 0
@@ -25,7 +25,7 @@ class Tally(Value):
 
     def plus(self, other: "Tally") -> "Tally":
         """Return both tallies together."""
-        return Tally(events=self.events + other.events, exposures=self.exposures + other.exposures)
+        return Tally(self.events + other.events, self.exposures + other.exposures)
 
 
 class Counted(Value):

@@ -1,16 +1,24 @@
 """Small plans for the real stack, and a client that starts runs and waits for them."""
 
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from uuid import UUID
 
-from firstflight.acts.ledger_view import history
+from firstflight.acts.deploy import deploy
+from firstflight.acts.ledger_view import checks, history
 from firstflight.ledger import open_store
 from firstflight.orchestrator import FlowRun, Orchestrator
 from firstflight.plans import ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
-from firstflight.rollout import Rollout
+from firstflight.rollout import Phase, Rollout
+from firstflight.serving import open_backend
 from firstflight.settings import Settings
+from firstflight.traffic import TrafficSplit
+from firstflight.training.faulty import Fault, with_fault
 from firstflight.values import Value
+from firstflight.versions import ModelVersion
+from firstflight.world import open_world
 
 MODEL = "financial-predictor"
 GUARDRAILS = (
@@ -78,6 +86,17 @@ class Runs:
         mine = [one for one in history(open_store(self.settings), MODEL) if one.run == str(run)]
         return mine[-1]
 
+    def observing(self, run: UUID | str, seconds: float = 60.0) -> Rollout:
+        """Wait until the run's rollout observes a stage, with at least two checks made."""
+        deadline = time.monotonic() + seconds
+        while True:
+            if told := [one for one in history(open_store(self.settings), MODEL) if one.run == str(run)]:
+                if told[-1].phase is Phase.OBSERVING and len(checks(open_store(self.settings), told[-1])) > 1:
+                    return told[-1]
+                assert not told[-1].final, f"rollout ended early: {told[-1].phase} {told[-1].reasons}"
+            assert time.monotonic() < deadline, f"no stage observed after {seconds} s"
+            time.sleep(0.25)
+
     def home(self, run: UUID | str, seconds: float = 60.0) -> Rollout:
         """Wait until the run's rollout has ended, whoever ended it."""
         deadline = time.monotonic() + seconds
@@ -85,3 +104,26 @@ class Runs:
             assert time.monotonic() < deadline, f"rollout still {found.phase} after {seconds} s"
             time.sleep(0.25)
         return found
+
+
+def candidate(runs: Runs, name: str, fault: Fault | None = None) -> ModelVersion:
+    """Register and serve another copy of the champion, broken when a fault is given."""
+    world = open_world(runs.settings)
+    champion = world.registry.get(MODEL, "champion")
+    with tempfile.TemporaryDirectory() as folder:
+        artifact = world.registry.fetch(champion, Path(folder) / "good")
+        artifact = with_fault(artifact, fault, Path(folder) / "broken") if fault else artifact
+        version = world.registry.register(MODEL, champion.variant, artifact, {"copy": name})
+    deploy(world, version)
+    return version
+
+
+def canary(runs: Runs, version: ModelVersion, plan: CanaryPlan = CANARY) -> FlowRun:
+    """Start a canary of `version`."""
+    return runs.start("canary/canary", plan.model_copy(update={"candidate": version.number}))
+
+
+def assert_home(runs: Runs, rollout: Rollout) -> None:
+    """The rollout ended rolled back, and the router reports the stable model alone."""
+    assert Phase.ROLLED_BACK is rollout.phase
+    assert TrafficSplit.all_to(rollout.arms.stable.served_name) == open_backend(runs.settings).get_traffic(MODEL)

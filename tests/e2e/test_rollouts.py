@@ -1,45 +1,12 @@
 """Canaries on the real local stack that do not end in promotion: broken, rejected, cancelled, unanswered, doubled."""
 
-import tempfile
-from pathlib import Path
-
 import pytest
 
-from firstflight.orchestrator import FlowRun
-from firstflight.plans import CanaryPlan, DeployPlan
-from firstflight.rollout import Phase, Rollout
 from firstflight.serving import open_backend
-from firstflight.traffic import TrafficSplit
-from firstflight.training.faulty import Fault, with_fault
-from firstflight.versions import ModelVersion
-from firstflight.world import open_world
-from tests.e2e.runs import CANARY, MODEL, Runs
+from firstflight.training.faulty import Fault
+from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate
 
 pytestmark = [pytest.mark.local, pytest.mark.usefixtures("released")]
-
-
-def candidate(runs: Runs, name: str, fault: Fault | None = None) -> ModelVersion:
-    """Register and deploy another copy of the champion, broken when a fault is given."""
-    world = open_world(runs.settings)
-    champion = world.registry.get(MODEL, "champion")
-    with tempfile.TemporaryDirectory() as folder:
-        artifact = world.registry.fetch(champion, Path(folder) / "good")
-        artifact = with_fault(artifact, fault, Path(folder) / "broken") if fault else artifact
-        version = world.registry.register(MODEL, champion.variant, artifact, {"copy": name})
-    deployed = runs.start("deploy/deploy", DeployPlan(model=MODEL, versions=(version.number,)))
-    assert "COMPLETED" == runs.ended(deployed.id).state_type
-    return version
-
-
-def canary(runs: Runs, version: ModelVersion, plan: CanaryPlan = CANARY) -> FlowRun:
-    """Start a canary of `version`."""
-    return runs.start("canary/canary", plan.model_copy(update={"candidate": version.number}))
-
-
-def assert_home(runs: Runs, rollout: Rollout) -> None:
-    """The rollout ended rolled back, and the router reports the stable model alone."""
-    assert Phase.ROLLED_BACK is rollout.phase
-    assert TrafficSplit.all_to(rollout.arms.stable.served_name) == open_backend(runs.settings).get_traffic(MODEL)
 
 
 def test_a_broken_candidate_is_caught(runs: Runs) -> None:

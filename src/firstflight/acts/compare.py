@@ -31,13 +31,14 @@ def compare_variants(world: World, rollout: Rollout, on_check: OnCheck) -> Decis
     for look, _ in checks(world.ledger, rollout):
         evidence = _updated(watched, evidence, look)
         last, requests = max(last, look.window.until), requests + sum(look.assignments.values())
+    checked = last
     while True:
-        world.wait(max(0.0, plan.check_seconds - (world.now() - last).total_seconds()))
+        world.wait(max(0.0, plan.check_seconds - (world.now() - checked).total_seconds()))
         if reread(world.ledger, rollout).head != rollout.head:
             return None
         look = take_look(world, rollout, names, since=last)
         evidence = _updated(watched, evidence, look)
-        last, requests = look.window.until, requests + sum(look.assignments.values())
+        last, checked, requests = look.window.until, look.at, requests + sum(look.assignments.values())
         decision = split_fault(rollout, world.backend.get_traffic(rollout.model)) or _decide(
             watched, evidence, look, requests, plan
         )

@@ -30,14 +30,19 @@ def observe(world: World, rollout: Rollout, on_check: OnCheck) -> Decision | Non
         raise RolloutError(f"{rollout.id} is an A/B test: it is compared, not observed stage by stage")
     stable, candidate = rollout.arms.stable.served_name, rollout.candidate.served_name
     evidence, last = recall(world, rollout, plan)
+    checked = last
     while True:
-        world.wait(max(0.0, plan.check_seconds - (world.now() - last).total_seconds()))
+        world.wait(max(0.0, plan.check_seconds - (world.now() - checked).total_seconds()))
         if reread(world.ledger, rollout).head != rollout.head:
             return None
         look = take_look(world, rollout, (stable, candidate), since=last)
-        last = look.window.until
+        last, checked = look.window.until, look.at
         evidence = update(plan, evidence, look)
-        decision = split_fault(rollout, world.backend.get_traffic(rollout.model)) or judge(plan, evidence)
+        decision = (
+            split_fault(rollout, world.backend.get_traffic(rollout.model))
+            or records_fault(plan, look)
+            or judge(plan, evidence)
+        )
         body = {"look": look.model_dump(mode="json"), "decision": decision.model_dump(mode="json")}
         world.ledger.append(checks_stream(rollout), "check", body, actor=rollout.driver)
         on_check(look, decision)
@@ -90,3 +95,19 @@ def split_fault(rollout: Rollout, reported: TrafficSplit | None) -> Decision | N
         verdict=Verdict.ROLL_BACK,
         reasons=(f"the router reports {reported or 'no such route'}, the rollout had set {rollout.split}",),
     )
+
+
+def records_fault(plan: CanaryPlan, look: Look) -> Decision | None:
+    """Return INCONCLUSIVE when records have stopped for longer than the plan allows, by the clock.
+
+    A look whose window does not move on holds no news, so `judge`, whose time is that of the windows, would
+    wait with the watermark for ever.
+    """
+    behind = (look.at - look.window.until).total_seconds()
+    if behind <= plan.no_data_seconds:
+        return None
+    reason = (
+        f"blind: requests are recorded up to {look.window.until:%H:%M:%S} UTC, {behind:,.0f} s ago, at most "
+        f"{plan.no_data_seconds:,.0f} s allowed; is the collector running?"
+    )
+    return Decision(verdict=Verdict.INCONCLUSIVE, reasons=(reason,), stage=look.stage, at=look.at)

@@ -194,7 +194,11 @@ def _provenance(world: World, versions: tuple[ModelVersion, ...], last: Rollout)
     facts = [Fact(label="rollout", value=last.id), Fact(label="flow run", value=last.run)]
     for version in versions:
         facts.append(Fact(label=f"{version.served_name} digest", value=version.digest))
-        tags = world.registry.tags(version)
+        try:
+            tags = world.registry.tags(version)
+        except Outage as error:
+            facts.append(Fact(label=f"{version.served_name} tags", value=f"The registry could not be read: {error}"))
+            continue
         facts.extend(
             Fact(label=f"{version.served_name} {name.replace('_', ' ')}", value=tags[name])
             for name in ("training_data_hash", "git_commit", "fault")

@@ -1,0 +1,211 @@
+"""Parts that die while a canary runs, on the real local stack: traffic ends right, and nothing is lost."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import UUID
+
+import psutil
+import pytest
+
+from firstflight.acts.ledger_view import checks, history
+from firstflight.ledger import open_store
+from firstflight.ledger.record import Record
+from firstflight.observation.store_source import StoreSource
+from firstflight.rollout import Rollout, checks_stream, stream
+from firstflight.serving import open_backend
+from firstflight.settings import Settings
+from firstflight.stack.local import PartStatus, status
+from firstflight.stack.parts import parts
+from firstflight.supervision import Supervisor
+from firstflight.versions import ModelVersion
+from firstflight.world import clock
+from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate
+
+pytestmark = [pytest.mark.local, pytest.mark.usefixtures("released")]
+
+PATIENT = CANARY.model_copy(update={"min_stage_seconds": 40.0, "approvals": ()})
+"""Stays in its first stage long enough to be hit there."""
+
+
+@pytest.fixture(scope="module")
+def healthy(runs: Runs) -> ModelVersion:
+    """A good copy of the champion, served: tried by those rollouts whose end is the stable model."""
+    return candidate(runs, "healthy")
+
+
+def wait(true: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Poll until something is true; fail past the deadline."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.25)
+
+
+@contextmanager
+def stopped(settings: Settings, name: str) -> Iterator[None]:
+    """Keep one part of the stack down for a while; it is well again afterwards."""
+    supervisor = Supervisor(settings.supervisor_folder)
+    [part] = [part for part in parts(settings, supervisor) if part.name == name]
+    supervisor.remove(name)
+    try:
+        yield
+    finally:
+        supervisor.add(part.program())
+        wait(part.is_well)
+
+
+def kill(settings: Settings, name: str) -> int | None:
+    """SIGKILL the process of one part or model server, and return which it was; None when it is down already."""
+    state = Supervisor(settings.supervisor_folder).states().get(name)
+    if state is None or state.pid is None:
+        return None
+    os.kill(state.pid, signal.SIGKILL)
+    return state.pid
+
+
+def gateway(settings: Settings) -> PartStatus:
+    """How Envoy is."""
+    [found] = [part for part in status(settings) if part.name == "gateway"]
+    return found
+
+
+def processes_of(run: UUID) -> list[psutil.Process]:
+    """The processes in which Prefect runs `run`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("PREFECT__FLOW_RUN_ID") == str(run):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def records(runs: Runs, rollout: Rollout) -> tuple[list[Record], list[Record]]:
+    """What the ledger holds: of the model's rollouts, and of this one's checks."""
+    ledger = open_store(runs.settings)
+    return list(ledger.read(stream(MODEL))), list(ledger.read(checks_stream(rollout)))
+
+
+def assert_nothing_lost(before: tuple[list[Record], list[Record]], after: tuple[list[Record], list[Record]]) -> None:
+    """Every record that was there still is, unchanged and in its place."""
+    for old, new in zip(before, after, strict=True):
+        assert old
+        assert old == new[: len(old)]
+
+
+def test_a_killed_run_is_brought_home(runs: Runs, healthy: ModelVersion) -> None:
+    """SIGKILL of the flow's process: Prefect notices, its hook ends the rollout, no record is lost."""
+    run = canary(runs, healthy, PATIENT)
+    before = records(runs, runs.observing(run.id))
+    doomed = processes_of(run.id)
+    assert doomed
+    for process in doomed:
+        process.kill()
+    ended = runs.home(run.id)
+    assert_home(runs, ended)
+    assert "Crashed" in ended.reasons[0]
+    assert "CRASHED" == runs.ended(run.id).state_type
+    assert_nothing_lost(before, records(runs, ended))
+
+
+def test_a_cancelled_run_is_brought_home(runs: Runs, healthy: ModelVersion) -> None:
+    """A person cancels on Prefect's page while the canary observes."""
+    run = canary(runs, healthy, PATIENT)
+    before = records(runs, runs.observing(run.id))
+    runs.orchestrator.cancel(run.id)
+    ended = runs.home(run.id)
+    assert_home(runs, ended)
+    assert "CANCELLED" == runs.ended(run.id).state_type
+    assert_nothing_lost(before, records(runs, ended))
+
+
+def test_a_dead_collector_is_blindness_with_a_deadline(runs: Runs, healthy: ModelVersion) -> None:
+    """No more records: the rollout waits as long as its plan allows, goes home, and the requests are counted later."""
+    run = canary(runs, healthy, PATIENT.model_copy(update={"no_data_seconds": 6.0}))
+    runs.observing(run.id)
+    with stopped(runs.settings, "collector"):
+        began = clock()
+        ended = runs.home(run.id)
+        assert_home(runs, ended)
+        told = checks(open_store(runs.settings), ended)
+    assert "INCONCLUSIVE" == told[-1][1].verdict
+    [reason] = ended.reasons
+    assert "at most 6 s allowed; is the collector running?" in reason
+    blind = [look for look, _ in told if look.at > began]
+    assert len(blind) < 15, "checks keep their distance when there is nothing to see"
+    source = StoreSource(runs.settings.database("firstflight"))
+    wait(lambda: (mark := source.watermark(MODEL)) is not None and mark.until > clock() - timedelta(seconds=3))
+    missed = blind[-1].window.model_copy(update={"until": clock()})
+    assert sum(source.assignments(MODEL, missed).values()) > 100
+
+
+def test_the_way_home_does_not_wait_for_mlflow(runs: Runs, healthy: ModelVersion) -> None:
+    """MLflow is down and a person rolls back: traffic is home, both runs and the report end as ever."""
+    run = canary(runs, healthy, PATIENT)
+    runs.observing(run.id)
+    with stopped(runs.settings, "mlflow"):
+        back = runs.orchestrator.start("roll-back/roll-back", {"model": MODEL, "reason": "it smells"})
+        ended = runs.home(run.id)
+        assert_home(runs, ended)
+        assert ("it smells",) == ended.reasons
+        assert "COMPLETED" == runs.ended(back.id).state_type
+        assert ("COMPLETED", "RolledBack") == (runs.ended(run.id).state_type, runs.ended(run.id).state_name)
+    report = (runs.settings.home / "reports" / f"{ended.id}.html").read_text(encoding="utf-8")
+    assert "The registry could not be read" in report
+
+
+def test_nothing_starts_without_mlflow(runs: Runs, healthy: ModelVersion) -> None:
+    """The run gives up after its retries (42 s) and names the address; no traffic moves, no rollout is left open."""
+    before = history(open_store(runs.settings), MODEL)
+    split = open_backend(runs.settings).get_traffic(MODEL)
+    with stopped(runs.settings, "mlflow"):
+        failed = runs.ended(canary(runs, healthy, PATIENT).id)
+    assert "FAILED" == failed.state_type
+    assert f"nobody answers at the MLflow server {runs.settings.mlflow_uri}" in failed.message
+    assert before == history(open_store(runs.settings), MODEL)
+    assert split == open_backend(runs.settings).get_traffic(MODEL)
+
+
+def test_a_candidate_that_keeps_dying_goes_home_and_takes_no_other_with_it(runs: Runs) -> None:
+    """SIGKILL of the candidate's server, again and again: the failures count against it, stable answers on."""
+    run = canary(runs, version := candidate(runs, "server killed"), PATIENT)
+    rollout = runs.observing(run.id)
+    stable = f"model.{rollout.arms.stable.served_name}"
+    server = Supervisor(runs.settings.supervisor_folder).states()[stable].pid
+    killed: set[int | None] = set()
+
+    def over() -> bool:
+        killed.add(kill(runs.settings, f"model.{version.served_name}"))
+        assert open_backend(runs.settings).is_ready(rollout.arms.stable.served_name)
+        return runs.rollout(run.id).final
+
+    wait(over)
+    assert killed - {None}
+    ended = runs.rollout(run.id)
+    assert_home(runs, ended)
+    assert "error rate" in " ".join(ended.reasons)
+    assert server == Supervisor(runs.settings.supervisor_folder).states()[stable].pid
+
+
+def test_the_gateway_dies_and_the_rollout_goes_on(runs: Runs, healthy: ModelVersion) -> None:
+    """SIGKILL of Envoy: it is back with the same split, and the stage is decided, for or against, never stuck."""
+    run = canary(runs, healthy, CANARY.model_copy(update={"min_stage_seconds": 10.0}))
+    before = records(runs, rollout := runs.observing(run.id))
+    killed = kill(runs.settings, "gateway")
+    assert killed is not None
+    wait(lambda: gateway(runs.settings).up)
+    assert killed != gateway(runs.settings).pid
+    assert rollout.split == open_backend(runs.settings).get_traffic(MODEL)
+    wait(lambda: runs.rollout(run.id).final or runs.orchestrator.run(run.id).suspended, seconds=120.0)
+    if not runs.rollout(run.id).final:
+        assert (25,) == runs.rollout(run.id).passed
+        runs.orchestrator.resume(run.id, {"approver": "grace", "decision": "reject", "comment": "seen enough"})
+    ended = runs.home(run.id)
+    assert_home(runs, ended)
+    assert ended.reasons
+    assert_nothing_lost(before, records(runs, ended))
