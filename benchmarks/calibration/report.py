@@ -122,14 +122,24 @@ def plots(data: dict[str, Any], folder: Path) -> None:
             for rule, found in data["peers, healthy"].items()
         }
         points[OURS] = (data["healthy"]["healthy"]["rolled_back"], data["detection"][fault]["seconds"]["median"])
+        crowd = sorted((rule for rule in points if points[rule][0] > 0.2), key=lambda rule: points[rule][0])
         for rule, (alarms, delay) in points.items():
             if delay is None:
                 continue
             ours = rule == OURS
+            left = rule in crowd
+            offset = (-6, 6 if crowd.index(rule) % 2 else -10) if left else (5, 5)
             axis.plot(
                 max(100 * alarms, 0.05), delay, "*" if ours else "o", ms=13 if ours else 6, color="C3" if ours else "C7"
             )
-            axis.annotate(rule, (max(100 * alarms, 0.05), delay), xytext=(5, 5), textcoords="offset points", fontsize=7)
+            axis.annotate(
+                rule,
+                (max(100 * alarms, 0.05), delay),
+                xytext=offset,
+                textcoords="offset points",
+                fontsize=7,
+                ha="right" if left else "left",
+            )
         axis.set(xscale="log", yscale="log", title=fault, xlabel="healthy candidates rolled back, %")
         axis.axvline(1, color="C7", lw=0.5, ls="--")
     axes[0].set_ylabel("median delay at 5 % of 20 requests/s, s")
