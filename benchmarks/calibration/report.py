@@ -128,7 +128,7 @@ def plots(data: dict[str, Any], folder: Path) -> None:
                 continue
             ours = rule == OURS
             left = rule in crowd
-            offset = (-6, 6 if crowd.index(rule) % 2 else -10) if left else (5, 5)
+            offset = (-6, 6 if crowd.index(rule) % 4 < 2 else -10) if left else (5, 5)
             axis.plot(
                 max(100 * alarms, 0.05), delay, "*" if ours else "o", ms=13 if ours else 6, color="C3" if ours else "C7"
             )
