@@ -11,7 +11,7 @@ from uuid import UUID
 import psutil
 import pytest
 
-from firstflight.acts.ledger_view import checks, history
+from firstflight.acts.ledger_view import checks
 from firstflight.ledger import open_store
 from firstflight.ledger.record import Record
 from firstflight.observation.store_source import StoreSource
@@ -142,33 +142,6 @@ def test_a_dead_collector_is_blindness_with_a_deadline(runs: Runs, healthy: Mode
     wait(lambda: (mark := source.watermark(MODEL)) is not None and mark.until > clock() - timedelta(seconds=3))
     missed = blind[-1].window.model_copy(update={"until": clock()})
     assert sum(source.assignments(MODEL, missed).values()) > 100
-
-
-def test_the_way_home_does_not_wait_for_mlflow(runs: Runs, healthy: ModelVersion) -> None:
-    """MLflow is down and a person rolls back: traffic is home, both runs and the report end as ever."""
-    run = canary(runs, healthy, PATIENT)
-    runs.observing(run.id)
-    with stopped(runs.settings, "mlflow"):
-        back = runs.orchestrator.start("roll-back/roll-back", {"model": MODEL, "reason": "it smells"})
-        ended = runs.home(run.id)
-        assert_home(runs, ended)
-        assert ("it smells",) == ended.reasons
-        assert "COMPLETED" == runs.ended(back.id).state_type
-        assert ("COMPLETED", "RolledBack") == (runs.ended(run.id).state_type, runs.ended(run.id).state_name)
-    report = (runs.settings.home / "reports" / f"{ended.id}.html").read_text(encoding="utf-8")
-    assert "The registry could not be read" in report
-
-
-def test_nothing_starts_without_mlflow(runs: Runs, healthy: ModelVersion) -> None:
-    """The run gives up after its retries (42 s) and names the address; no traffic moves, no rollout is left open."""
-    before = history(open_store(runs.settings), MODEL)
-    split = open_backend(runs.settings).get_traffic(MODEL)
-    with stopped(runs.settings, "mlflow"):
-        failed = runs.ended(canary(runs, healthy, PATIENT).id)
-    assert "FAILED" == failed.state_type
-    assert f"nobody answers at the MLflow server {runs.settings.mlflow_uri}" in failed.message
-    assert before == history(open_store(runs.settings), MODEL)
-    assert split == open_backend(runs.settings).get_traffic(MODEL)
 
 
 def test_a_candidate_that_keeps_dying_goes_home_and_takes_no_other_with_it(runs: Runs) -> None:
