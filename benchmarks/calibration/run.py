@@ -138,7 +138,7 @@ def main() -> None:
         section(
             f"{rate:g} requests/s",
             lambda rate=rate, worlds=worlds: {
-                w.name: whole([roll_out(w, s, rate) for s in range(few)]) for w in worlds
+                w.name: whole([roll_out(w, s, rate) for s in range(runs // 2 if w is HEALTHY else few)]) for w in worlds
             },
         )
         section(
