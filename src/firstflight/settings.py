@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     fear_index_file: Path | None = Field(
         default=None, description="CSV with columns date, close; none: realised volatility."
     )
+    work_pool: Literal["local", "kubernetes"] = Field(
+        default="local", description="Where Prefect runs flows: processes on this machine, or jobs in a cluster."
+    )
     slack_token: SecretStr | None = None
     slack_channel: str | None = None
     slack_url: str = "https://slack.com/api/"

@@ -36,9 +36,10 @@ def deploy(settings: Settings) -> bool:
         known = prefect.get(f"{url}/name/{_VARIABLE}")
         if known.is_success and known.json()["value"] == digest:
             return False
-        _run(settings, "-m", "prefect", "--no-prompt", "deploy", "--all")
-        if (settings.project / "deployments" / "automations.py").exists():
-            _run(settings, "-m", "deployments.automations")
+        if (settings.project / "deployments" / "register.py").exists():
+            _run(settings, "-m", "deployments.register")
+        else:
+            _run(settings, "-m", "prefect", "--no-prompt", "deploy", "--all")
         told = {"name": _VARIABLE, "value": digest}
         kept = (
             prefect.patch(f"{url}/name/{_VARIABLE}", json=told)

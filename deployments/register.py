@@ -1,0 +1,64 @@
+"""Tell a Prefect server what this code can run: its work pool, its deployments, its automations.
+
+`python -m deployments.register`, with PREFECT_API_URL; running it twice changes nothing. The local stack does it when
+code changes, the cluster's worker each time it starts: so the image that registers is the one that runs.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.exceptions import ObjectNotFound
+
+from deployments import automations
+from firstflight.settings import Settings
+
+WORK_POOLS = Path(__file__).parent / "work_pools"
+
+
+def job_template(pool: str, image: str) -> dict[str, Any]:
+    """Return the base job template of `pool`, whose jobs run `image` unless a deployment says otherwise."""
+    template: dict[str, Any] = json.loads((WORK_POOLS / f"{pool}.json").read_text())
+    template["variables"]["properties"]["image"]["default"] = image
+    return template
+
+
+def register_pool(client: SyncPrefectClient, pool: str, image: str) -> None:
+    """Create the Kubernetes pool, or bring its template up to date."""
+    template = job_template(pool, image)
+    try:
+        client.read_work_pool(pool)
+    except ObjectNotFound:
+        client.create_work_pool(WorkPoolCreate(name=pool, type="kubernetes", base_job_template=template))
+    else:
+        client.update_work_pool(pool, WorkPoolUpdate(base_job_template=template))
+
+
+def main() -> None:
+    """Register everything; the pool `local` is made by its worker and needs no template of ours."""
+    settings = Settings()
+    if settings.work_pool == "kubernetes":
+        with get_client(sync_client=True) as client:
+            register_pool(client, settings.work_pool, os.environ["FIRSTFLIGHT_IMAGE"])
+    subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        cwd=settings.project,
+        env={
+            **os.environ,
+            "FIRSTFLIGHT_PROJECT": str(settings.project),
+            "FIRSTFLIGHT_WORK_POOL": settings.work_pool,
+        },
+        stdin=subprocess.DEVNULL,
+        check=True,
+    )
+    for name in automations.register():
+        print(f"automation: {name}")  # noqa: T201 - a script that says what it did
+
+
+if __name__ == "__main__":
+    main()
