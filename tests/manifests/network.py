@@ -1,0 +1,65 @@
+"""What the network policies of a build let through: an evaluator for the fields we use."""
+
+from typing import Any
+
+from tests.manifests.objects import Object, of_kind
+
+Labels = dict[str, str]
+HERE = "firstflight"
+
+
+def matches(selector: Object, labels: Labels) -> bool:
+    """Whether a label selector takes these labels."""
+    wanted = selector.get("matchLabels", {})
+    if any(labels.get(key) != value for key, value in wanted.items()):
+        return False
+    for expression in selector.get("matchExpressions", []):
+        assert expression["operator"] == "In"
+        if labels.get(expression["key"]) not in expression["values"]:
+            return False
+    return True
+
+
+def _peer(peer: Object, namespace: Labels, pod: Labels) -> bool:
+    assert set(peer) <= {"namespaceSelector", "podSelector"}
+    if "namespaceSelector" in peer:
+        if not matches(peer["namespaceSelector"], namespace):
+            return False
+    elif namespace != namespace_labels(HERE):
+        return False
+    return matches(peer.get("podSelector", {}), pod)
+
+
+def namespace_labels(name: str) -> Labels:
+    """Return the label that Kubernetes gives every namespace."""
+    return {"kubernetes.io/metadata.name": name}
+
+
+def _side(policies: list[Object], way: str, pod: Labels, other: tuple[Labels, Labels], port: int) -> bool:
+    """Whether one side of a connection is open: no policy selects the pod that way, or one of them lets it through."""
+    rules, peers = {"Ingress": ("ingress", "from"), "Egress": ("egress", "to")}[way]
+    selecting = [each["spec"] for each in policies if matches(each["spec"]["podSelector"], pod)]
+    selecting = [spec for spec in selecting if way in spec["policyTypes"]]
+    return not selecting or any(
+        (peers not in rule or any(_peer(peer, *other) for peer in rule[peers]))
+        and ("ports" not in rule or any(open_to["port"] == port for open_to in rule["ports"]))
+        for spec in selecting
+        for rule in spec.get(rules, [])
+    )
+
+
+def allowed(objects: list[Any], source: Labels, target: Labels, port: int) -> bool:
+    """Whether a pod with the labels `source` may connect to one with the labels `target`, both in our namespace."""
+    return leaves(objects, source, HERE, target, port) and enters(objects, HERE, source, target, port)
+
+
+def leaves(objects: list[Any], source: Labels, namespace: str, target: Labels, port: int) -> bool:
+    """Whether a pod of ours may connect to a pod of `namespace`."""
+    policies = list(of_kind(objects, "NetworkPolicy").values())
+    return _side(policies, "Egress", source, (namespace_labels(namespace), target), port)
+
+
+def enters(objects: list[Any], namespace: str, source: Labels, target: Labels, port: int) -> bool:
+    """Whether a pod of `namespace` may connect to a pod of ours."""
+    policies = list(of_kind(objects, "NetworkPolicy").values())
+    return _side(policies, "Ingress", target, (namespace_labels(namespace), source), port)

@@ -1,0 +1,96 @@
+"""The Dockerfiles, as far as they can be judged without building them: nothing here can."""
+
+import fnmatch
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.manifests.objects import ROOT, build, of_kind
+
+IMAGES = sorted((ROOT / "deployments/images").glob("*.Dockerfile"))
+HADOLINT = Path(sys.executable).with_name("hadolint")
+EACH = pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.stem)
+
+
+def lines(path: Path) -> list[str]:
+    """Return the instructions, each in one line, without comments."""
+    text = "\n".join(line for line in path.read_text().splitlines() if not line.startswith("#"))
+    return [line.strip() for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def words(path: Path, instruction: str) -> list[str]:
+    """Return what follows each `instruction`."""
+    return [line.split(maxsplit=1)[1] for line in lines(path) if line.split()[0] == instruction]
+
+
+def test_there_are_two() -> None:
+    """One image for each environment of requirements/."""
+    assert ["mlserver", "orchestrator"] == [path.stem for path in IMAGES]
+
+
+@EACH
+def test_hadolint_has_nothing_to_say(path: Path) -> None:
+    """Style and shell of every instruction pass the linter."""
+    said = subprocess.run([HADOLINT, path], capture_output=True, text=True, check=False, timeout=60)
+    assert (0, "") == (said.returncode, said.stdout)
+
+
+@EACH
+def test_the_base_is_pinned_by_digest(path: Path) -> None:
+    """Both stages start from one Python, by tag and digest, of a version the project supports."""
+    (base,) = words(path, "ARG")
+    assert re.fullmatch(r"PYTHON=python:3\.1[12]\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", base)
+    assert ["${PYTHON} AS builder", "${PYTHON}"] == words(path, "FROM")
+
+
+@EACH
+def test_it_runs_as_the_user_that_the_manifests_name(path: Path) -> None:
+    """The last USER is a number above 0, the one that pods ask for: a name could not be checked by runAsNonRoot."""
+    objects = build("base")
+    if path.stem == "mlserver":
+        context = of_kind(objects, "Server")["mlserver"]["spec"]["podSpec"]["securityContext"]
+        wanted = f"{context['runAsUser']}:{context['fsGroup']}"
+    else:
+        context = of_kind(objects, "Deployment")["guard"]["spec"]["template"]["spec"]["securityContext"]
+        wanted = f"{context['runAsUser']}:{context['runAsGroup']}"
+    assert wanted == words(path, "USER")[-1]
+
+
+@EACH
+def test_what_is_installed_is_locked(path: Path) -> None:
+    """Every install is from a lock file hash by hash, except torch by version and the checkout itself."""
+    installs = [part for line in words(path, "RUN") for part in line.split("&&") if "pip install" in part]
+    assert installs
+    for install in installs:
+        assert "--no-deps" in install
+        by_version_alone = "requirements/torch.txt" in install or install.strip().endswith("/build")
+        assert ("--require-hashes" in install) is not by_version_alone, install
+
+
+@EACH
+def test_what_is_copied_is_in_the_context(path: Path) -> None:
+    """Every file that is copied exists, and .dockerignore, which lets in just what is named, lets it in."""
+    let_in = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    for copied in words(path, "COPY"):
+        if copied.startswith("--from="):
+            continue
+        for source in copied.split()[:-1]:
+            assert (ROOT / source).exists(), source
+            assert any(fnmatch.fnmatch(source.split("/")[0], pattern) for pattern in let_in), source
+
+
+def test_the_context_holds_no_state() -> None:
+    """Environments, local state, tests and the history stay out of every image."""
+    assert "*" == (ROOT / ".dockerignore").read_text().splitlines()[0]
+
+
+def test_commands_of_the_manifests_are_installed() -> None:
+    """What a Deployment starts is a program of the orchestrator's lock, or of the checkout."""
+    programs = {path.name for path in Path(sys.executable).parent.iterdir()} | {"firstflight"}
+    for deployment in of_kind(build("base"), "Deployment").values():
+        spec = deployment["spec"]["template"]["spec"]
+        for container in (*spec.get("initContainers", []), *spec["containers"]):
+            assert container["command"][0] in programs, container["name"]
