@@ -5,6 +5,7 @@
     │   ├── RegistryUnavailableError
     │   ├── BackendUnavailableError
     │   ├── StoreUnavailableError
+    │   ├── MetricsUnavailableError
     │   ├── OrchestratorUnavailableError
     │   └── NotificationFailedError
     ├── InvalidDataError                market data breaks its contract; every fault is named
@@ -48,6 +49,10 @@ class BackendUnavailableError(Outage):
 
 class StoreUnavailableError(Outage):
     """The database of predictions or of the ledger did not answer."""
+
+
+class MetricsUnavailableError(Outage):
+    """The server of metrics gave no whole answer."""
 
 
 class OrchestratorUnavailableError(Outage):

@@ -18,6 +18,21 @@ def of_latencies(name: str, window: Window, requests: int) -> str:
     return f"no client waited for the end of any of the {requests} requests to {name} {_when(window)}"
 
 
+def of_scrapes(window: Window) -> str:
+    """Return why nothing at all is known of the requests."""
+    return f"no process of the gateway was scraped {_when(window)}; is it among Prometheus' targets, and up?"
+
+
+def of_squares(name: str) -> str:
+    """Return why there is a histogram of latencies, but no mean with its spread."""
+    return f"the gateway keeps no squares of the latencies of {name}, so their spread is unknown; judge `latency`"
+
+
+def of_buckets(name: str, window: Window) -> str:
+    """Return why a histogram was read that cannot be used."""
+    return f"the latency buckets of {name} contradict each other {_when(window)}; do all gateways run one version?"
+
+
 def of_outcomes(name: str, window: Window, answers: int, waiting: int) -> str:
     """Return why `name` has no outcomes, when it gave `answers` in the window, `waiting` of them without a truth."""
     if answers == 0:

@@ -1,0 +1,54 @@
+"""Requests from where the gateway counts them, outcomes from where predictions are kept."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from firstflight.observation import absence
+from firstflight.observation.source import MetricSource
+from firstflight.samples import Sample, Window
+
+
+class RequestSource(Protocol):
+    """The part of a MetricSource that needs no outcomes."""
+
+    def watermark(self, route: str) -> Window | None:
+        """As in MetricSource."""
+
+    def samples(self, route: str, name: str, window: Window) -> Mapping[str, Sample]:
+        """As in MetricSource, of the request metrics alone."""
+
+    def assignments(self, route: str, window: Window) -> Mapping[str, int]:
+        """As in MetricSource."""
+
+
+class CombinedSource:
+    """MetricSource of two: a window is complete when it is in both."""
+
+    def __init__(self, requests: RequestSource, outcomes: MetricSource) -> None:
+        """Keep both."""
+        self._requests = requests
+        self._outcomes = outcomes
+
+    def watermark(self, route: str) -> Window | None:
+        """Return the window that both have; None while either has none."""
+        asked, judged = self._requests.watermark(route), self._outcomes.watermark(route)
+        if asked is None or judged is None:
+            return None
+        until = min(asked.until, judged.until)
+        return Window(since=min(until, max(asked.since, judged.since)), until=until)
+
+    def samples(self, route: str, name: str, window: Window) -> Mapping[str, Sample]:
+        """Return request metrics of the one, outcome metrics of the other."""
+        judged = self._outcomes.samples(route, name, window)
+        return {
+            **self._requests.samples(route, name, window),
+            **{metric: judged[metric] for metric in absence.OUTCOME_METRICS},
+        }
+
+    def paired(self, route: str, control: str, name: str, window: Window) -> Mapping[str, Sample]:
+        """Return PairedMoments, or NoData, per outcome metric over units both `control` and `name` answered."""
+        return self._outcomes.paired(route, control, name, window)
+
+    def assignments(self, route: str, window: Window) -> Mapping[str, int]:
+        """Return how many requests of `route` were assigned to each served model in `window`."""
+        return self._requests.assignments(route, window)

@@ -1,0 +1,92 @@
+"""What counters gained inside a window, exactly: differences of scraped values, nothing extrapolated.
+
+PromQL's `increase` stretches what it saw to the edges of its range and overlooks the first value of a series, so it
+gives 2.86 failures where there were 3. Here a window begins, for each process, at its first scrape at or after `since`
+and ends at its first scrape at or after `until`: consecutive windows divide every count among them, and what a
+process did before `since` is in none. Times are in whole milliseconds, as Prometheus keeps them.
+"""
+
+import bisect
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+_WHOLE = 1e-6
+_UPTIME_MS = 1000  # an uptime in whole seconds is up to this much too short
+
+Labels = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Readings:
+    """One series: its labels without the name, and its scraped values by time; a NaN is a scrape that said nothing."""
+
+    labels: Labels
+    values: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Span:
+    """The scrapes of one process that a window covers, the first of them the state before.
+
+    `restarts` are those that found another process than the scrape before did; `fresh` says that the process began
+    inside the window, so that everything it had counted at the first scrape belongs to the window too.
+    """
+
+    process: Labels
+    scrapes: tuple[int, ...]
+    restarts: frozenset[int] = frozenset()
+    fresh: bool = False
+
+
+def spans(uptimes: Iterable[Readings], since: int, until: int) -> tuple[Span, ...]:
+    """Return what `(since, until]` covers of each process; `uptimes` in seconds, from `since` until past `until`.
+
+    A process that two jobs scrape is taken once.
+    """
+    processes: dict[tuple[str | None, str | None], Readings] = {}
+    for found in sorted(uptimes, key=lambda one: sorted(one.labels)):
+        labels = dict(found.labels)
+        processes.setdefault((labels.get("instance"), labels.get("pod")), found)
+    covered = (_span(found, since, until) for found in processes.values())
+    return tuple(span for span in covered if span is not None)
+
+
+def _span(uptimes: Readings, since: int, until: int) -> Span | None:
+    times = sorted(at for at, value in uptimes.values.items() if at >= since and math.isfinite(value))
+    if not times:
+        return None
+    end = bisect.bisect_left(times, until)
+    scrapes = tuple(times[: end + 1])
+    age = {at: uptimes.values[at] * 1000 + _UPTIME_MS for at in scrapes}
+    restarts = {at for before, at in pairwise(scrapes) if age[at] < at - before}
+    fresh = age[scrapes[0]] <= scrapes[0] - since and scrapes[0] <= until
+    return Span(uptimes.labels, scrapes, frozenset(restarts), fresh)
+
+
+def gained(series: Iterable[Readings], covered: Sequence[Span]) -> float:
+    """Return by how much `series`, all of them counters, rose together over what is covered."""
+    return math.fsum(_gained(one, span) for one in series for span in covered if span.process <= one.labels)
+
+
+def _gained(series: Readings, span: Span) -> float:
+    """Add up the steps: a counter stands at 0 until it is there, and begins at 0 when it fell or its process is new."""
+    total = 0.0
+    last: float | None = 0.0 if span.fresh else None
+    for at in span.scrapes:
+        if at in span.restarts:
+            last = 0.0
+        value = series.values.get(at, last if last is not None else 0.0)
+        if not math.isfinite(value):
+            continue
+        if last is not None:
+            total += value - last if value >= last else value
+        last = value
+    return total
+
+
+def whole(count: float) -> int | None:
+    """Return `count` as the whole number it should be, None when it is none."""
+    nearest = round(count)
+    return nearest if nearest >= 0 and abs(count - nearest) <= _WHOLE * max(1.0, abs(count)) else None
