@@ -30,7 +30,7 @@ def write_report(rollout: Rollout) -> None:
     world = open_world(settings)
     told = tuple(one for one in of_run(world.ledger, rollout.run) if one.model == rollout.model)
     links = (
-        Link(label="Flow run", url=Orchestrator(settings.prefect_api).run_page(rollout.run)),
+        Link(label="Flow run", url=Orchestrator(settings.prefect_page).run_page(rollout.run)),
         Link(label="Model in MLflow", url=f"{settings.mlflow_uri}/#/models/{rollout.model}"),
     )
     path = settings.home / "reports" / f"{rollout.id}.html"

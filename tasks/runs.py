@@ -13,4 +13,4 @@ def top_run() -> str:
 
 def page() -> str:
     """Address of that run's page."""
-    return Orchestrator(Settings().prefect_api).run_page(top_run())
+    return Orchestrator(Settings().prefect_page).run_page(top_run())

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from pydantic import SecretStr
 
 from firstflight.errors import ApprovalRefusedError, FirstflightError, OrchestratorUnavailableError
 from firstflight.values import Value
@@ -38,11 +39,13 @@ class Orchestrator:
     """A client of one Prefect server.
 
     Every call opens a connection of its own: the server closes idle ones after 5 s, and a reused
-    one would fail. Raises OrchestratorUnavailableError when the server does not answer.
+    one would fail. `auth` is `user:password`, where the server asks for it. Raises OrchestratorUnavailableError
+    when the server does not answer.
     """
 
-    def __init__(self, api: str) -> None:
+    def __init__(self, api: str, auth: SecretStr | None = None) -> None:
         self.api = api.rstrip("/")
+        self._auth = httpx.BasicAuth(*auth.get_secret_value().split(":", 1)) if auth else None
 
     def run_page(self, run: UUID | str) -> str:
         """Address of the run's page, for people."""
@@ -75,7 +78,7 @@ class Orchestrator:
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
-            response = httpx.request(method, self.api + path, json=body, timeout=15.0)
+            response = httpx.request(method, self.api + path, json=body, auth=self._auth, timeout=15.0)
         except httpx.TransportError as error:
             raise OrchestratorUnavailableError(
                 f"Prefect does not answer at {self.api} ({error}); is the stack up? `firstflight status` tells"

@@ -96,6 +96,17 @@ class Settings(BaseSettings):
         return os.environ.get("PREFECT_API_URL", f"http://127.0.0.1:{self.ports.prefect}/api")
 
     @property
+    def prefect_page(self) -> str:
+        """Address of Prefect's page as people reach it: in a cluster, another than processes use."""
+        return os.environ.get("PREFECT_UI_URL", self.prefect_api.removesuffix("/api"))
+
+    @property
+    def prefect_auth(self) -> SecretStr | None:
+        """What Prefect's API asks of its clients, `user:password`, if anything."""
+        found = os.environ.get("PREFECT_API_AUTH_STRING")
+        return SecretStr(found) if found else None
+
+    @property
     def mlflow_uri(self) -> str:
         """Address of the MLflow server."""
         return os.environ.get("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{self.ports.mlflow}")

@@ -1,6 +1,7 @@
 """House rules that no schema knows."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 
 import pytest
@@ -157,6 +158,18 @@ def test_settings_are_ones_we_have(overlay: str) -> None:
     images = {each["image"] for each in (*worker["initContainers"], *worker["containers"])}
     assert {data["FIRSTFLIGHT_IMAGE"]} == images
     assert overlay == data["FIRSTFLIGHT_ENVIRONMENT"]
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_environment_files_hold_settings(environment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file of each environment names settings that exist, none of them a secret, and is valid."""
+    said = tomllib.loads((ROOT / f"deployments/environments/{environment}.toml").read_text())
+    secret = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    assert set(said) <= set(Settings.model_fields) - secret
+    monkeypatch.setenv("FIRSTFLIGHT_PROJECT", str(ROOT))
+    monkeypatch.setenv("FIRSTFLIGHT_ENVIRONMENT", environment)
+    monkeypatch.delenv("FIRSTFLIGHT_WORK_POOL", raising=False)
+    assert "kubernetes" == Settings().work_pool
 
 
 def test_local_secrets_are_the_ones_that_are_read() -> None:

@@ -1,5 +1,6 @@
 """The terminal's client of Prefect's API, against a real HTTP server on loopback."""
 
+import base64
 import json
 import threading
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from firstflight.errors import ApprovalRefusedError, FirstflightError, OrchestratorUnavailableError
 from firstflight.orchestrator import Orchestrator
@@ -23,6 +25,7 @@ class Server(HTTPServer):
         self.status = 200
         self.answer: Any = {}
         self.asked: list[tuple[str, str, Any]] = []
+        self.authorization: list[str | None] = []
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -34,6 +37,7 @@ class Handler(BaseHTTPRequestHandler):
         """Keep the request and answer it."""
         length = int(self.headers.get("content-length") or 0)
         self.server.asked.append((self.command, self.path, json.loads(self.rfile.read(length) or "null")))
+        self.server.authorization.append(self.headers.get("authorization"))
         body = json.dumps(self.server.answer).encode()
         self.send_response(self.server.status)
         self.send_header("content-length", str(len(body)))
@@ -74,6 +78,15 @@ def test_a_rejected_answer_is_an_error_with_the_reason(server: Server) -> None:
     server.answer = {"status": "REJECT", "details": {"reason": "approver: field required"}}
     with pytest.raises(ApprovalRefusedError, match="approver: field required"):
         client(server).resume(RUN, {"decision": "approve"})
+
+
+def test_a_server_that_asks_who_is_there_is_told(server: Server) -> None:
+    """With credentials each call carries them, without none does."""
+    server.answer = {"status": "ACCEPT", "details": {}}
+    client(server).resume(RUN, ANSWER)
+    Orchestrator(client(server).api, SecretStr("ada:of:the:hill")).resume(RUN, ANSWER)
+    told = base64.b64encode(b"ada:of:the:hill").decode()
+    assert [None, f"Basic {told}"] == server.authorization
 
 
 def test_a_server_that_is_away_is_an_outage() -> None:

@@ -66,7 +66,7 @@ def demo(
     console.rule("[bold]1 · the local stack")
     bring_up(settings)
     plan = ReleasePlan.model_validate(read_plan(settings.project / "deployments" / "plans" / "demo-release.yaml"))
-    orchestrator, ledger = Orchestrator(settings.prefect_api), open_store(settings)
+    orchestrator, ledger = Orchestrator(settings.prefect_api, settings.prefect_auth), open_store(settings)
 
     def answer(run: FlowRun) -> None:
         given = (
@@ -95,7 +95,7 @@ def demo(
     console.rule("[bold]what happened")
     told = history(ledger, plan.canary.model)
     console.print(story(world, told))
-    console.print(f"Prefect  {settings.prefect_api.removesuffix('/api')}", highlight=False)
+    console.print(f"Prefect  {settings.prefect_page}", highlight=False)
     console.print(f"MLflow   {settings.mlflow_uri}", highlight=False)
     for rollout in told:
         if isinstance(rollout.plan, CanaryPlan):

@@ -76,7 +76,8 @@ def history(
 
 
 def _answer(run: str, answer: Answer) -> None:
-    orchestrator = Orchestrator(Settings().prefect_api)
+    settings = Settings()
+    orchestrator = Orchestrator(settings.prefect_api, settings.prefect_auth)
     found = _waiting(orchestrator, run)
     orchestrator.resume(found, answer.model_dump())
     console.print(f"{answer.approver}: {answer.decision} taken by run {found}; it goes on within seconds")

@@ -30,7 +30,8 @@ COLOURS = {
 def watch(run: Annotated[str, typer.Argument(help="Flow run to follow: its id.")]) -> None:
     """Follow a run until it ends: what it does, check by check."""
     settings = Settings()
-    ended = follow(Orchestrator(settings.prefect_api), open_store(settings), run, Console(), settings.mlflow_uri)
+    orchestrator = Orchestrator(settings.prefect_api, settings.prefect_auth)
+    ended = follow(orchestrator, open_store(settings), run, Console(), settings.mlflow_uri)
     raise typer.Exit(0 if ended.state_type == "COMPLETED" else 1)
 
 
