@@ -16,7 +16,7 @@ class ModelSeries:
     answered: str
     refused: str
     retried: str
-    abandoned: str
+    abandoned: tuple[str, ...]
     latency: str
 
 

@@ -44,7 +44,7 @@ class Mesh:
         """Count one request to `model`; code 0: the client left."""
         cluster = f"{model}_1_http"
         self._add("envoy_cluster_upstream_rq_retry", cluster, retries)
-        self._add("envoy_cluster_upstream_rq_tx_reset", cluster, int(code == 0))
+        self._add("envoy_cluster_upstream_cx_destroy_local_with_active_rq", cluster, int(code == 0))
         if code:
             self._add("envoy_cluster_upstream_rq_xx", cluster, 1, envoy_response_code_class=str(code // 100))
         if milliseconds is not None:

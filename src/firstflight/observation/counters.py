@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 _WHOLE = 1e-6
-_UPTIME_MS = 1000  # an uptime in whole seconds is up to this much too short
+_UPTIME_MS = 6000  # an uptime is up to this much too short: it is in whole seconds, and set anew every five
 
 Labels = frozenset[tuple[str, str]]
 
@@ -60,14 +60,18 @@ def _span(uptimes: Readings, since: int, until: int) -> Span | None:
     end = bisect.bisect_left(times, until)
     scrapes = tuple(times[: end + 1])
     age = {at: uptimes.values[at] * 1000 + _UPTIME_MS for at in scrapes}
-    restarts = {at for before, at in pairwise(scrapes) if age[at] < at - before}
+    restarts = {at for before, at in pairwise(scrapes) if age[at] < max(age[before], at - before)}
     fresh = age[scrapes[0]] <= scrapes[0] - since and scrapes[0] <= until
     return Span(uptimes.labels, scrapes, frozenset(restarts), fresh)
 
 
-def gained(series: Iterable[Readings], covered: Sequence[Span]) -> float:
-    """Return by how much `series`, all of them counters, rose together over what is covered."""
-    return math.fsum(_gained(one, span) for one in series for span in covered if span.process <= one.labels)
+def gained(series: Iterable[Readings], covered: Sequence[Span]) -> int:
+    """Return by how much `series`, all of them counters of requests, rose together over what is covered.
+
+    Raises:
+        ValueError: One rose by something else than a whole number, so it counts no requests.
+    """
+    return sum(_whole(_gained(one, span)) for one in series for span in covered if span.process <= one.labels)
 
 
 def _gained(series: Readings, span: Span) -> float:
@@ -86,7 +90,8 @@ def _gained(series: Readings, span: Span) -> float:
     return total
 
 
-def whole(count: float) -> int | None:
-    """Return `count` as the whole number it should be, None when it is none."""
+def _whole(count: float) -> int:
     nearest = round(count)
-    return nearest if nearest >= 0 and abs(count - nearest) <= _WHOLE * max(1.0, abs(count)) else None
+    if abs(count - nearest) > _WHOLE * max(1.0, count):
+        raise ValueError(f"a counter gained {count}, no number of requests")
+    return nearest

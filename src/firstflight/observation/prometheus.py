@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from firstflight.errors import MetricsUnavailableError
 from firstflight.observation import absence
-from firstflight.observation.counters import Readings, Span, gained, spans, whole
+from firstflight.observation.counters import Readings, gained, spans
 from firstflight.observation.prometheus_api import PrometheusApi
 from firstflight.samples import Counts, Histogram, NoData, Sample, Window
 from firstflight.series import GatewaySeries, ModelSeries
@@ -68,8 +68,8 @@ class PrometheusSource:
         if not reader.covered:
             return dict.fromkeys(absence.REQUEST_METRICS, NoData(reason=absence.of_scrapes(window)))
         series = self._series.of_model(name)
-        failed = reader.count(series.refused, series.retried, series.abandoned)
-        attempts = reader.count(series.answered, series.retried, series.abandoned)
+        failed = reader.count(series.refused, series.retried, *series.abandoned)
+        attempts = reader.count(series.answered, series.retried, *series.abandoned)
         if not attempts:
             on_route = sum(self._assignments(route, reader).values())
             nothing = NoData(reason=absence.of_requests(route, name, window, on_route))
@@ -82,7 +82,7 @@ class PrometheusSource:
 
     def _assignments(self, route: str, reader: "_Reader") -> dict[str, int]:
         series = {name: self._series.of_model(name) for name in self._arms(route)}
-        counts = {name: reader.count(one.answered, one.abandoned) for name, one in sorted(series.items())}
+        counts = {name: reader.count(one.answered, *one.abandoned) for name, one in sorted(series.items())}
         return {name: count for name, count in counts.items() if count}
 
 
@@ -94,12 +94,12 @@ class _Reader:
         self.window = window
         self._since, self._until = _milliseconds(window.since), _milliseconds(window.until)
         self._known: dict[str, tuple[Readings, ...]] = {}
-        self.covered: tuple[Span, ...] = ()
-        if self._since < self._until:
-            self.covered = spans(self.readings(series.uptime), self._since, self._until)
+        self.covered = spans(self.readings(series.uptime), self._since, self._until)
 
     def readings(self, selector: str) -> tuple[Readings, ...]:
         """Return what was scraped of `selector`."""
+        if self._since == self._until:
+            return ()
         if selector not in self._known:
             self._known[selector] = self._api.readings(selector, self._since, self._until + AHEAD // _MILLISECOND)
         return self._known[selector]
@@ -109,11 +109,11 @@ class _Reader:
         return self.gain(one for selector in selectors for one in self.readings(selector))
 
     def gain(self, series: Iterable[Readings]) -> int:
-        """Return what these counters gained together; they count requests, so it must be a whole number."""
-        count = gained(series, self.covered)
-        if (number := whole(count)) is None:
-            raise MetricsUnavailableError(f"Prometheus holds counters that gained {count}, no number of requests")
-        return number
+        """Return what these counters gained together."""
+        try:
+            return gained(series, self.covered)
+        except ValueError as error:
+            raise MetricsUnavailableError(f"Prometheus does not hold what the gateway counted: {error}") from error
 
 
 def _latency(reader: _Reader, series: ModelSeries, name: str, requests: int) -> Sample:

@@ -6,8 +6,9 @@ candidate would look like one that nobody asks.
 
 - `envoy_cluster_upstream_rq_xx` counts one final answer for each request, retries left out;
 - `envoy_cluster_upstream_rq_retry` counts attempts that failed and were repeated, five at most for a request;
-- `envoy_cluster_upstream_rq_tx_reset` counts requests that were cut off on the way, which without a route timeout
-  (there is none) means that the client left;
+- a client that left is counted by the connection that is then closed on its request (on HTTP/1.1 each request has one
+  to itself), or, while none was open yet, by `envoy_cluster_upstream_rq_cancelled`; a candidate that hangs shows here
+  alone, since no route has a timeout;
 - `envoy_cluster_upstream_rq_time` is the only latency histogram there is for each model.
 
 A cluster is called `<model>_<version>_http`, where the version is the scheduler's own; a shadow has a cluster of its
@@ -31,6 +32,9 @@ def _of_model(namespace: str, name: str) -> ModelSeries:
         answered=f"envoy_cluster_upstream_rq_xx{{{clusters}}}",
         refused=f'envoy_cluster_upstream_rq_xx{{{clusters},envoy_response_code_class="5"}}',
         retried=f"envoy_cluster_upstream_rq_retry{{{clusters}}}",
-        abandoned=f"envoy_cluster_upstream_rq_tx_reset{{{clusters}}}",
+        abandoned=(
+            f"envoy_cluster_upstream_cx_destroy_local_with_active_rq{{{clusters}}}",
+            f"envoy_cluster_upstream_rq_cancelled{{{clusters}}}",
+        ),
         latency=f"envoy_cluster_upstream_rq_time_bucket{{{clusters}}}",
     )
