@@ -4,11 +4,29 @@ from prefect import flow
 
 from firstflight.plans import TrainingPlan
 from firstflight.release import Trained
+from firstflight.training.apart import TrainedApart
+from firstflight.training.side_by_side import REFERENCE
 from tasks import training
 
 
 @flow
 def train(plan: TrainingPlan) -> Trained:
     """Train the plan's variants and register each, with what the offline gate said of it."""
+    return apart(plan) if training.is_separate() else side_by_side(plan)
+
+
+def side_by_side(plan: TrainingPlan) -> Trained:
+    """Train all variants in this run, each in a process of its own."""
     trained = training.train_variants(plan)
     return Trained(variants={variant.variant: training.register(variant) for variant in trained})
+
+
+def apart(plan: TrainingPlan) -> Trained:
+    """Train each variant in a run of its own: first the one that the others are judged against, then those at once."""
+    found: dict[str, TrainedApart] = {}
+    others = [variant for variant in plan.variants if variant != REFERENCE]
+    for together in ([variant for variant in plan.variants if variant == REFERENCE], others):
+        reference = found[REFERENCE].validation if REFERENCE in found else None
+        runs = {variant: training.train_apart.submit(plan, variant, reference) for variant in together}
+        found |= {variant: run.result() for variant, run in runs.items()}
+    return Trained(variants={variant: found[variant].registered for variant in plan.variants})

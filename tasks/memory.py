@@ -13,6 +13,11 @@ from tasks.runs import top_run
 @task(**CALLS_OUT)
 def recall(what: str) -> dict[str, Any] | None:
     """Return what this run kept under `what`, or None when it has not come so far."""
+    return recalled(what)
+
+
+def recalled(what: str) -> dict[str, Any] | None:
+    """Return what `recall` does, within another task."""
     world = open_world(Settings())
     kept = [record.body for record in world.ledger.read(_stream()) if record.kind == what]
     return kept[-1] if kept else None

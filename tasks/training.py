@@ -1,19 +1,65 @@
 """Train variants and register them."""
 
+from typing import cast
+
 from prefect import task
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
 
 from firstflight.acts.register import register as register_variant
 from firstflight.data.market import load_market
+from firstflight.errors import TrainingFailedError
 from firstflight.plans import TrainingPlan
 from firstflight.registry.mlflow_tracker import MlflowTracker
 from firstflight.release import Registered
 from firstflight.settings import Settings
+from firstflight.training.apart import TrainedApart, kept_as
+from firstflight.training.evaluation import Evaluation
 from firstflight.training.provenance import git_commit
 from firstflight.training.side_by_side import train_side_by_side
 from firstflight.training.trained import TrainedVariant
+from firstflight.training.variants import VariantName
 from firstflight.world import open_world
+from tasks.memory import recalled
 from tasks.options import CALLS_OUT
 from tasks.runs import top_run
+
+
+def is_separate() -> bool:
+    """Whether each variant is trained in a run of its own here."""
+    return Settings().separate_training
+
+
+@task(**CALLS_OUT)
+def train_apart(plan: TrainingPlan, variant: VariantName, reference: Evaluation | None) -> TrainedApart:
+    """Train one variant in a run of its own, unless that is done; wait for it and return what it left."""
+    if (kept := recalled(kept_as(variant))) is None:
+        parameters = {
+            "plan": plan.model_dump(mode="json"),
+            "variant": variant,
+            "reference": reference.model_dump(mode="json") if reference else None,
+        }
+        # Prefect types it for callers that await it too
+        run = cast("FlowRun", run_deployment("train-variant/train-variant", parameters=parameters))
+        if (kept := recalled(kept_as(variant))) is None:
+            raise TrainingFailedError(f"{variant}: its run {run.name} ended without a result: {run.state}")
+    return TrainedApart.model_validate(kept)
+
+
+@task(**CALLS_OUT)
+def train_variant(plan: TrainingPlan, variant: VariantName, reference: Evaluation | None) -> TrainedVariant:
+    """Train one variant of the plan; `reference` is what the gate compares with, none for the reference itself."""
+    settings = Settings()
+    market = load_market(settings.data_file(plan.data), settings.fear_index_file)
+    (trained,) = train_side_by_side(
+        plan.model_copy(update={"variants": (variant,)}),
+        market,
+        settings.home / "training" / top_run(),
+        MlflowTracker(settings.mlflow_uri),
+        commit=git_commit(settings.project),
+        reference=reference,
+    )
+    return trained
 
 
 @task(**CALLS_OUT)

@@ -49,6 +49,14 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None, description="postgresql:// of a server of one's own; none: the stack runs one in `home`."
     )
+    prometheus_url: str = Field(
+        default="http://prometheus-operated.monitoring:9090",
+        description="In a cluster: the Prometheus that scrapes the mesh. One process, not several behind one name.",
+    )
+    answers_file: Path | None = Field(
+        default=None,
+        description="In a cluster: where a model server writes what it answered, and the collector beside it reads.",
+    )
     serving_python: Path = Field(
         default_factory=_beside_project,
         description="Interpreter of the serving environment; by default that of .venv-serving below the project.",
@@ -64,12 +72,16 @@ class Settings(BaseSettings):
     work_pool: Literal["local", "kubernetes"] = Field(
         default="local", description="Where Prefect runs flows: processes on this machine, or jobs in a cluster."
     )
+    separate_training: bool = Field(
+        default=False,
+        description="Train each variant in a run of its own (in a cluster: a job), or side by side in one.",
+    )
     slack_token: SecretStr | None = None
     slack_channel: str | None = None
     slack_url: str = "https://slack.com/api/"
     ports: Ports = Field(default_factory=Ports)
 
-    @field_validator("home", "project", "serving_python", "data_folder", "fear_index_file")
+    @field_validator("home", "project", "answers_file", "serving_python", "data_folder", "fear_index_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         """Processes of the stack have other working directories."""

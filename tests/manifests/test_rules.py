@@ -84,10 +84,10 @@ def test_containers_say_what_they_need(overlay: str) -> None:
 
 @EACH_OVERLAY
 def test_the_quota_leaves_room_to_roll_back(overlay: str) -> None:
-    """All replicas, one of each restarting, a release in training and three more runs fit: a roll-back can start."""
+    """All replicas, one of each restarting, three variants in training and five runs fit: a roll-back can start."""
     objects = build(f"overlays/{overlay}")
     hard = of_kind(objects, "ResourceQuota")["firstflight"]["spec"]["hard"]
-    runs = {"requests.cpu": 2 + 3 * 0.25, "requests.memory": (2 + 3 * 0.5) * 2**30, "limits.memory": 7 * 2**30}
+    runs = {"requests.cpu": 3 * 2 + 5 * 0.25, "requests.memory": (3 * 2 + 5 * 0.5) * 2**30, "limits.memory": 17 * 2**30}
     for key, running in runs.items():
         kind, what = key.split(".")
         standing = sum(
@@ -96,7 +96,7 @@ def test_the_quota_leaves_room_to_roll_back(overlay: str) -> None:
             for each in pod.spec["containers"]
         )
         assert running + standing <= amount(hard[key]), key
-    assert sum(pod.replicas + 1 for pod in pods(objects)) + 5 <= int(hard["pods"])
+    assert sum(pod.replicas + 1 for pod in pods(objects)) + 8 <= int(hard["pods"])
 
 
 @EACH_OVERLAY

@@ -1,0 +1,18 @@
+"""Train one variant, in a run of its own: in a cluster, a job."""
+
+from prefect import flow
+
+from firstflight.plans import TrainingPlan
+from firstflight.training.apart import TrainedApart, kept_as
+from firstflight.training.evaluation import Evaluation
+from firstflight.training.variants import VariantName
+from tasks import memory, training
+
+
+@flow
+def train_variant(plan: TrainingPlan, variant: VariantName, reference: Evaluation | None = None) -> TrainedApart:
+    """Train and register `variant`, judged against `reference`; the run that asked finds the result in the ledger."""
+    trained = training.train_variant(plan, variant, reference)
+    result = TrainedApart.of(trained, training.register(trained))
+    memory.keep(kept_as(variant), result.model_dump(mode="json"))
+    return result
