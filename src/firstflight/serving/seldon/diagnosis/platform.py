@@ -1,0 +1,130 @@
+"""The ground everything stands on: the API, Seldon's kinds, its operator and its runtime."""
+
+from collections.abc import Iterator
+
+from firstflight.findings import Finding, failed, named, passed, warned
+from firstflight.serving.seldon.diagnosis import network
+from firstflight.serving.seldon.diagnosis.live import is_live
+from firstflight.serving.seldon.diagnosis.objects import Object, condition, conditions, name_of, spec
+from firstflight.serving.seldon.diagnosis.snapshot import GROUP, KINDS, VERSION, Snapshot
+
+OLDEST = (1, 27)
+COMPONENTS = {
+    "SchedulerReady": "seldon-scheduler",
+    "EnvoyReady": "seldon-envoy",
+    "ModelGatewayReady": "seldon-modelgateway",
+    "PipelineGatewayReady": "seldon-pipelinegateway",
+    "DataflowEngineReady": "seldon-dataflow-engine",
+    "HodometerReady": "hodometer",
+}
+_NEEDED = ("SchedulerReady", "EnvoyReady")
+_INSTALL = "helm install the chart seldon-core-v2-"
+
+
+def api_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    """Yield what the API server is and which of Seldon's kinds it serves."""
+    numbers = tuple(int("".join(filter(str.isdigit, part)) or 0) for part in snapshot.version.lstrip("v").split("."))[
+        :2
+    ]
+    if numbers < OLDEST:
+        yield warned(
+            "api-version",
+            "Kubernetes API",
+            f"answers, version {snapshot.version}",
+            wanted=f"{'.'.join(map(str, OLDEST))} or newer, which Seldon Core v2 is made for",
+            fix="upgrade the cluster",
+        )
+    else:
+        yield passed("api", "Kubernetes API", f"answers, version {snapshot.version}")
+    missing = [kind for kind in KINDS if kind not in snapshot.kinds]
+    if not snapshot.group_versions:
+        found = f"the API does not know the group {GROUP}"
+    elif VERSION not in snapshot.group_versions:
+        found = f"{GROUP} is served as {named(snapshot.group_versions)}, not as {VERSION}"
+    elif missing:
+        found = f"{GROUP}/{VERSION} lacks {', '.join(missing)}"
+    else:
+        yield passed("crds", "Seldon's CRDs", f"{GROUP}/{VERSION} with {', '.join(KINDS)}")
+        return
+    yield failed(
+        "crds",
+        "Seldon's CRDs",
+        found,
+        wanted=f"{GROUP}/{VERSION} with {', '.join(KINDS)}",
+        fix=f"{_INSTALL}crds; this client is made for Seldon Core v2.8.4 to v2.10",
+    )
+
+
+def runtime_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    """Yield one line for each component of the namespace's SeldonRuntime, or the one that there is none."""
+    if "seldonruntimes" not in snapshot.kinds or not snapshot.sees("seldonruntimes"):
+        return
+    runtimes = snapshot.items("seldonruntimes")
+    if not runtimes:
+        yield failed(
+            "runtime-missing",
+            f"SeldonRuntime in {snapshot.namespace}",
+            "none",
+            wanted="one: each namespace has a scheduler and a mesh of its own",
+            fix=f"apply k8s/base/seldon/runtime.yaml, or {_INSTALL}runtime in {snapshot.namespace}",
+        )
+    elif len(runtimes) > 1:
+        yield failed(
+            "runtime-several",
+            f"SeldonRuntime in {snapshot.namespace}",
+            f"{named(sorted(map(name_of, runtimes)))}",
+            wanted="one: their components have equal names",
+            fix="delete all but one",
+        )
+    for runtime in runtimes:
+        yield from _components(runtime, snapshot)
+
+
+def _components(runtime: Object, snapshot: Snapshot) -> Iterator[Finding]:
+    subject = f"SeldonRuntime {name_of(runtime)}"
+    disabled = {one["name"] for one in spec(runtime).get("overrides") or () if one.get("disable")}
+    if not conditions(runtime):
+        yield failed(
+            "runtime-not-watched",
+            subject,
+            "has no status: the operator has not dealt with it",
+            wanted=f"an operator that runs and watches {snapshot.namespace}",
+            fix=f"kubectl get deploy -n {snapshot.operator_namespace}; {_INSTALL}setup (controller.clusterwide=true"
+            " when the operator has a namespace of its own)",
+        )
+        return
+    well = []
+    for kind, component in COMPONENTS.items():
+        told = condition(runtime, kind)
+        if component in disabled:
+            if kind in _NEEDED:
+                yield failed(
+                    "runtime-needed-disabled",
+                    subject,
+                    f"{component} is disabled",
+                    wanted="scheduler and mesh: nothing is served without",
+                    fix=f"remove `disable` from the override of {component}",
+                )
+            continue  # it never reports, and `Ready` of the whole stays Unknown: no fault
+        if told.get("status") == "True":
+            well.append(component)
+            continue
+        text = f"{told.get('reason', '')} {told.get('message', '')}".strip() or "no reason given"
+        make = failed if kind in _NEEDED else warned
+        yield make(
+            "runtime-component",
+            f"{subject}: {component}",
+            f"{kind} is {told.get('status', 'never reported')}: {text}{_pod_says(snapshot, component)}",
+            wanted=f"{kind} True",
+            fix=f"kubectl describe pods -l {network.APP}={component} -n {snapshot.namespace}; without Kafka disable the"
+            " gateways and the dataflow engine (k8s/overlays/local)",
+        )
+    if well:
+        yield passed("runtime", subject, f"ready: {', '.join(well)}")
+
+
+def _pod_says(snapshot: Snapshot, component: str) -> str:
+    pods = [one for one in snapshot.items("pods") if network.is_app(one, component)]
+    if not pods:
+        return "; it has no pod" if snapshot.sees("pods") else ""
+    return f"; {sum(map(is_live, pods))} of {len(pods)} pods ready"

@@ -1,0 +1,126 @@
+"""Reading a snapshot: one list of each kind, all at once, and one GET of each Secret that is named.
+
+Nothing is written, and nothing is asked of the API for each object.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from firstflight.errors import BackendUnavailableError
+from firstflight.serving.seldon.diagnosis.objects import Object
+from firstflight.serving.seldon.diagnosis.snapshot import GROUP, VERSION, Kind, Listing, Snapshot, Unseen
+from firstflight.serving.seldon.diagnosis.storage import secret_names
+
+_SELDON = f"/apis/{GROUP}/{VERSION}"
+_HERE: Mapping[Kind, str] = {
+    "models": _SELDON,
+    "experiments": _SELDON,
+    "pipelines": _SELDON,
+    "servers": _SELDON,
+    "seldonruntimes": _SELDON,
+    "statefulsets": "/apis/apps/v1",
+    "deployments": "/apis/apps/v1",
+    "pods": "/api/v1",
+    "events": "/api/v1",
+    "resourcequotas": "/api/v1",
+    "limitranges": "/api/v1",
+    "networkpolicies": "/apis/networking.k8s.io/v1",
+}
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API said to one request."""
+
+    status: int
+    body: Any
+
+
+class Reads(Protocol):
+    """The only thing a doctor does to a cluster."""
+
+    def get(self, path: str) -> Answer:
+        """GET the path. Raises BackendUnavailableError when there is no answer."""
+
+
+def read_snapshot(api: Reads, namespace: str, operator_namespace: str) -> Snapshot:
+    """Read everything that diagnoses need.
+
+    Raises:
+        BackendUnavailableError: The API does not say even its version.
+    """
+    version = api.get("/version")
+    if version.status != HTTPStatus.OK:
+        raise BackendUnavailableError(f"the Kubernetes API answers {_why(version)} to /version")
+    places = {kind: f"{group}/namespaces/{namespace}/{kind}" for kind, group in _HERE.items()}
+    places["serverconfigs"] = f"{_SELDON}/namespaces/{operator_namespace}/serverconfigs"
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="doctor") as pool:
+        group = pool.submit(_body, api, f"/apis/{GROUP}")
+        kinds = pool.submit(_body, api, _SELDON)
+        asked = {kind: pool.submit(_list, api, path) for kind, path in places.items()}
+        listings = {kind: future.result() for kind, future in asked.items()}
+        models, runtimes, servers = (listings[kind] for kind in ("models", "seldonruntimes", "servers"))
+        names = sorted(secret_names(_seen(models), _seen(runtimes)))
+        secrets = dict(zip(names, pool.map(lambda name: _secret(api, namespace, name), names), strict=True))
+        elsewhere = _list(api, f"{_SELDON}/servers") if servers == () else ()
+        return Snapshot(
+            namespace=namespace,
+            operator_namespace=operator_namespace,
+            now=datetime.now(UTC),
+            version=str(version.body.get("gitVersion", "unknown")),
+            group_versions=tuple(one["version"] for one in group.result().get("versions", ())),
+            kinds=frozenset(one["name"] for one in kinds.result().get("resources", ()) if "/" not in one["name"]),
+            listings=listings,
+            secrets=secrets,
+            servers_elsewhere=elsewhere,
+        )
+
+
+def _list(api: Reads, path: str) -> Listing:
+    what = _words(path)
+    try:
+        answer = api.get(path)
+    except BackendUnavailableError as error:
+        return Unseen(what, "list", str(error))
+    if answer.status == HTTPStatus.OK and isinstance(answer.body, dict) and "items" in answer.body:
+        return tuple(answer.body["items"] or ())
+    return Unseen(what, "list", _why(answer), absent=answer.status == HTTPStatus.NOT_FOUND)
+
+
+def _body(api: Reads, path: str) -> dict[str, Any]:
+    """Return what discovery says; nothing where the API knows nothing."""
+    try:
+        answer = api.get(path)
+    except BackendUnavailableError:
+        return {}
+    return answer.body if answer.status == HTTPStatus.OK and isinstance(answer.body, dict) else {}
+
+
+def _secret(api: Reads, namespace: str, name: str) -> Object | Unseen | None:
+    what = f"Secret {name} in namespace {namespace}"
+    try:
+        answer = api.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+    except BackendUnavailableError as error:
+        return Unseen(what, "get", str(error))
+    if answer.status == HTTPStatus.NOT_FOUND:
+        return None
+    return answer.body if answer.status == HTTPStatus.OK else Unseen(what, "get", _why(answer))
+
+
+def _seen(listing: Listing) -> tuple[Object, ...]:
+    return () if isinstance(listing, Unseen) else listing
+
+
+def _words(path: str) -> str:
+    *_, namespace, kind = path.split("/")
+    return f"{kind} in namespace {namespace}" if "/namespaces/" in path else f"{kind} in every namespace"
+
+
+def _why(answer: Answer) -> str:
+    said = answer.body.get("message", "") if isinstance(answer.body, dict) else str(answer.body)
+    return f"{answer.status} {said}"[:300].strip()

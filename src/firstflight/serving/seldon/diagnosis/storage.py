@@ -1,0 +1,98 @@
+"""Whether the Secrets by which artifacts are fetched exist and are shaped as rclone needs them."""
+
+import base64
+import binascii
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import yaml
+
+from firstflight.findings import Finding, failed, named, passed
+from firstflight.serving.seldon.diagnosis.objects import Object, name_of, spec
+from firstflight.serving.seldon.diagnosis.snapshot import Snapshot, Unseen
+
+_SHAPE = "exactly one key whose value is YAML or JSON with `type`, `name` and `parameters` (text values)"
+_FIX = "make the Secret anew as deployments/local_secrets.py does; see `storage secrets` in docs/kubernetes.md"
+
+
+def secret_names(models: Iterable[Object], runtimes: Iterable[Object]) -> frozenset[str]:
+    """Return the Secrets that Models name, and those that agents load when they start."""
+    of_models = {str(spec(model)["secretName"]) for model in models if spec(model).get("secretName")}
+    preloaded = {
+        str(name)
+        for runtime in runtimes
+        for name in ((spec(runtime).get("config") or {}).get("agentConfig") or {})
+        .get("rclone", {})
+        .get("config_secrets", [])
+    }
+    return frozenset(of_models | preloaded)
+
+
+def secret_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    """Yield one line for each Secret that Models need, by its first fault; none about one that cannot be seen."""
+    users = defaultdict(list)
+    for model in snapshot.items("models"):
+        users[spec(model).get("secretName")].append(model)
+    for name, secret in sorted(snapshot.secrets.items()):
+        if not isinstance(secret, Unseen):
+            yield _finding(snapshot, name, secret, users.get(name, []))
+
+
+def _finding(snapshot: Snapshot, name: str, secret: Object | None, users: list[Object]) -> Finding:
+    subject = f"Secret {name}"
+    if secret is None:
+        return failed(
+            "secret-missing",
+            subject,
+            f"is not in {snapshot.namespace}; wanted by {named([name_of(one) for one in users]) or 'the runtime'}",
+            wanted="the Secret in the Models' own namespace",
+            fix=_FIX,
+        )
+    data = secret.get("data") or {}
+    if len(data) != 1:
+        keys = f"keys {', '.join(sorted(data))}" if data else "no key"
+        return failed("secret-keys", subject, f"has {keys}", wanted=_SHAPE, fix=_FIX)
+    [value] = data.values()
+    remote = _remote(value)
+    if isinstance(remote, str):
+        return failed("secret-content", subject, remote, wanted=_SHAPE, fix=_FIX)
+    others = [one for one in users if _prefix(one) not in {None, remote["name"]}]
+    if others:
+        return failed(
+            "secret-remote",
+            subject,
+            f"its remote is called {remote['name']!r}; {named([_uri(one) for one in others], 3)} asks for another",
+            wanted="the remote's `name` equal to the prefix of storageUri",
+            fix="correct `name` in the Secret, or the prefix of the Models' storageUri",
+        )
+    return passed(
+        "secret", subject, f"one remote {remote['name']!r} of type {remote['type']}; {len(users)} Models use it"
+    )
+
+
+def _remote(value: str) -> dict[str, Any] | str:
+    """Return the remote that the Secret holds, or what is wrong with it; never a word of its parameters."""
+    try:
+        remote = yaml.safe_load(base64.b64decode(value, validate=True))
+    except (binascii.Error, yaml.YAMLError, UnicodeDecodeError):
+        return "its value is neither YAML nor JSON"
+    if not isinstance(remote, dict):
+        return "its value is no mapping"
+    if missing := [key for key in ("type", "name", "parameters") if not remote.get(key)]:
+        return f"lacks {', '.join(missing)}"
+    parameters = remote["parameters"]
+    if not isinstance(parameters, dict):
+        return "its parameters are no mapping"
+    if wrong := [str(key) for key, one in parameters.items() if not isinstance(one, str)]:
+        return f"its parameters {named(wrong)} are no text: quote them"
+    return remote
+
+
+def _uri(model: Object) -> str:
+    return str(spec(model).get("storageUri", ""))
+
+
+def _prefix(model: Object) -> str | None:
+    prefix, colon, _ = _uri(model).partition(":")
+    return prefix if colon else None
