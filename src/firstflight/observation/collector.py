@@ -1,7 +1,12 @@
-"""Tail the gateway's access log into the prediction store: `python -m firstflight.observation.collector`."""
+"""Tail a log of requests into the prediction store: `python -m firstflight.observation.collector`.
+
+On one machine that is the gateway's access log. In a cluster each model server writes what it answered, and a
+collector beside it reads that: `settings.answers_file`.
+"""
 
 import logging
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -9,7 +14,7 @@ from pathlib import Path
 from firstflight.errors import StoreUnavailableError
 from firstflight.observation.access_log import parse
 from firstflight.observation.log_file import Chunk, Position, read
-from firstflight.observation.store import Collection, PredictionStore
+from firstflight.observation.store import GATEWAY, Collection, PredictionStore
 from firstflight.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -18,16 +23,16 @@ TICK_SECONDS = 0.2
 _OUTAGE_SECONDS = 1.0
 
 
-def collect(path: Path, store: PredictionStore) -> None:
+def collect(path: Path, store: PredictionStore, source: str = GATEWAY) -> None:
     """Store what the log at `path` says, for ever; move the watermark on even when it says nothing.
 
     How far the log was read is kept with the rows, in one transaction: this process may be killed at any
-    moment, and the database restarted, without a row lost or doubled. While another process collects,
-    this one waits for its place.
+    moment, and the database restarted, without a row lost or doubled. While another process collects
+    `source`, this one waits for its place.
     """
     while True:
         try:
-            with store.collecting() as collection:
+            with store.collecting(source) as collection:
                 if collection is not None:
                     log.info("collecting %s", path)
                     _follow(path, collection)
@@ -61,7 +66,11 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit())
     settings = Settings()
-    collect(settings.home / "gateway" / "access.jsonl", PredictionStore(settings.database("firstflight")))
+    store = PredictionStore(settings.database("firstflight"))
+    if settings.answers_file is not None:
+        collect(settings.answers_file, store, source=socket.gethostname())
+    else:
+        collect(settings.home / "gateway" / "access.jsonl", store)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ _LIMITS = (
     " set_config('idle_in_transaction_session_timeout', '10s', false), set_config('timezone', 'UTC', false)"
 )
 # By a scan, not to_regclass: that may answer from a cache which does not know what another session has just made.
-_HAS_SCHEMA = (
-    "SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'collector' AND relnamespace = current_schema()::regnamespace)"
+_COLUMNS = (
+    "SELECT attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
+    " WHERE relname = 'collector' AND relnamespace = current_schema()::regnamespace"
 )
 _SCHEMA = """
 CREATE TABLE ingestion (
@@ -79,13 +80,18 @@ COMMENT ON TABLE scored IS 'first answer of each served model about each unit wh
 CREATE INDEX scored_by_window ON scored (route, served, scored_at);
 
 CREATE TABLE collector (
-    single      boolean PRIMARY KEY DEFAULT true CHECK (single),
+    source      text PRIMARY KEY,
     file        text NOT NULL,
     byte_offset bigint NOT NULL,
     skipped     bigint NOT NULL,
     began       timestamptz NOT NULL,
     complete    timestamptz NOT NULL
 ) WITH (fillfactor = 10);
+"""
+_FOR_MANY_COLLECTORS = """
+ALTER TABLE collector ADD COLUMN source text NOT NULL DEFAULT 'gateway';
+ALTER TABLE collector DROP COLUMN single;
+ALTER TABLE collector ALTER COLUMN source DROP DEFAULT, ADD PRIMARY KEY (source);
 """
 
 
@@ -126,14 +132,17 @@ def next_stamp(connection: psycopg.Connection) -> datetime:
 
 def _make_schema(connection: psycopg.Connection) -> None:
     """Make what is missing, all of it or nothing, one caller at a time."""
-    if _is_made(connection):
+    if "source" in _columns(connection):
         return
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
-        if not _is_made(connection):
+        columns = _columns(connection)
+        if not columns:
             connection.execute(_SCHEMA)
+        elif "source" not in columns:
+            connection.execute(_FOR_MANY_COLLECTORS)
 
 
-def _is_made(connection: psycopg.Connection) -> bool:
-    [(made,)] = connection.execute(_HAS_SCHEMA).fetchall()
-    return bool(made)
+def _columns(connection: psycopg.Connection) -> frozenset[str]:
+    """Return the columns of the table that is made last, none when there is no table."""
+    return frozenset(name for (name,) in connection.execute(_COLUMNS).fetchall())

@@ -12,6 +12,8 @@ from firstflight.observation.log_file import Position
 from firstflight.observation.records import Outcome, Prediction, Truth
 
 BATCH = 1000
+GATEWAY = "gateway"
+"""The one log where a gateway writes it; where model servers do, each has a collector of its own."""
 _COLLECTOR_LOCK = 0x4646_434F
 
 _ADD_PREDICTIONS = """
@@ -64,22 +66,24 @@ GROUP BY p.rid ORDER BY p.rid LIMIT %(limit)s
 """
 
 _MOVE = """
-INSERT INTO collector (file, byte_offset, skipped, began, complete)
-VALUES (%(file)s, %(offset)s, %(skipped)s, %(stamp)s, %(stamp)s)
-ON CONFLICT (single) DO UPDATE SET file = excluded.file, byte_offset = excluded.byte_offset,
+INSERT INTO collector (source, file, byte_offset, skipped, began, complete)
+VALUES (%(source)s, %(file)s, %(offset)s, %(skipped)s, %(stamp)s, %(stamp)s)
+ON CONFLICT (source) DO UPDATE SET file = excluded.file, byte_offset = excluded.byte_offset,
     skipped = collector.skipped + excluded.skipped, complete = excluded.complete
 """
 
 
 class Collection:
-    """The one connection by which the collector adds what it read, together with how far it read."""
+    """The one connection by which the collector of `source` adds what it read, together with how far it read."""
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(self, connection: psycopg.Connection, source: str) -> None:
         self._connection = connection
+        self._source = source
 
     def position(self) -> Position:
         """Return how far the log was read and stored."""
-        found = self._connection.execute("SELECT file, byte_offset FROM collector").fetchone()
+        query = "SELECT file, byte_offset FROM collector WHERE source = %s"
+        found = self._connection.execute(query, (self._source,)).fetchone()
         return Position(*found) if found else Position()
 
     def add(self, predictions: Sequence[Prediction], position: Position, skipped: int = 0) -> datetime:
@@ -88,8 +92,8 @@ class Collection:
             stamp = next_stamp(self._connection)
             if predictions:
                 _add(self._connection, _ADD_PREDICTIONS, predictions, _PREDICTION_FIELDS, stamp)
-            move = {"file": position.file, "offset": position.offset, "skipped": skipped, "stamp": stamp}
-            self._connection.execute(_MOVE, move)
+            move = {"source": self._source, "file": position.file, "offset": position.offset}
+            self._connection.execute(_MOVE, {**move, "skipped": skipped, "stamp": stamp})
         return stamp
 
 
@@ -104,11 +108,12 @@ class PredictionStore:
         self._database = Database(url)
 
     @contextmanager
-    def collecting(self) -> Iterator[Collection | None]:
-        """Open the collector's connection; None while another process collects."""
+    def collecting(self, source: str = GATEWAY) -> Iterator[Collection | None]:
+        """Open the connection of the collector of `source`, one log; None while another process collects it."""
+        query = "SELECT pg_try_advisory_lock(%s, hashtext(%s))"
         with self._database.connection() as connection:
-            [(mine,)] = connection.execute("SELECT pg_try_advisory_lock(%s)", (_COLLECTOR_LOCK,)).fetchall()
-            yield Collection(connection) if mine else None
+            [(mine,)] = connection.execute(query, (_COLLECTOR_LOCK, source)).fetchall()
+            yield Collection(connection, source) if mine else None
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> int:
         """Store truths by request id and return how many were new; the first truth about a request stays."""

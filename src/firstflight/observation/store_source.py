@@ -12,6 +12,15 @@ from firstflight.observation.database import Database
 from firstflight.observation.records import BLOCK_SECONDS
 from firstflight.samples import Counts, Moments, NoData, PairedMoments, Sample, Window
 
+SILENT = timedelta(seconds=60)
+"""A collector this far behind the others is passed over: its server may be gone. What it still brings counts later."""
+
+_WATERMARK = """
+WITH newest AS (SELECT max(complete) AS complete FROM collector)
+SELECT (SELECT min(began) FROM collector), min(collector.complete)
+FROM collector, newest WHERE collector.complete > newest.complete - %(silent)s
+"""
+
 _REQUESTS = """
 SELECT count(*), count(*) FILTER (WHERE failed), count(us), avg(us::float8) / 1e3, var_pop(us::float8) * count(us) / 1e6
 FROM prediction WHERE route = %(route)s AND arm = %(name)s
@@ -103,10 +112,10 @@ class StoreSource:
 
     def watermark(self, route: str) -> Window | None:
         """Return the window over which records are complete, whatever the route; None before the collector ran."""
-        del route  # one log, one collector: every route is complete up to the same moment
+        del route  # a log holds every route
         with self._database.connection() as connection:
-            found = connection.execute("SELECT began, complete FROM collector").fetchone()
-        return Window(since=found[0], until=found[1]) if found else None
+            [(began, complete)] = connection.execute(_WATERMARK, {"silent": SILENT}).fetchall()
+        return Window(since=began, until=complete) if complete else None
 
     def samples(self, route: str, name: str, window: Window) -> Mapping[str, Sample]:
         """Return a sample, or NoData, of every known metric of `name` first seen in `window`."""

@@ -233,3 +233,58 @@ def test_the_module_runs(tmp_path: Path, server: Restartable) -> None:
         finally:
             process.terminate()
     assert 0 == process.returncode
+
+
+def test_collectors_of_many_logs_do_not_wait_for_each_other(tmp_path: Path, url: str) -> None:
+    """Each model server's log has a place and a position of its own."""
+    store = PredictionStore(url)
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(entry(len(name) + ord(name[0])))
+    with store.collecting("one") as one, store.collecting("two") as two, store.collecting("two") as third:
+        assert one is not None
+        assert two is not None
+        assert third is None
+        chunks = {"one": advance(tmp_path / "one", one, Position()), "two": advance(tmp_path / "two", two, Position())}
+        assert chunks["one"].position == one.position()
+        assert chunks["two"].position == two.position()
+    assert 2 == len(stored(url))
+
+
+def test_the_slowest_collector_holds_the_watermark_until_it_is_taken_for_gone(url: str) -> None:
+    """A collector whose server was removed must not stop every rollout; what it brings later counts then."""
+    store, source = PredictionStore(url), StoreSource(url)
+    with store.collecting("gone") as gone, store.collecting("here") as here:
+        assert gone is not None
+        assert here is not None
+        last = gone.add((), Position())
+        here.add((), Position())
+        held = source.watermark("m")
+        with psycopg.connect(url) as connection:
+            connection.execute("UPDATE ingestion SET stamp = stamp + interval '61 s'")
+        now = here.add((), Position())
+        free = source.watermark("m")
+        back = gone.add((), Position())
+        again = source.watermark("m")
+    assert held is not None
+    assert free is not None
+    assert again is not None
+    assert [last, now] == [held.until, free.until]
+    assert free.until == again.until < back
+
+
+def test_tables_of_one_collector_become_tables_of_many(tmp_path: Path, url: str) -> None:
+    """A store that was made when there was one collector keeps its rows and its position."""
+    path = tmp_path / "access.jsonl"
+    path.write_text(entry(1))
+    with PredictionStore(url).collecting() as collection:
+        assert collection is not None
+        position = advance(path, collection, Position()).position
+    with psycopg.connect(url) as connection:
+        connection.execute("ALTER TABLE collector DROP COLUMN source")
+        connection.execute("ALTER TABLE collector ADD COLUMN single boolean PRIMARY KEY DEFAULT true CHECK (single)")
+
+    with PredictionStore(url).collecting() as collection:
+        assert collection is not None
+        assert position == collection.position()
+        advance(path, collection, position)
+    assert ["r1"] == stored(url)

@@ -1,0 +1,71 @@
+"""What a model server answered, one JSON line a request, where no gateway writes it down.
+
+The lines are those of the local gateway's access log, so the same collector reads them. Writing is an append to a
+file of the pod's own, some microseconds: no request waits for a database, or knows of one.
+"""
+
+import functools
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 64 * 2**20
+"""A file this long is put aside as `<name>.1`, and the one before it ends: room for hours without a database."""
+
+
+class Answers:
+    """Appends to the file at `path`. A disk that takes nothing costs records, never answers."""
+
+    def __init__(self, path: Path, most: int = MOST_BYTES) -> None:
+        """Open when first written to."""
+        self._path = path
+        self._most = most
+        self._file: int | None = None
+        self._failing = False
+
+    def write(self, entry: dict[str, Any]) -> None:
+        """Append one line, whole or not at all as far as the file system allows."""
+        line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+        try:
+            if self._file is None:
+                self._file = self._open()
+            os.write(self._file, line)
+            if os.fstat(self._file).st_size >= self._most:
+                self._put_aside()
+        except OSError as error:
+            if not self._failing:
+                log.warning("%s takes no answers, they are not recorded until it does: %s", self._path, error)
+            self._failing = True
+        else:
+            self._failing = False
+
+    def _open(self) -> int:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+
+    def _put_aside(self) -> None:
+        self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+        if self._file is not None:
+            os.close(self._file)
+        self._file = None
+
+
+@functools.cache
+def answers_at(path: Path) -> Answers:
+    """Return the one writer of `path` in this process: models that share a server share its file."""
+    return Answers(path)
+
+
+def entry_of(headers: dict[str, str], body_id: str | None, known: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the line for a request with these headers, `known` being the rest; None when it names no request or route.
+
+    A request that reached an experiment by its own address asked for `<route>.experiment`.
+    """
+    rid, route = headers.get("x-request-id") or body_id, headers.get("seldon-model", "").removesuffix(".experiment")
+    if not rid or not route:
+        return None
+    return {"rid": rid, "route": route, "unit": headers.get("x-unit-id"), **known}
