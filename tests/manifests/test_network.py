@@ -19,6 +19,7 @@ NEEDED = {
     # ours
     ("prefect-worker", "prefect-server", 4200),
     ("guard", "seldon-envoy", 9000),
+    ("guard", "prefect-server", 4200),
     # Seldon's: configuration, requests, agents, pipelines
     ("seldon-envoy", "seldon-scheduler", 9002),
     ("seldon-envoy", "seldon-server", 9001),
