@@ -3,6 +3,7 @@
 The library does not import Prefect. Paths and states: https://docs.prefect.io/v3/api-ref/rest-api.
 """
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,23 @@ class FlowRun(Value):
     def suspended(self) -> bool:
         """Whether it waits for a person, its process gone."""
         return self.state_type == "PAUSED"
+
+
+class Worker(Value):
+    """A process that starts runs of a work pool: `seen` is when it last said so, `online` what Prefect makes of it."""
+
+    name: str
+    online: bool
+    seen: datetime | None
+
+
+class Pool(Value):
+    """A work pool and whoever works for it."""
+
+    name: str
+    type: str
+    paused: bool
+    workers: tuple[Worker, ...]
 
 
 class Orchestrator:
@@ -76,6 +94,20 @@ class Orchestrator:
         """Ask for the run to be cancelled; its worker or, when suspended, the server does so."""
         self._call("POST", f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}, "force": False})
 
+    def pool(self, name: str) -> Pool | None:
+        """Return the work pool with its workers, None when there is none of this name."""
+        found = self._call("POST", "/work_pools/filter", {"work_pools": {"name": {"any_": [name]}}})
+        if not found:
+            return None
+        workers = self._call("POST", f"/work_pools/{name}/workers/filter", {"limit": 200})
+        return Pool(
+            name=name, type=found[0]["type"], paused=bool(found[0]["is_paused"]), workers=tuple(map(_worker, workers))
+        )
+
+    def deployments(self) -> frozenset[str]:
+        """Return the names of the deployments that can be started."""
+        return frozenset(found["name"] for found in self._call("POST", "/deployments/filter", {"limit": 200}))
+
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
             response = httpx.request(method, self.api + path, json=body, auth=self._auth, timeout=15.0)
@@ -88,6 +120,13 @@ class Orchestrator:
         if response.is_error:
             raise FirstflightError(f"Prefect refused {method} {path}: {response.status_code} {response.text[:500]}")
         return response.json() if response.content else None
+
+
+def _worker(found: dict[str, Any]) -> Worker:
+    seen = found.get("last_heartbeat_time")
+    return Worker(
+        name=found["name"], online=found.get("status") == "ONLINE", seen=datetime.fromisoformat(seen) if seen else None
+    )
 
 
 def _flow_run(found: dict[str, Any]) -> FlowRun:

@@ -45,7 +45,15 @@ class Settings(BaseSettings):
     home: Path = Field(default=Path(".firstflight"), description="Folder of all local state, private to the user.")
     project: Path = Field(default=Path(), description="Checkout that holds prefect.yaml, flows/ and tasks/.")
     environment: Literal["local", "staging", "production"] = "local"
-    backend: Literal["local", "memory"] = "local"
+    backend: Literal["local", "seldon", "memory"] = "local"
+    namespace: str = Field(default="firstflight", description="In a cluster: where models and their servers live.")
+    operator_namespace: str = Field(
+        default="seldon-system", description="In a cluster: where Seldon's operator and its ServerConfigs live."
+    )
+    mesh_url: str = Field(
+        default="http://seldon-mesh.firstflight",
+        description="In a cluster: where clients ask for predictions; from outside it, a port-forward.",
+    )
     database_url: SecretStr | None = Field(
         default=None, description="postgresql:// of a server of one's own; none: the stack runs one in `home`."
     )
@@ -126,6 +134,8 @@ class Settings(BaseSettings):
     @property
     def gateway_url(self) -> str:
         """Address where clients ask for predictions."""
+        if self.backend == "seldon":
+            return self.mesh_url.rstrip("/")
         return f"http://127.0.0.1:{self.ports.gateway}"
 
     @property

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from firstflight.cli.demo import demo
+from firstflight.cli.doctor import doctor
 from firstflight.cli.plan import plan
 from firstflight.cli.replay import replay
 from firstflight.cli.rollouts import approve, history, reject, roll_back
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "The local stack": (up, status, down),
+    "Wherever it runs": (doctor,),
     "Try it": (demo, train, plan, replay),
     "A rollout": (watch, approve, reject, roll_back, history),
 }

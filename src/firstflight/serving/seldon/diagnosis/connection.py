@@ -57,9 +57,9 @@ def open_cluster() -> Cluster:
     configuration = client.Configuration()
     try:
         if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
-            config.load_incluster_config(client_configuration=configuration)
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # the package types none
         else:
-            config.load_kube_config(client_configuration=configuration)
+            config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # the same
     except (config.ConfigException, OSError) as error:
         raise BackendUnavailableError(
             f"no cluster is named: {error}; set KUBECONFIG, or run inside a pod that has a service account's token"

@@ -1,0 +1,79 @@
+"""Look at everything, change nothing, say what to do."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from firstflight.doctor.examine import examine
+from firstflight.findings import Finding, Report, Status
+from firstflight.settings import Settings
+
+SOMETHING_FAILS = 1
+_COLOURS = {Status.PASS: "green", Status.WARN: "yellow", Status.FAIL: "red"}
+
+
+def doctor(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines: one JSON object, no table.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show what is well, too, when something is not.")] = False,
+) -> None:
+    """Look at everything a release needs, and say what is wrong and what to do about it. Changes nothing.
+
+    On this machine: the stack's processes, PostgreSQL, Prefect and its worker, MLflow, the collector's lag, the
+    gateway's splits against what it reports, a model server behind each share, disk. In a cluster
+    (FIRSTFLIGHT_BACKEND names its kind, KUBECONFIG itself): the API, CRDs, runtime, servers and their live replicas,
+    capabilities, memory, Secrets, quotas, network policies, Models, Experiments, Prometheus, and Prefect with its
+    worker. On both, a real prediction through the gateway.
+
+    Each line is pass, warn or fail, with what was found, what was wanted and the fix; its name is an anchor in
+    docs/runbooks/doctor.md. Something that may not be seen is a warning that says which right is missing.
+
+    Exit code 0: nothing fails (there may be warnings); 1: at least one line fails.
+    """
+    report = examine(Settings())
+    if as_json:
+        typer.echo(_as_json(report))
+    else:
+        _show(report, Console(), every=every)
+    raise typer.Exit(SOMETHING_FAILS if report.failed else 0)
+
+
+def _as_json(report: Report) -> str:
+    counts = {str(status): report.count(status) for status in Status}
+    findings = [{**finding.model_dump(mode="json"), "runbook": finding.runbook} for finding in report.findings]
+    body = {"home": report.home, "failed": report.failed, "counts": counts, "seconds": report.seconds}
+    return json.dumps({**body, "findings": findings})
+
+
+def _show(report: Report, console: Console, *, every: bool) -> None:
+    shown = report.findings if every or not report.count(Status.FAIL) else _unwell(report)
+    table = Table("", "what", "found", "wanted, and what to do", box=None, pad_edge=False)
+    for finding in shown:
+        table.add_row(*_row(finding))
+    console.print(table)
+    told = ", ".join(f"[{_COLOURS[status]}]{report.count(status)} {status}[/]" for status in Status)
+    console.print(f"\n{escape(report.home)}: {told} in {report.seconds:.1f} s", highlight=False)
+    if len(shown) < len(report.findings):
+        console.print("[dim]--all shows what is well, too[/dim]")
+
+
+def _unwell(report: Report) -> tuple[Finding, ...]:
+    return tuple(finding for finding in report.findings if finding.status is not Status.PASS)
+
+
+def _row(finding: Finding) -> tuple[str, str, str, str]:
+    todo = "\n".join(
+        (
+            f"wanted: {escape(finding.wanted)}",
+            f"[bold]fix: {escape(finding.fix)}[/bold]",
+            f"[dim]{finding.runbook}[/dim]",
+        )
+        if finding.runbook
+        else ()
+    )
+    colour = _COLOURS[finding.status]
+    return f"[{colour}]{finding.status}[/{colour}]", escape(finding.subject), escape(finding.found), todo

@@ -1,0 +1,75 @@
+"""Whether what is kept can be reached: PostgreSQL, MLflow, and how far the collector has come."""
+
+from datetime import UTC, datetime
+
+import httpx
+
+from firstflight.errors import StoreUnavailableError
+from firstflight.findings import Finding, failed, passed, warned
+from firstflight.observation.store_source import StoreSource
+from firstflight.settings import Settings
+from firstflight.stack import postgres
+
+SLOW_SECONDS, STOPPED_SECONDS = 10.0, 60.0
+"""It writes its place five times a second."""
+_ANSWER_SECONDS = 5.0
+
+
+def record_findings(settings: Settings) -> tuple[Finding, ...]:
+    """Return what PostgreSQL and MLflow say."""
+    return (*_database(settings), _registry(settings))
+
+
+def lag_finding(complete: datetime | None, now: datetime) -> Finding:
+    """Return how far behind the collector is."""
+    if complete is None:
+        return warned(
+            "collector-never",
+            "collector",
+            "has stored nothing yet",
+            wanted="its place in the log, which it writes even when nothing is said there",
+            fix="is it running? `firstflight status`",
+        )
+    seconds = max(0.0, (now - complete).total_seconds())
+    if seconds <= SLOW_SECONDS:
+        return passed("collector", "collector", f"{seconds:.1f} s behind")
+    make = warned if seconds <= STOPPED_SECONDS else failed
+    return make(
+        "collector-behind",
+        "collector",
+        f"{seconds:.0f} s behind",
+        wanted=f"at most {SLOW_SECONDS:.0f} s: a rollout waits for figures, and in the end rolls back",
+        fix="see its log: does it run, does the database answer, is another process holding its place?",
+    )
+
+
+def _database(settings: Settings) -> tuple[Finding, ...]:
+    if not postgres.answers(settings):
+        return (
+            failed(
+                "postgres-unreachable",
+                "PostgreSQL",
+                "gives no answer",
+                wanted="an answer: ledger, predictions, Prefect and MLflow live there",
+                fix="`firstflight up`, or correct FIRSTFLIGHT_DATABASE_URL",
+            ),
+        )
+    answers = passed("postgres", "PostgreSQL", "answers")
+    try:
+        window = StoreSource(settings.database("firstflight")).watermark("")
+    except StoreUnavailableError as error:
+        fix = "is the database `firstflight` there? `firstflight up` makes it"
+        return answers, failed("store-unreachable", "prediction store", str(error), wanted="an answer", fix=fix)
+    return answers, lag_finding(window.until if window else None, datetime.now(UTC))
+
+
+def _registry(settings: Settings) -> Finding:
+    wanted, fix = "200 from /health", "`firstflight up`, or correct MLFLOW_TRACKING_URI"
+    try:
+        answer = httpx.get(f"{settings.mlflow_uri}/health", timeout=_ANSWER_SECONDS, trust_env=False)
+    except httpx.TransportError as error:
+        found = f"no answer at {settings.mlflow_uri}: {error!r}"
+        return failed("mlflow-unreachable", "MLflow", found, wanted=wanted, fix=fix)
+    if answer.is_success:
+        return passed("mlflow", "MLflow", f"answers at {settings.mlflow_uri}")
+    return failed("mlflow-unreachable", "MLflow", f"answers {answer.status_code}", wanted=wanted, fix=fix)

@@ -1,0 +1,75 @@
+"""One real request through the gateway, with inputs made of what the model says of itself."""
+
+from typing import Any
+
+import httpx
+import numpy as np
+
+from firstflight.errors import BackendUnavailableError, ServingError
+from firstflight.findings import Finding, failed, passed, warned
+from firstflight.serving.inference import DATATYPES, Tensor, predict
+
+PROBE_SECONDS = 5.0
+_ROWS = 1
+_TYPES = {name: np.dtype(kind) for kind, name in DATATYPES.items()}
+_KIND = "inference"
+
+
+def probe(url: str, route: str, client: httpx.Client | None = None) -> Finding:
+    """Ask `route` at the gateway `url` for one prediction about ones, and say what came back.
+
+    It is one request more in the counts; its unit belongs to nobody, so no outcome will ever be joined to it.
+    """
+    if client is None:
+        with httpx.Client(timeout=PROBE_SECONDS, trust_env=False) as own:
+            return probe(url, route, own)
+    subject = f"a prediction of {route}"
+    try:
+        described = client.get(f"{url}/v2/models/{route}", headers={"seldon-model": route})
+    except httpx.TransportError as error:
+        return failed(
+            "gateway-unreachable",
+            subject,
+            f"the gateway at {url} gives no answer: {error!r}",
+            wanted="an answer",
+            fix="is the gateway up, and can it be reached from here? From outside a cluster: a port-forward to"
+            " the mesh, and FIRSTFLIGHT_MESH_URL",
+        )
+    if described.status_code != httpx.codes.OK:
+        return _refused(subject, f"{described.status_code} to a question for its metadata: {described.text[:200]}")
+    inputs = _ones(described.json())
+    if not inputs:
+        return warned(
+            _KIND,
+            subject,
+            "answers, but does not say what its inputs are; nothing was asked of it",
+            wanted="inputs with name, datatype and shape in the model's metadata",
+            fix="declare `inputs` in its model-settings.json",
+        )
+    try:
+        answer = predict(url, route, inputs, client=client)
+    except (ServingError, BackendUnavailableError) as error:
+        return _refused(subject, str(error)[:300])
+    served = f" by {answer.assigned}" if answer.assigned else ""
+    return passed(_KIND, subject, f"answered{served} in {answer.seconds * 1000:.0f} ms")
+
+
+def _refused(subject: str, found: str) -> Finding:
+    return failed(
+        _KIND,
+        subject,
+        found,
+        wanted="200 and a prediction",
+        fix="404: no route has this name (is it deployed, has a split been set?); 5xx: see the model server's log",
+    )
+
+
+def _ones(metadata: Any) -> dict[str, Tensor]:
+    """Return inputs of one row that the model should take; nothing when it does not say enough."""
+    described = metadata.get("inputs") or []
+    if any(one.get("datatype") not in _TYPES for one in described):
+        return {}
+    return {
+        one["name"]: np.ones([size if size > 0 else _ROWS for size in one["shape"]], dtype=_TYPES[one["datatype"]])
+        for one in described
+    }

@@ -1,0 +1,59 @@
+"""The examination of a cluster: read it once, diagnose it, and ask it for a prediction."""
+
+from firstflight.errors import BackendUnavailableError
+from firstflight.findings import Finding, failed, warned
+from firstflight.serving.probe import probe
+from firstflight.serving.seldon.diagnosis.connection import open_cluster
+from firstflight.serving.seldon.diagnosis.diagnose import diagnose
+from firstflight.serving.seldon.diagnosis.models import AVAILABLE, state
+from firstflight.serving.seldon.diagnosis.objects import condition, name_of, spec
+from firstflight.serving.seldon.diagnosis.reading import Reads, read_snapshot
+from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
+from firstflight.settings import Settings
+
+_MOST_PROBES = 3
+
+
+def examine(settings: Settings, api: Reads | None = None) -> tuple[Finding, ...]:
+    """Return every finding about the cluster that the environment names, or that `api` reads."""
+    try:
+        snapshot = read_snapshot(api or open_cluster(), settings.namespace, settings.operator_namespace)
+    except BackendUnavailableError as error:
+        return (
+            failed(
+                "api-unreachable",
+                "Kubernetes API",
+                str(error),
+                wanted="an answer to /version",
+                fix="set KUBECONFIG to a cluster that is up: `kubectl version` uses the same",
+            ),
+        )
+    return (*diagnose(snapshot), *_asked(snapshot, settings.gateway_url))
+
+
+def routes(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the public names worth one request each: defaults of active Experiments, else an available Model."""
+    defaults = [
+        str(spec(one)["default"])
+        for one in snapshot.items("experiments")
+        if spec(one).get("default")
+        and spec(one).get("resourceType") != "pipeline"
+        and condition(one, "ExperimentReady").get("status") == "True"
+    ]
+    available = [name_of(one) for one in snapshot.items("models") if state(one)[0] == AVAILABLE]
+    return tuple((defaults or available[:1])[:_MOST_PROBES])
+
+
+def _asked(snapshot: Snapshot, url: str) -> tuple[Finding, ...]:
+    asked = routes(snapshot)
+    if asked:
+        return tuple(probe(url, route) for route in asked)
+    return (
+        warned(
+            "inference-nobody",
+            "a prediction",
+            "no Model is available to be asked for one",
+            wanted="an answer through the mesh",
+            fix="see the findings about Models",
+        ),
+    )
