@@ -39,6 +39,7 @@ NEEDED_LOCALLY = {
     ("guard", "postgresql", 5432),
     ("mlflow", "postgresql", 5432),
     ("prefect-server", "postgresql", 5432),
+    ("seldon-server", "postgresql", 5432),
     ("flow", "minio", 9000),
     ("mlflow", "minio", 9000),
     ("seldon-server", "minio", 9000),
