@@ -8,17 +8,22 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
-from prefect.exceptions import ObjectNotFound
+from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from deployments import automations
 from firstflight.settings import Settings
 
 WORK_POOLS = Path(__file__).parent / "work_pools"
+ONE_AT_A_TIME = "firstflight-register"
+WAIT_SECONDS = 300
 
 
 def job_template(pool: str, image: str) -> dict[str, Any]:
@@ -39,12 +44,28 @@ def register_pool(client: SyncPrefectClient, pool: str, image: str) -> None:
         client.update_work_pool(pool, WorkPoolUpdate(base_job_template=template))
 
 
+@contextmanager
+def alone(client: SyncPrefectClient) -> Iterator[None]:
+    """Wait until nobody else registers: several workers may start at once, and each would make the automations."""
+    with suppress(ObjectAlreadyExists):
+        client.upsert_global_concurrency_limit_by_name(ONE_AT_A_TIME, 1)
+    with concurrency(ONE_AT_A_TIME, occupy=1, timeout_seconds=WAIT_SECONDS, strict=True):
+        yield
+
+
 def main() -> None:
-    """Register everything; the pool `local` is made by its worker and needs no template of ours."""
+    """Register everything; the pool `local` is made by its worker, of which there is one, and needs no template."""
     settings = Settings()
-    if settings.work_pool == "kubernetes":
-        with get_client(sync_client=True) as client:
-            register_pool(client, settings.work_pool, os.environ["FIRSTFLIGHT_IMAGE"])
+    if settings.work_pool == "local":
+        register_deployments(settings)
+        return
+    with get_client(sync_client=True) as client, alone(client):
+        register_pool(client, settings.work_pool, os.environ["FIRSTFLIGHT_IMAGE"])
+        register_deployments(settings)
+
+
+def register_deployments(settings: Settings) -> None:
+    """Create or update what prefect.yaml says, then the automations, which name deployments."""
     subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
         cwd=settings.project,
