@@ -1,7 +1,7 @@
 """Everything outside that a rollout touches, opened in one place."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,11 +9,13 @@ from firstflight.ledger import open_store
 from firstflight.ledger.record import RecordStore
 from firstflight.notify import open_notifier
 from firstflight.notify.notifier import Notifier
+from firstflight.observation.combined import CombinedSource
+from firstflight.observation.prometheus import PrometheusSource
 from firstflight.observation.source import MetricSource
 from firstflight.observation.store_source import StoreSource
 from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.registry.registry import ModelRegistry
-from firstflight.serving import ServingBackend, open_backend
+from firstflight.serving import ServingBackend, gateway_series, open_backend
 from firstflight.settings import Settings
 
 
@@ -37,10 +39,28 @@ class World:
 
 def open_world(settings: Settings) -> World:
     """Open the clients that `settings` name."""
+    backend = open_backend(settings)
     return World(
-        backend=open_backend(settings),
-        source=StoreSource(settings.database("firstflight")),
+        backend=backend,
+        source=open_source(settings, backend),
         registry=MlflowRegistry(settings.mlflow_uri),
         ledger=open_store(settings),
         notifier=open_notifier(settings),
     )
+
+
+def open_source(settings: Settings, backend: ServingBackend) -> MetricSource:
+    """Return where requests and outcomes are observed: the prediction store, and the gateway's counters if it has any.
+
+    `backend` says among whom a route is divided, which counters do not know.
+    """
+    stored = StoreSource(settings.database("firstflight"))
+    series = gateway_series(settings)
+    if series is None:
+        return stored
+
+    def arms(route: str) -> Iterable[str]:
+        split = backend.get_traffic(route)
+        return split.weights if split else ()
+
+    return CombinedSource(PrometheusSource(settings.prometheus_url, series, arms), stored)

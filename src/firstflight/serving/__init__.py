@@ -1,12 +1,13 @@
-"""Serving: the one door (`ServingBackend`) and the one switch (`open_backend`)."""
+"""Serving: the one door (`ServingBackend`), the one switch (`open_backend`), and what its gateway counts."""
 
 from pathlib import Path
 from typing import assert_never
 
+from firstflight.series import GatewaySeries
 from firstflight.serving.backend import ServingBackend
 from firstflight.settings import Settings
 
-__all__ = ["ServingBackend", "open_backend"]
+__all__ = ["ServingBackend", "gateway_series", "open_backend"]
 
 MEMORY_FILE = Path("serving-memory.json")
 """State of the in-memory backend, below `home`, so that the processes of a dry run share it."""
@@ -26,3 +27,12 @@ def open_backend(settings: Settings) -> ServingBackend:
             return MemoryBackend(settings.home / MEMORY_FILE)
         case unknown:
             assert_never(unknown)
+
+
+def gateway_series(settings: Settings) -> GatewaySeries | None:
+    """Return the counters of the gateway in front of `settings.backend`; None where each request is recorded."""
+    if settings.backend != "seldon":
+        return None
+    from firstflight.serving.seldon import queries  # noqa: PLC0415 as in open_backend
+
+    return queries.gateway_series(settings.namespace)

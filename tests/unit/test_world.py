@@ -1,0 +1,54 @@
+"""Which source observes which backend."""
+
+from pathlib import Path
+
+import pytest
+
+from firstflight.observation.combined import CombinedSource
+from firstflight.observation.prometheus import PrometheusSource
+from firstflight.observation.store_source import StoreSource
+from firstflight.samples import Window
+from firstflight.serving import gateway_series
+from firstflight.serving.memory import MemoryBackend
+from firstflight.settings import Settings
+from firstflight.traffic import TrafficSplit
+from firstflight.world import open_source
+from tests.doubles.mesh import Mesh
+from tests.doubles.prometheus import running_prometheus
+from tests.serving_bench import artifact
+
+ROUTE = "direction"
+
+
+@pytest.mark.parametrize("backend", ["local", "memory"])
+def test_at_home_the_prediction_store_knows_everything(tmp_path: Path, backend: str) -> None:
+    """A gateway that logs each request needs no Prometheus."""
+    settings = Settings(home=tmp_path, backend=backend)  # type: ignore[arg-type]  # pydantic checks it
+    assert gateway_series(settings) is None
+    assert isinstance(open_source(settings, MemoryBackend(tmp_path / "memory.json")), StoreSource)
+
+
+def test_on_a_cluster_requests_are_the_gateways_counters(tmp_path: Path) -> None:
+    """Requests come from Prometheus, of the arms that the backend names, the shadow left out."""
+    backend = MemoryBackend(tmp_path / "memory.json")
+    stable, candidate, shadow = (artifact(tmp_path / name, n) for n, name in enumerate("abc", start=1))
+    for version, name in ((stable, None), (candidate, None), (shadow, "shadow-predictor-v3")):
+        backend.deploy(version, tmp_path / "abc"[version.number - 1], name)
+    first, second = stable.served_name, candidate.served_name
+    split = TrafficSplit(stable=first, weights={first: 90, second: 10}, shadow="shadow-predictor-v3")
+    backend.set_traffic(ROUTE, split, token=1)
+    with running_prometheus() as prometheus:
+        settings = Settings(home=tmp_path, backend="seldon", namespace="models", prometheus_url=prometheus.url)
+        source = open_source(settings, backend)
+        assert isinstance(source, CombinedSource)
+        requests = source._requests
+        assert isinstance(requests, PrometheusSource)
+        mesh = Mesh(began=0)
+        for at in (60_000, 75_000):
+            prometheus.scrape(at, mesh.expose(at), mesh.target)
+            for name in (first, second, "shadow-predictor-v3", "somebody-elses-v1"):
+                mesh.ask(name)
+        window = requests.watermark(ROUTE)
+        assert window is not None
+        assert {first: 1, second: 1} == dict(source.assignments(ROUTE, window))
+        assert {} == dict(source.assignments("nobody", Window(since=window.since, until=window.until)))
