@@ -29,7 +29,8 @@ class Prediction:
     `assigned` is the served model the gateway chose, `served` the one whose answer was sent.
     `unit` is what it asked about, `~n` behind it says that this is the n-th pass over the units.
     `us` is what the client waited, in microseconds, None when it did not wait for the end; `code` 0
-    says that no response was sent.
+    says that no response was sent. In a cluster the model server takes the record: `us` is then what it
+    took itself, and there is none of a request that failed.
     """
 
     rid: str

@@ -10,9 +10,9 @@ class MetricSource(Protocol):
     """Answer what a served model did inside a window.
 
     Metrics of requests, for the model a request was assigned to: `error_rate` (Counts), `latency`
-    (Histogram, milliseconds), `latency_mean` (Moments, milliseconds). Metrics of outcomes, for the model
-    that answered, each unit once: `accuracy` (Counts of correct among all), `brier` (Moments),
-    `profit` (Moments over blocks of units).
+    (Histogram, milliseconds, always with the edges of that source), `latency_mean` (Moments, milliseconds;
+    NoData where no squares are kept). Metrics of outcomes, for the model that answered, each unit once:
+    `accuracy` (Counts of correct among all), `brier` (Moments), `profit` (Moments over blocks of units).
     """
 
     def watermark(self, route: str) -> Window | None:
