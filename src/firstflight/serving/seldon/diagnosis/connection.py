@@ -55,11 +55,14 @@ def open_cluster() -> Cluster:
         BackendUnavailableError: It names none, or its kubeconfig cannot be read.
     """
     configuration = client.Configuration()
+    files = os.environ.get("KUBECONFIG")  # the package reads the variable once, when it is imported
     try:
-        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # the package types none
+        if "KUBERNETES_SERVICE_HOST" in os.environ and files is None:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped
         else:
-            config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # the same
+            config.load_kube_config(  # type: ignore[no-untyped-call]  # untyped
+                config_file=files, client_configuration=configuration, persist_config=False
+            )
     except (config.ConfigException, OSError) as error:
         raise BackendUnavailableError(
             f"no cluster is named: {error}; set KUBECONFIG, or run inside a pod that has a service account's token"

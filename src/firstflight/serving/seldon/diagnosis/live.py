@@ -126,9 +126,8 @@ def _capabilities(
     elif config is not None:
         agent = containers(spec(config).get("podSpec") or {}).get(AGENT, {})
         offered = [*environment(agent).get(_CAPABILITIES, "").split(","), *extra]
-    elif pods:  # what the operator wrote there has the extra ones in it already
-        agent = containers(spec(pods[0])).get(AGENT, {})
-        offered = environment(agent).get(_CAPABILITIES, "").split(",")
+    elif pods and (told := environment(containers(spec(pods[0])).get(AGENT, {})).get(_CAPABILITIES)):
+        offered = told.split(",")  # as the operator wrote it there, the extra ones included
     else:
         return None if unknown else frozenset(map(str.strip, extra))
     return frozenset(one.strip() for one in offered if one.strip())

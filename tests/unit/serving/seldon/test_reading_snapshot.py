@@ -1,0 +1,114 @@
+"""Reading a cluster over HTTP: how often it is asked, what is refused, what is not there."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from firstflight.errors import BackendUnavailableError
+from firstflight.findings import Status
+from firstflight.serving.seldon.diagnosis.connection import Cluster, open_cluster
+from firstflight.serving.seldon.diagnosis.diagnose import diagnose
+from firstflight.serving.seldon.diagnosis.examination import examine
+from firstflight.serving.seldon.diagnosis.reading import read_snapshot
+from firstflight.serving.seldon.diagnosis.snapshot import Unseen
+from firstflight.settings import Settings
+from tests.doubles.cluster_objects import NAMESPACE, OPERATORS, experiment, model, snapshot
+from tests.doubles.kubernetes_reads import ReadApi, bare, holding, serving
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that KUBECONFIG names; nothing is in it yet."""
+    path = tmp_path / "kubeconfig"
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    return path
+
+
+def cluster(api: ReadApi, path: Path) -> Cluster:
+    """Return the client of the API, by way of a kubeconfig."""
+    named = {"cluster": "double", "user": "nobody"}
+    text = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "double",
+        "contexts": [{"name": "double", "context": named}],
+        "clusters": [{"name": "double", "cluster": {"server": api.address}}],
+        "users": [{"name": "nobody", "user": {"token": "nothing"}}],
+    }
+    path.write_text(yaml.safe_dump(text))
+    return open_cluster()
+
+
+def test_what_is_read_is_what_is_there(kubeconfig: Path) -> None:
+    """The snapshot holds what the API holds, and leads to the same findings."""
+    held = snapshot(models=[model("fraud-v1", "ModelFailed", "KeyError"), model("fraud-v2")])
+    with serving(holding(held)) as api:
+        read = read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS)
+    assert held == replace(read, now=held.now)
+    assert diagnose(held) == diagnose(replace(read, now=held.now))
+
+
+def test_two_hundred_models_are_one_list(kubeconfig: Path) -> None:
+    """Requests do not grow with objects: one list each, and one for the Secret they share."""
+    many = snapshot(
+        models=[model(f"fraud-v{number}") for number in range(200)],
+        experiments=[experiment(f"e{number}", default=None) for number in range(50)],
+    )
+    with serving(holding(many)) as api:
+        read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS)
+    assert sorted(set(api.asked)) == sorted(api.asked)
+    assert 17 == len(api.asked)  # version, two of discovery, thirteen lists, one Secret
+
+
+def test_what_is_refused_is_a_warning(kubeconfig: Path) -> None:
+    """403 on every list but ours leaves a line for each, and no crash."""
+    answers = {path: 403 if "/namespaces/" in path else body for path, body in holding(snapshot()).items()}
+    with serving(answers) as api:
+        found = diagnose(read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS))
+    refused = [one for one in found if one.id == "cannot-see"]
+    assert 13 == len(refused)
+    assert {Status.WARN} == {one.status for one in refused}
+    assert not [one for one in found if one.status is Status.FAIL]
+
+
+def test_a_refused_secret_names_the_right(kubeconfig: Path) -> None:
+    """The doctor may read one Secret; another one is a warning."""
+    held = snapshot(secrets={"model-storage": Unseen("x", "get", "403")})
+    with serving(holding(held)) as api:
+        found = diagnose(read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS))
+    [line] = [one for one in found if one.id == "cannot-see"]
+    assert "needs verb get on Secret model-storage in namespace firstflight" in line.fix
+
+
+def test_a_cluster_without_the_crds(kubeconfig: Path) -> None:
+    """Kinds that the API does not know are one line, not six."""
+    with serving({"/version": {"gitVersion": "v1.31.2"}}) as api:
+        found = diagnose(read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS))
+    assert ["crds"] == [one.id for one in found if one.status is Status.FAIL]
+
+
+def test_a_bare_api_server(kubeconfig: Path) -> None:
+    """With the CRDs alone everything is told as failure or warning, and nothing crashes."""
+    lists = {path: {"items": []} for path, body in holding(snapshot()).items() if "items" in body}
+    with serving({**bare(), **lists}) as api:
+        found = examine(Settings(backend="seldon"), cluster(api, kubeconfig))
+    failing = {one.id for one in found if one.status is Status.FAIL}
+    assert {"runtime-missing", "server-missing"} == failing
+    assert {"model-none", "inference-nobody"} == {one.id for one in found if one.status is Status.WARN}
+
+
+def test_an_api_that_does_not_answer(kubeconfig: Path) -> None:
+    """No answer, a refusal and no kubeconfig are each one failing line."""
+    with serving(bare()) as api:
+        gone = cluster(api, kubeconfig)
+    assert ["api-unreachable"] == [one.id for one in examine(Settings(backend="seldon"), gone)]
+    with serving({"/version": 401}) as api:
+        [refused] = examine(Settings(backend="seldon"), cluster(api, kubeconfig))
+    assert "401" in refused.found
+    kubeconfig.unlink()
+    assert ["api-unreachable"] == [one.id for one in examine(Settings(backend="seldon"))]
+    with pytest.raises(BackendUnavailableError, match="set KUBECONFIG"):
+        open_cluster()
