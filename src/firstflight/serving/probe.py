@@ -12,7 +12,6 @@ from firstflight.serving.inference import DATATYPES, Tensor, predict
 PROBE_SECONDS = 5.0
 _ROWS = 1
 _TYPES = {name: np.dtype(kind) for kind, name in DATATYPES.items()}
-_KIND = "inference"
 
 
 def probe(url: str, route: str, client: httpx.Client | None = None) -> Finding:
@@ -40,7 +39,7 @@ def probe(url: str, route: str, client: httpx.Client | None = None) -> Finding:
     inputs = _ones(described.json())
     if not inputs:
         return warned(
-            _KIND,
+            "inference",
             subject,
             "answers, but does not say what its inputs are; nothing was asked of it",
             wanted="inputs with name, datatype and shape in the model's metadata",
@@ -51,12 +50,12 @@ def probe(url: str, route: str, client: httpx.Client | None = None) -> Finding:
     except (ServingError, BackendUnavailableError) as error:
         return _refused(subject, str(error)[:300])
     served = f" by {answer.assigned}" if answer.assigned else ""
-    return passed(_KIND, subject, f"answered{served} in {answer.seconds * 1000:.0f} ms")
+    return passed("inference", subject, f"answered{served} in {answer.seconds * 1000:.0f} ms")
 
 
 def _refused(subject: str, found: str) -> Finding:
     return failed(
-        _KIND,
+        "inference",
         subject,
         found,
         wanted="200 and a prediction",

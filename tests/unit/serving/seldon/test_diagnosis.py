@@ -64,7 +64,7 @@ NO_SERVER_CAUSES: Mapping[str, dict[str, Any]] = {
     "server-missing": {"servers": [], "statefulsets": [], "pods": [SCHEDULER]},
     "server-elsewhere": {
         "servers": [],
-        "servers_elsewhere": (thing("mlserver", **{}) | {"metadata": {"name": "mlserver", "namespace": "other"}},),
+        "servers_elsewhere": (thing("mlserver") | {"metadata": {"name": "mlserver", "namespace": "other"}},),
     },
     "model-requirement": {"models": unplaced(requirements=["sklearn"])},
     "model-server-unknown": {"models": unplaced(server="triton")},

@@ -1,0 +1,49 @@
+"""Declared splits, reported splits and servers, held against each other."""
+
+from pathlib import Path
+
+from firstflight.findings import Status
+from firstflight.serving.local.diagnosis import Serving, read_serving, serving_findings
+from firstflight.settings import Settings
+from firstflight.traffic import TrafficSplit
+
+SPLIT = TrafficSplit(stable="a-v1", weights={"a-v2": 10, "a-v1": 90}, shadow="a-shadow")
+READY = {"a-v1": True, "a-v2": True, "a-shadow": True}
+
+
+def unwell(serving: Serving) -> dict[str, str]:
+    """Return ids of what is not well, by subject."""
+    return {one.subject: one.id for one in serving_findings(serving) if one.status is not Status.PASS}
+
+
+def test_all_is_well() -> None:
+    """What is declared is reported, and every share has a ready server; so has the shadow."""
+    assert {} == unwell(Serving({"a": SPLIT}, {"a": SPLIT}, READY))
+
+
+def test_a_split_that_differs() -> None:
+    """The gateway carries out something else than its files say."""
+    assert {"route a": "split-differs"} == unwell(Serving({"a": SPLIT}, {"a": TrafficSplit.all_to("a-v1")}, READY))
+
+
+def test_a_share_without_a_ready_server() -> None:
+    """Candidate or shadow: whoever gets requests must be ready; weight 0 asks nobody."""
+    for name in READY:
+        assert {"route a": "model-server-down"} == unwell(Serving({"a": SPLIT}, {"a": SPLIT}, {**READY, name: False}))
+    stable = TrafficSplit(stable="a-v1", weights={"a-v2": 0, "a-v1": 100})
+    assert {} == unwell(Serving({"a": stable}, {"a": stable}, {"a-v1": True}))
+
+
+def test_a_server_without_traffic_is_a_warning() -> None:
+    """Nobody asks it, so nothing fails."""
+    one = TrafficSplit.all_to("a-v1")
+    found = unwell(Serving({"a": one}, {"a": one}, {"a-v1": True, "a-v9": False}))
+    assert {"model servers without traffic": "model-server-idle-down"} == found
+
+
+def test_a_stack_that_never_was(tmp_path: Path) -> None:
+    """Looking at a home that does not exist makes nothing there."""
+    home = tmp_path / "home"
+    found = unwell(read_serving(Settings(home=home)))
+    assert {"gateway": "gateway-unreachable", "routes": "split-none"} == found
+    assert not home.exists()
