@@ -16,7 +16,8 @@
     │   ├── ModelNotReadyError          a served model did not become ready in time
     │   ├── ModelNotLoadedError         a split names a model that is not being served
     │   ├── TrafficNotAppliedError      read-back differs from what was set
-    │   └── StaleTokenError             a late or doubled driver was refused
+    │   ├── StaleTokenError             a late or doubled driver was refused
+    │   └── FieldConflictError          somebody else owns what was to be set
     ├── LedgerError
     │   └── HeadMovedError              somebody else appended first
     ├── RolloutError
@@ -102,6 +103,10 @@ class TrafficNotAppliedError(ServingError):
 
 class StaleTokenError(ServingError):
     """A driver with an older fencing token tried to act."""
+
+
+class FieldConflictError(ServingError):
+    """Somebody else owns a field that was to be set; nothing was forced."""
 
 
 class LedgerError(FirstflightError):

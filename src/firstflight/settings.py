@@ -54,6 +54,14 @@ class Settings(BaseSettings):
         default="http://seldon-mesh.firstflight",
         description="In a cluster: where clients ask for predictions; from outside it, a port-forward.",
     )
+    kube_context: str | None = Field(
+        default=None, description="From outside a cluster: which of the kubeconfig's contexts; none: its current one."
+    )
+    artifact_bucket: str = Field(
+        default="firstflight", description="In a cluster: bucket that models are loaded from; AWS_… says where it is."
+    )
+    artifact_remote: str = Field(default="s3", description="rclone's name of that storage, in the Secret.")
+    artifact_secret: str = Field(default="model-storage", description="Secret by which rclone reads that bucket.")
     database_url: SecretStr | None = Field(
         default=None, description="postgresql:// of a server of one's own; none: the stack runs one in `home`."
     )

@@ -21,6 +21,10 @@ def open_backend(settings: Settings) -> ServingBackend:
             from firstflight.serving.local.backend import LocalBackend  # noqa: PLC0415 see above
 
             return LocalBackend(settings)
+        case "seldon":
+            from firstflight.serving.seldon.backend import SeldonBackend  # noqa: PLC0415 see above
+
+            return SeldonBackend(settings)
         case "memory":
             from firstflight.serving.memory import MemoryBackend  # noqa: PLC0415 see above
 

@@ -35,9 +35,14 @@ class Prediction:
     seconds: float
 
 
-def headers(route: str, request_id: str, unit: str | None = None) -> dict[str, str]:
-    """Return the headers of a request: equal units always reach the same served model while weights stay."""
-    named = {"content-type": "application/json", "seldon-model": route, "x-request-id": request_id}
+def headers(route: str, request_id: str, unit: str | None = None, *, one_model: bool = False) -> dict[str, str]:
+    """Return the headers of a request.
+
+    A route is asked for as `<route>.experiment`, the name that a split has on every home; with `one_model`, `route` is
+    that of a single model. Locally, equal units always reach the same served model while weights stay.
+    """
+    asked = route if one_model else f"{route}.experiment"
+    named = {"content-type": "application/json", "seldon-model": asked, "x-request-id": request_id}
     return named if unit is None else {**named, "x-unit-id": unit}
 
 
@@ -67,8 +72,9 @@ def predict(
     unit: str | None = None,
     request_id: str | None = None,
     client: httpx.Client | None = None,
+    one_model: bool = False,
 ) -> Prediction:
-    """Ask `route` at the gateway `url`. Many questions are quicker through one `client`.
+    """Ask `route` at the gateway `url`. Many questions are quicker through one `client`; `one_model`: see `headers`.
 
     Raises:
         BackendUnavailableError: No answer.
@@ -76,13 +82,15 @@ def predict(
     """
     if client is None:
         with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as own:
-            return predict(url, route, inputs, unit=unit, request_id=request_id, client=own)
+            return predict(url, route, inputs, unit=unit, request_id=request_id, client=own, one_model=one_model)
     request_id = request_id or str(uuid.uuid4())
     content = body(inputs, request_id)
     begin = time.perf_counter()
     try:
         answer = client.post(
-            f"{url}/v2/models/{route}/infer", content=content, headers=headers(route, request_id, unit)
+            f"{url}/v2/models/{route}/infer",
+            content=content,
+            headers=headers(route, request_id, unit, one_model=one_model),
         )
     except httpx.TransportError as error:
         raise BackendUnavailableError(

@@ -36,7 +36,7 @@ def probe(url: str, route: str, client: httpx.Client | None = None) -> Finding:
         )
     if described.status_code != httpx.codes.OK:
         return _refused(subject, f"{described.status_code} to a question for its metadata: {described.text[:200]}")
-    inputs = _ones(described.json())
+    inputs = ones(described.json())
     if not inputs:
         return warned(
             "inference",
@@ -46,7 +46,7 @@ def probe(url: str, route: str, client: httpx.Client | None = None) -> Finding:
             fix="declare `inputs` in its model-settings.json",
         )
     try:
-        answer = predict(url, route, inputs, client=client)
+        answer = predict(url, route, inputs, client=client, one_model=True)
     except (ServingError, BackendUnavailableError) as error:
         return _refused(subject, str(error)[:300])
     served = f" by {answer.assigned}" if answer.assigned else ""
@@ -63,7 +63,7 @@ def _refused(subject: str, found: str) -> Finding:
     )
 
 
-def _ones(metadata: Any) -> dict[str, Tensor]:
+def ones(metadata: Any) -> dict[str, Tensor]:
     """Return inputs of one row that the model should take; nothing when it does not say enough."""
     described = metadata.get("inputs") or []
     if any(one.get("datatype") not in _TYPES for one in described):

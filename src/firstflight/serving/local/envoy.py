@@ -236,7 +236,8 @@ def _assigned(choice: Json) -> str:
 
 
 def _match(route: str, *more: Json) -> Json:
-    return {"prefix": PREFIX, "headers": [{"name": "seldon-model", "string_match": {"exact": route}}, *more]}
+    asked = {"safe_regex": {"regex": rf"{route}(\.experiment)?"}}  # a split's own name in Seldon, and a model's
+    return {"prefix": PREFIX, "headers": [{"name": "seldon-model", "string_match": asked}, *more]}
 
 
 def _entries(configurations: list[Json]) -> list[Json]:

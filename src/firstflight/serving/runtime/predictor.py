@@ -22,6 +22,7 @@ from mlserver.types import (
     RequestInput,
     ResponseOutput,
 )
+from mlserver.utils import to_absolute_path
 from numpy.typing import NDArray
 
 from firstflight.data.columns import COLUMNS
@@ -41,7 +42,7 @@ class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed whe
 
     async def load(self) -> bool:
         """Load the folder; MLServer ends when this raises."""
-        folder = Path(self.settings.parameters.uri)
+        folder = Path(to_absolute_path(self.settings, self.settings.parameters.uri))
         self._model = ServedModel.load(folder)
         fault = read_fault(folder)
         self._drill = Drill(fault) if fault else None

@@ -1,0 +1,107 @@
+"""What a Model loads: the registered folder, the runtime that reads it, and their settings, in object storage."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from firstflight.errors import BackendUnavailableError, ServingError
+from firstflight.serving import runtime
+from firstflight.versions import ModelVersion
+
+ARTIFACT = "artifact"
+"""The registered folder lies in one of its own, so that its digest is taken of nothing else."""
+SETTINGS = "model-settings.json"
+_RUNTIME = Path(runtime.__file__).with_name("predictor.py")
+_CLASS = "Predictor"
+_CLIENT = Config(connect_timeout=3, read_timeout=30, retries={"max_attempts": 2})
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where rclone finds a model's folder, and the Secret that opens it."""
+
+    uri: str
+    secret: str
+
+
+class Storage:
+    """A bucket of an S3 API; boto3's own variables (AWS_…) say where, and with which keys."""
+
+    def __init__(self, bucket: str, remote: str, secret: str) -> None:
+        """Keep the names; `remote` is rclone's name of the storage, in the Secret `secret`."""
+        self._bucket = bucket
+        self._remote = remote
+        self._secret = secret
+
+    def put(self, name: str, version: ModelVersion, artifact: Path) -> Stored:
+        """Upload all that serves `version` as `name`, and return where it is. The same again costs one list.
+
+        The key is taken of the content, so what lies there never changes: Seldon does not look again at a URI.
+
+        Raises:
+            BackendUnavailableError: The storage does not answer.
+            ServingError: It refuses.
+        """
+        files = dict(contents(name, version, artifact))
+        key = f"models/{version.model}/{name}/{_key(files)}"
+        try:
+            client = boto3.client("s3", config=_CLIENT)
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{key}/")
+            present = {one["Key"]: one["Size"] for page in pages for one in page.get("Contents", ())}
+            # The settings come last: what has them is whole.
+            for path, content in sorted(files.items(), key=lambda file: file[0] == SETTINGS):
+                if present.get(f"{key}/{path}") != len(content):
+                    client.put_object(Bucket=self._bucket, Key=f"{key}/{path}", Body=content)
+        except ClientError as error:
+            code = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+            what = BackendUnavailableError if code >= 500 else ServingError  # noqa: PLR2004 HTTP: the server's fault
+            raise what(f"{name}: cannot upload to s3://{self._bucket}/{key}: {error}") from error
+        except BotoCoreError as error:
+            raise BackendUnavailableError(
+                f"{name}: object storage does not answer for s3://{self._bucket}/{key}: {error}"
+            ) from error
+        return Stored(uri=f"{self._remote}://{self._bucket}/{key}", secret=self._secret)
+
+
+def contents(name: str, version: ModelVersion, artifact: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of a Model's folder with their paths in it.
+
+    The runtime's module has a name that no other has: models share a server's process, and loading a second module of
+    a name reloads the first under the feet of those that use it.
+    """
+    for path in sorted(path for path in artifact.rglob("*") if path.is_file()):
+        yield f"{ARTIFACT}/{path.relative_to(artifact).as_posix()}", path.read_bytes()
+    code = _RUNTIME.read_bytes()
+    of = hashlib.sha256(f"{name} {version.digest} ".encode() + code).hexdigest()[:16]
+    module = f"predictor_{of}"
+    yield f"{module}.py", code
+    yield SETTINGS, json.dumps(_settings(name, version, f"{module}.{_CLASS}"), indent=1, sort_keys=True).encode()
+
+
+def _settings(name: str, version: ModelVersion, implementation: str) -> dict[str, Any]:
+    """Return MLServer's settings; Seldon's agent rewrites them and keeps little besides these."""
+    return {
+        "name": name,
+        "implementation": implementation,
+        "platform": "onnx",
+        "parameters": {
+            "uri": f"./{ARTIFACT}",
+            "version": str(version.number),
+            # A name of its own is a shadow's: nobody gets its answers, and its records must say so.
+            "extra": {"served_name": name, "listener": "main" if name == version.served_name else "mirror"},
+        },
+    }
+
+
+def _key(files: dict[str, bytes]) -> str:
+    whole = hashlib.sha256()
+    for path, content in sorted(files.items()):
+        whole.update(hashlib.sha256(content).hexdigest().encode() + b"  " + path.encode() + b"\n")
+    return whole.hexdigest()

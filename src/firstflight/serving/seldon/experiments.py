@@ -1,0 +1,123 @@
+"""Splits as Experiments, and whether Seldon has taken one."""
+
+from firstflight.errors import ServingError
+from firstflight.serving.seldon import resources
+from firstflight.serving.seldon.api import Object
+from firstflight.serving.seldon.marks import CHANGE, OURS, TOKEN, Change, change_of, condition, is_ending, name_of
+from firstflight.traffic import TrafficSplit
+
+WHOLE = 100
+_ACTIVE = "ExperimentReady"
+_REJECTED = "ModelReady"
+"""Seldon writes what is wrong with an Experiment into a condition of this type; it stays after later, good changes."""
+
+
+def manifest(route: str, namespace: str, split: TrafficSplit, token: int, change: Change | None) -> Object:
+    """Return the Experiment of a route.
+
+    The stable model stands first: when a later candidate cannot be reached, the experiment's own endpoint keeps those
+    before it.
+    """
+    names = [split.stable, *(name for name in split.weights if name != split.stable)]
+    spec = resources.Experiment(
+        default=split.stable,
+        candidates=tuple(resources.Candidate(name=name, weight=split.weights[name]) for name in names),
+        mirror=resources.Mirror(name=split.shadow, percent=WHOLE) if split.shadow else None,
+    )
+    notes = {TOKEN: str(token), **({CHANGE: change.model_dump_json()} if change else {})}
+    return spec.manifest(route, namespace, labels=OURS, annotations=notes)
+
+
+def declared(experiment: Object) -> TrafficSplit:
+    """Return the split in the Experiment's spec; shares that are no whole percents are rounded, to 100 in all.
+
+    Raises:
+        ServingError: It is none that anybody could be sent by: no candidates, or weights that sum to nothing.
+    """
+    spec = experiment.get("spec") or {}
+    weights = {one["name"]: int(one["weight"]) for one in spec.get("candidates") or ()}
+    total = sum(weights.values())
+    stable = spec.get("default") or next(iter(weights), None)
+    if total <= 0 or min(weights.values()) < 0 or stable not in weights:
+        raise ServingError(
+            f"experiment {name_of(experiment)} has weights {weights} and default {spec.get('default')!r}, which is no"
+            " split; somebody else wrote it: set traffic again"
+        )
+    mirror = (spec.get("mirror") or {}).get("name")
+    return TrafficSplit(stable=stable, weights=_percents(weights, total), shadow=mirror)
+
+
+def readable(experiment: Object) -> TrafficSplit | None:
+    """Return the split in the spec, None when it is none."""
+    try:
+        return declared(experiment)
+    except ServingError:
+        return None
+
+
+def in_force(experiment: Object) -> TrafficSplit:
+    """Return the split that Envoy was last given, as far as the API shows.
+
+    An experiment with a candidate or a mirror that cannot take requests is not active: its default gets all.
+    """
+    change = change_of(experiment)
+    if change is not None and not accepted(experiment, change):
+        return change.before or TrafficSplit.all_to(declared(experiment).stable)
+    return declared(experiment) if is_active(experiment) else TrafficSplit.all_to(declared(experiment).stable)
+
+
+def is_active(experiment: Object) -> bool:
+    """Whether Seldon says that the experiment gets requests."""
+    return (
+        not is_ending(experiment)
+        and condition(experiment, _ACTIVE).get("status") == "True"
+        and condition(experiment, "CandidatesReady").get("status", "True") == "True"
+        and condition(experiment, "MirrorReady").get("status", "True") == "True"
+    )
+
+
+def transition(experiment: Object) -> str | None:
+    """Return when it last became active or inactive."""
+    return condition(experiment, _ACTIVE).get("lastTransitionTime")
+
+
+def accepted(experiment: Object, change: Change) -> bool:
+    """Whether it became active after the change. Its being active says nothing: that may be from before."""
+    return is_active(experiment) and transition(experiment) != change.since
+
+
+def rejection(experiment: Object) -> dict[str, str] | None:
+    """Return the condition that says that Seldon refused a spec, this one or an earlier one."""
+    found = condition(experiment, _REJECTED)
+    return found if found.get("status") == "False" else None
+
+
+def state(experiment: Object) -> str:
+    """Return its conditions for people."""
+    conditions = (experiment.get("status") or {}).get("conditions") or ()
+    told = [f"{one['type']}={one['status']} {one.get('reason') or ''}".strip() for one in conditions]
+    return ", ".join(told) or "no state yet; does Seldon's operator watch this namespace?"
+
+
+def uses(experiment: Object) -> frozenset[str]:
+    """Return the models that the Experiment names, whoever wrote it."""
+    spec = experiment.get("spec") or {}
+    if spec.get("resourceType") == "pipeline":
+        return frozenset()
+    parts = [*(spec.get("candidates") or ()), *([spec["mirror"]] if spec.get("mirror") else [])]
+    return frozenset(part["name"] for part in parts)
+
+
+def default(experiment: Object) -> str | None:
+    """Return the model whose own endpoint carries the split."""
+    found: str | None = (experiment.get("spec") or {}).get("default")
+    return found
+
+
+def _percents(weights: dict[str, int], total: int) -> dict[str, int]:
+    """Share out 100, the largest remainders rounded up."""
+    percents = {name: weight * WHOLE // total for name, weight in weights.items()}
+    left = WHOLE - sum(percents.values())
+    for name in sorted(weights, key=lambda name: -(weights[name] * WHOLE % total))[:left]:
+        percents[name] += 1
+    return percents

@@ -1,0 +1,80 @@
+"""What we write on objects beside their specs, and how we read it back."""
+
+from firstflight.errors import ServingError
+from firstflight.serving.seldon.api import Object
+from firstflight.traffic import TrafficSplit
+from firstflight.values import Value
+from firstflight.versions import ModelVersion
+
+OURS = {"app.kubernetes.io/managed-by": "firstflight"}
+"""The label of every object of ours. Changing labels or annotations moves no traffic and reloads no model."""
+ROUTE = "firstflight.io/route"
+VERSION = "firstflight.io/version"
+TOKEN = "firstflight.io/token"  # noqa: S105 a fencing token is no secret
+CHANGE = "firstflight.io/change"
+
+
+class Change(Value):
+    """A change of a split that nobody has yet seen accepted.
+
+    Attributes:
+        since: When the Experiment last became ready or unready before the change; None when it was new.
+        before: The split that was in force before.
+    """
+
+    since: str | None = None
+    before: TrafficSplit | None = None
+
+
+def name_of(thing: Object) -> str:
+    """Return the object's name."""
+    return str(thing["metadata"]["name"])
+
+
+def is_ours(thing: Object) -> bool:
+    """Whether we made the object."""
+    labels = thing["metadata"].get("labels") or {}
+    return OURS.items() <= labels.items()
+
+
+def is_ending(thing: Object) -> bool:
+    """Whether somebody has asked for the object's end."""
+    return "deletionTimestamp" in thing["metadata"]
+
+
+def require_ours(thing: Object, what: str) -> None:
+    """Raise ServingError when somebody else made the object: its name is taken."""
+    if not is_ours(thing):
+        raise ServingError(
+            f"{what} {name_of(thing)} exists and is not ours; rename it, or label it"
+            " app.kubernetes.io/managed-by=firstflight to hand it over"
+        )
+
+
+def version_of(model: Object) -> ModelVersion | None:
+    """Return the version a Model of ours serves."""
+    text = _annotation(model, VERSION)
+    return ModelVersion.model_validate_json(text) if text and is_ours(model) else None
+
+
+def token_of(thing: Object) -> int | None:
+    """Return the highest token that the object has seen."""
+    text = _annotation(thing, TOKEN)
+    return int(text) if text else None
+
+
+def change_of(experiment: Object) -> Change | None:
+    """Return the change that waits to be seen accepted."""
+    text = _annotation(experiment, CHANGE)
+    return Change.model_validate_json(text) if text else None
+
+
+def condition(thing: Object, kind: str) -> dict[str, str]:
+    """Return a condition of the object's status, empty when it was never set."""
+    conditions = (thing.get("status") or {}).get("conditions") or ()
+    return next((one for one in conditions if one.get("type") == kind), {})
+
+
+def _annotation(thing: Object, key: str) -> str | None:
+    found: str | None = (thing["metadata"].get("annotations") or {}).get(key)
+    return found

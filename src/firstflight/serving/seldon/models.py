@@ -1,0 +1,50 @@
+"""Models as the API shows them."""
+
+from firstflight.serving.seldon import resources
+from firstflight.serving.seldon.api import Object
+from firstflight.serving.seldon.artifacts import Stored
+from firstflight.serving.seldon.marks import OURS, ROUTE, VERSION, condition, is_ending
+from firstflight.versions import ModelVersion
+
+REQUIREMENTS = ("mlserver", "python", "firstflight")
+"""The last is a capability that only servers of our image have: Seldon's own lack ONNX Runtime."""
+MEMORY = "100Mi"
+AVAILABLE = "ModelAvailable"
+_HOPELESS = "ModelFailed"
+_ENDING = "in process of deletion"  # of an earlier one of the same name, which passes
+
+
+def manifest(name: str, namespace: str, version: ModelVersion, stored: Stored) -> Object:
+    """Return the Model that serves `version` under `name`."""
+    spec = resources.Model(
+        storage_uri=stored.uri, secret_name=stored.secret, requirements=REQUIREMENTS, memory=MEMORY, replicas=1
+    )
+    labels = {**OURS, ROUTE: version.model}
+    return spec.manifest(name, namespace, labels=labels, annotations={VERSION: version.model_dump_json()})
+
+
+def is_live(model: Object) -> bool:
+    """Whether a replica of it answers, as far as the scheduler knows; `Ready` alone says less."""
+    status = model.get("status") or {}
+    ready = condition(model, "ModelReady")
+    return (
+        not is_ending(model)
+        and ready.get("status") == "True"
+        and ready.get("message") == AVAILABLE
+        and int(status.get("availableReplicas", 0)) > 0
+    )
+
+
+def is_hopeless(model: Object) -> bool:
+    """Whether it will not come up by itself: it was placed and could not be loaded."""
+    ready = condition(model, "ModelReady")
+    return ready.get("message") == _HOPELESS and _ENDING not in ready.get("reason", "")
+
+
+def state(model: Object) -> str:
+    """Return what the scheduler says of it; the operator writes the state as message and the text as reason."""
+    ready = condition(model, "ModelReady")
+    if not ready:
+        return "no state yet; does Seldon's operator watch this namespace?"
+    replicas = (model.get("status") or {}).get("availableReplicas", 0)
+    return f"{ready.get('message') or 'no state'} ({ready.get('reason') or 'no reason given'}), {replicas} replicas"
