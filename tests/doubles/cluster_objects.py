@@ -150,7 +150,6 @@ def snapshot(**changed: Any) -> Snapshot:
         "serverconfigs": [server_config()],
         "seldonruntimes": [runtime()],
         "statefulsets": [stateful_set()],
-        "deployments": [],
         "pods": [pod(), pod("seldon-scheduler-0", "seldon-scheduler"), pod("seldon-envoy-0", "seldon-envoy")],
         "events": [],
         "resourcequotas": [],

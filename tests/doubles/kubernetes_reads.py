@@ -21,7 +21,7 @@ class ReadApi:
     def answer(self, path: str) -> tuple[int, Any]:
         """Return status and body."""
         self.asked.append(path)
-        found = self.answers.get(path, 404)
+        found = self.answers.get(path.partition("?")[0], 404)
         if isinstance(found, int):
             return found, {"kind": "Status", "code": found, "message": f"refused: {path}"}
         return 200, found
@@ -44,7 +44,6 @@ def holding(snapshot: Snapshot) -> dict[str, Any]:
         seldon = f"/apis/{GROUP}/{VERSION}"
         group = {
             "statefulsets": "/apis/apps/v1",
-            "deployments": "/apis/apps/v1",
             "networkpolicies": "/apis/networking.k8s.io/v1",
         }.get(kind, seldon if kind in KINDS else "/api/v1")
         namespace = snapshot.operator_namespace if kind == "serverconfigs" else snapshot.namespace

@@ -16,6 +16,7 @@ from firstflight.serving.seldon.diagnosis.snapshot import Unseen
 from firstflight.settings import Settings
 from tests.doubles.cluster_objects import NAMESPACE, OPERATORS, experiment, model, snapshot
 from tests.doubles.kubernetes_reads import ReadApi, bare, holding, serving
+from tests.manifests.objects import build
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_two_hundred_models_are_one_list(kubeconfig: Path) -> None:
     with serving(holding(many)) as api:
         read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS)
     assert sorted(set(api.asked)) == sorted(api.asked)
-    assert 17 == len(api.asked)  # version, two of discovery, thirteen lists, one Secret
+    assert 16 == len(api.asked)  # version, two of discovery, twelve lists, one Secret
 
 
 def test_what_is_refused_is_a_warning(kubeconfig: Path) -> None:
@@ -69,7 +70,7 @@ def test_what_is_refused_is_a_warning(kubeconfig: Path) -> None:
     with serving(answers) as api:
         found = diagnose(read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS))
     refused = [one for one in found if one.id == "cannot-see"]
-    assert 13 == len(refused)
+    assert 12 == len(refused)
     assert {Status.WARN} == {one.status for one in refused}
     assert not [one for one in found if one.status is Status.FAIL]
 
@@ -112,3 +113,22 @@ def test_an_api_that_does_not_answer(kubeconfig: Path) -> None:
     assert ["api-unreachable"] == [one.id for one in examine(Settings(backend="seldon"))]
     with pytest.raises(BackendUnavailableError, match="set KUBECONFIG"):
         open_cluster()
+
+
+def test_what_is_read_is_what_the_role_allows(kubeconfig: Path) -> None:
+    """The Role `doctor`, and the one beside the operator, are enough for everything that is read."""
+    with serving(holding(snapshot(servers=[]))) as api:
+        read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS)
+    read = {_kind(path) for path in api.asked if f"/namespaces/{NAMESPACE}/" in path}
+    beside = {_kind(path) for path in api.asked if f"/namespaces/{OPERATORS}/" in path}
+    assert read <= _allowed("base", "doctor")
+    assert beside <= _allowed("extras/operator-access", "firstflight-doctor")
+
+
+def _kind(path: str) -> str:
+    return path.partition("?")[0].split("/namespaces/")[1].split("/")[1]
+
+
+def _allowed(manifests: str, name: str) -> set[str]:
+    [role] = [one for one in build(manifests) if one["kind"] == "Role" and one["metadata"]["name"] == name]
+    return {kind for rule in role["rules"] for kind in rule["resources"]}

@@ -23,7 +23,6 @@ _HERE: Mapping[Kind, str] = {
     "servers": _SELDON,
     "seldonruntimes": _SELDON,
     "statefulsets": "/apis/apps/v1",
-    "deployments": "/apis/apps/v1",
     "pods": "/api/v1",
     "events": "/api/v1",
     "resourcequotas": "/api/v1",
@@ -58,6 +57,7 @@ def read_snapshot(api: Reads, namespace: str, operator_namespace: str) -> Snapsh
     if version.status != HTTPStatus.OK:
         raise BackendUnavailableError(f"the Kubernetes API answers {_why(version)} to /version")
     places = {kind: f"{group}/namespaces/{namespace}/{kind}" for kind, group in _HERE.items()}
+    places["events"] += "?fieldSelector=reason%3DFailedCreate"  # there may be thousands of others
     places["serverconfigs"] = f"{_SELDON}/namespaces/{operator_namespace}/serverconfigs"
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="doctor") as pool:
         group = pool.submit(_body, api, f"/apis/{GROUP}")
@@ -117,7 +117,7 @@ def _seen(listing: Listing) -> tuple[Object, ...]:
 
 
 def _words(path: str) -> str:
-    *_, namespace, kind = path.split("/")
+    *_, namespace, kind = path.partition("?")[0].split("/")
     return f"{kind} in namespace {namespace}" if "/namespaces/" in path else f"{kind} in every namespace"
 
 

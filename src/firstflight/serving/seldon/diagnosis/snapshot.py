@@ -20,7 +20,6 @@ Kind = Literal[
     "serverconfigs",
     "seldonruntimes",
     "statefulsets",
-    "deployments",
     "pods",
     "events",
     "resourcequotas",

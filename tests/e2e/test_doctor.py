@@ -1,0 +1,82 @@
+"""The doctor on the real local stack: well, with a model served, and with that model's server gone."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from firstflight.serving.local.backend import LocalBackend
+from firstflight.serving.local.model_server import program_name
+from firstflight.settings import Settings
+from firstflight.stack.environment import environment
+from firstflight.supervision import Supervisor
+from firstflight.traffic import TrafficSplit
+from tests.e2e.runs import Runs
+from tests.serving_bench import artifact
+
+pytestmark = pytest.mark.local
+
+PARTS = {"postgres", "prefect", "mlflow", "gateway", "collector", "worker"}
+
+
+def doctor(settings: Settings) -> tuple[int, Any]:
+    """Return the exit code and the JSON of the command, as a machine calls it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "firstflight.cli.main", "doctor", "--json"],
+        env={**os.environ, **environment(settings)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_stack_from_one_command_is_well(stack: Settings) -> None:
+    """Nothing fails, every part is named, a worker is live, and looking is quick."""
+    code, report = doctor(stack)
+    assert [] == [one for one in report["findings"] if one["status"] == "fail"]
+    assert 0 == code
+    assert {one["subject"] for one in report["findings"]} >= PARTS
+    assert {one["id"] for one in report["findings"]} >= {"work-pool", "deployments", "collector", "mlflow", "disk"}
+    assert report["seconds"] < 10
+
+
+def test_a_share_without_a_server_is_found(stack: Settings, tmp_path: Path) -> None:
+    """A served model answers the doctor's prediction; once its server is gone, its route fails and the code is 1."""
+    backend = LocalBackend(stack)
+    version = artifact(tmp_path / "artifact", 1, model="doctored", says=0.25)
+    backend.deploy(version, tmp_path / "artifact")
+    backend.set_traffic("doctored", TrafficSplit.all_to(version.served_name), 1)
+
+    code, report = doctor(stack)
+    [answered] = [one for one in report["findings"] if one["subject"] == "a prediction of doctored"]
+    assert ("pass", 0) == (answered["status"], code)
+    assert f"answered by {version.served_name}" in answered["found"]
+
+    Supervisor(stack.supervisor_folder).remove(program_name(version.served_name))
+    try:
+        code, report = doctor(stack)
+    finally:
+        backend.deploy(version, tmp_path / "artifact")
+    failing = {one["subject"]: one["id"] for one in report["findings"] if one["status"] == "fail"}
+    assert {"route doctored": "model-server-down", "a prediction of doctored": "inference"} == failing
+    assert 1 == code
+
+
+def test_the_flow_leaves_a_table(stack: Settings) -> None:
+    """The run ends well and its artifact has a row for each finding."""
+    runs = Runs(stack)
+    run = runs.orchestrator.start("validate-foundation/validate-foundation", {})
+    ended = runs.wait(run.id, lambda found: found.final)
+    assert ("COMPLETED", True) == (ended.state_type, "0 fail" in ended.message)
+    body = {"artifacts": {"key": {"any_": ["foundation"]}}}
+    [kept, *_] = httpx.post(f"{stack.prefect_api}/artifacts/filter", json=body, timeout=30, trust_env=False).json()
+    rows = json.loads(kept["data"]) if isinstance(kept["data"], str) else kept["data"]
+    assert PARTS <= {row["what"] for row in rows}
