@@ -15,11 +15,14 @@ def configuration(context: str | None = None) -> client.Configuration:
     """
     found = client.Configuration()
     found.retries = False
+    files = os.environ.get("KUBECONFIG")  # the package reads the variable once, when it is imported
     try:
-        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+        if "KUBERNETES_SERVICE_HOST" in os.environ and files is None:
             config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]  # the package types none
         else:
-            config.load_kube_config(context=context, client_configuration=found)  # type: ignore[no-untyped-call]  # the same
+            config.load_kube_config(  # type: ignore[no-untyped-call]  # the same
+                config_file=files, context=context, client_configuration=found, persist_config=False
+            )
     except (config.ConfigException, OSError) as error:
         raise BackendUnavailableError(
             f"no cluster is named: {error}; set KUBECONFIG, or run inside a pod that has a service account's token"

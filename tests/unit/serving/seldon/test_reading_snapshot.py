@@ -8,7 +8,8 @@ import yaml
 
 from firstflight.errors import BackendUnavailableError
 from firstflight.findings import Status
-from firstflight.serving.seldon.diagnosis.connection import Cluster, open_cluster
+from firstflight.serving.seldon.configuration import configuration
+from firstflight.serving.seldon.diagnosis.connection import Cluster
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
 from firstflight.serving.seldon.diagnosis.examination import examine
 from firstflight.serving.seldon.diagnosis.reading import read_snapshot
@@ -40,7 +41,7 @@ def cluster(api: ReadApi, path: Path) -> Cluster:
         "users": [{"name": "nobody", "user": {"token": "nothing"}}],
     }
     path.write_text(yaml.safe_dump(text))
-    return open_cluster()
+    return Cluster(configuration())
 
 
 def test_what_is_read_is_what_is_there(kubeconfig: Path) -> None:
@@ -112,7 +113,7 @@ def test_an_api_that_does_not_answer(kubeconfig: Path) -> None:
     kubeconfig.unlink()
     assert ["api-unreachable"] == [one.id for one in examine(Settings(backend="seldon"))]
     with pytest.raises(BackendUnavailableError, match="set KUBECONFIG"):
-        open_cluster()
+        configuration()
 
 
 def test_what_is_read_is_what_the_role_allows(kubeconfig: Path) -> None:

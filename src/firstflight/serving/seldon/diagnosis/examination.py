@@ -3,7 +3,8 @@
 from firstflight.errors import BackendUnavailableError
 from firstflight.findings import Finding, failed, warned
 from firstflight.serving.probe import probe
-from firstflight.serving.seldon.diagnosis.connection import open_cluster
+from firstflight.serving.seldon.configuration import configuration
+from firstflight.serving.seldon.diagnosis.connection import Cluster
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
 from firstflight.serving.seldon.diagnosis.models import AVAILABLE, state
 from firstflight.serving.seldon.diagnosis.objects import condition, name_of, spec
@@ -17,7 +18,9 @@ _MOST_PROBES = 3
 def examine(settings: Settings, api: Reads | None = None) -> tuple[Finding, ...]:
     """Return every finding about the cluster that the environment names, or that `api` reads."""
     try:
-        snapshot = read_snapshot(api or open_cluster(), settings.namespace, settings.operator_namespace)
+        snapshot = read_snapshot(
+            api or Cluster(configuration(settings.kube_context)), settings.namespace, settings.operator_namespace
+        )
     except BackendUnavailableError as error:
         return (
             failed(
