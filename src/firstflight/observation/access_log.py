@@ -55,14 +55,14 @@ def _entry(line: bytes) -> dict[str, Any] | None:
 
 
 def _prediction(entry: dict[str, Any]) -> Prediction:
-    rid, route = _text(entry["rid"]), _text(entry["route"])
+    rid, asked = _text(entry["rid"]), _text(entry["route"])
     listener = entry["listener"]
-    if rid is None or route is None or listener not in _LISTENERS:
+    if rid is None or asked is None or listener not in _LISTENERS:
         raise ValueError("names no request, route or known listener")
     return Prediction(
         rid=rid,
         listener=listener,
-        route=route,
+        route=asked.removesuffix(".experiment"),  # what clients say where a route is an experiment
         unit=_text(entry.get("unit")),
         assigned=_model(_text(entry.get("assigned"))),
         served=_text(entry.get("served")),

@@ -48,6 +48,12 @@ def test_a_line_of_the_gateway() -> None:
     assert Parsed((expected,), 0) == parse([line()])
 
 
+def test_a_route_that_is_an_experiment_is_the_same_route() -> None:
+    """Clients of a mesh say so in the header; at home the header means the same."""
+    [prediction] = parse([line(route="financial-predictor.experiment")]).predictions
+    assert "financial-predictor" == prediction.route
+
+
 def test_what_a_failed_request_leaves_out() -> None:
     """A request nobody answered has neither server nor prediction."""
     [prediction] = parse([line(served=None, pred=None, code=0, flags="DC", unit=None, us=None)]).predictions

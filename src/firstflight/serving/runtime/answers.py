@@ -61,11 +61,8 @@ def answers_at(path: Path) -> Answers:
 
 
 def entry_of(headers: dict[str, str], body_id: str | None, known: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the line for a request with these headers, `known` being the rest; None when it names no request or route.
-
-    A request that reached an experiment by its own address asked for `<route>.experiment`.
-    """
-    rid, route = headers.get("x-request-id") or body_id, headers.get("seldon-model", "").removesuffix(".experiment")
+    """Return the line for a request with these headers, `known` being the rest; None without a name or a route."""
+    rid, route = headers.get("x-request-id") or body_id, headers.get("seldon-model")
     if not rid or not route:
         return None
     return {"rid": rid, "route": route, "unit": headers.get("x-unit-id"), **known}
