@@ -1,5 +1,6 @@
 """One real request through the gateway, with inputs made of what the model says of itself."""
 
+import uuid
 from typing import Any
 
 import httpx
@@ -7,24 +8,27 @@ import numpy as np
 
 from firstflight.errors import BackendUnavailableError, ServingError
 from firstflight.findings import Finding, failed, passed, warned
-from firstflight.serving.inference import DATATYPES, Tensor, predict
+from firstflight.serving.inference import DATATYPES, Tensor, headers, predict
 
 PROBE_SECONDS = 5.0
 _ROWS = 1
 _TYPES = {name: np.dtype(kind) for kind, name in DATATYPES.items()}
 
 
-def probe(url: str, route: str, client: httpx.Client | None = None) -> Finding:
-    """Ask `route` at the gateway `url` for one prediction about ones, and say what came back.
+def probe(url: str, route: str, client: httpx.Client | None = None, *, one_model: bool = False) -> Finding:
+    """Ask `route` at the gateway `url` for one prediction about ones, as a client would, and say what came back.
 
-    It is one request more in the counts; its unit belongs to nobody, so no outcome will ever be joined to it.
+    These are two requests more in the counts, one for what the model takes; they name no unit, so no outcome will ever
+    be joined to them. With `one_model`, `route` is the name of a single model, see `inference.headers`.
     """
     if client is None:
         with httpx.Client(timeout=PROBE_SECONDS, trust_env=False) as own:
-            return probe(url, route, own)
+            return probe(url, route, own, one_model=one_model)
     subject = f"a prediction of {route}"
     try:
-        described = client.get(f"{url}/v2/models/{route}", headers={"seldon-model": route})
+        described = client.get(
+            f"{url}/v2/models/{route}", headers=headers(route, str(uuid.uuid4()), one_model=one_model)
+        )
     except httpx.TransportError as error:
         return failed(
             "gateway-unreachable",
@@ -46,7 +50,7 @@ def probe(url: str, route: str, client: httpx.Client | None = None) -> Finding:
             fix="declare `inputs` in its model-settings.json",
         )
     try:
-        answer = predict(url, route, inputs, client=client, one_model=True)
+        answer = predict(url, route, inputs, client=client, one_model=one_model)
     except (ServingError, BackendUnavailableError) as error:
         return _refused(subject, str(error)[:300])
     served = f" by {answer.assigned}" if answer.assigned else ""

@@ -35,22 +35,21 @@ def examine(settings: Settings, api: Reads | None = None) -> tuple[Finding, ...]
 
 
 def routes(snapshot: Snapshot) -> tuple[str, ...]:
-    """Return the public names worth one request each: defaults of active Experiments, else an available Model."""
-    defaults = [
-        str(spec(one)["default"])
+    """Return the active Experiments of Models whose split is worth a request."""
+    active = (
+        name_of(one)
         for one in snapshot.items("experiments")
-        if spec(one).get("default")
-        and spec(one).get("resourceType") != "pipeline"
-        and condition(one, "ExperimentReady").get("status") == "True"
-    ]
-    available = [name_of(one) for one in snapshot.items("models") if state(one)[0] == AVAILABLE]
-    return tuple((defaults or available[:1])[:_MOST_PROBES])
+        if spec(one).get("resourceType") != "pipeline" and condition(one, "ExperimentReady").get("status") == "True"
+    )
+    return tuple(active)[:_MOST_PROBES]
 
 
 def _asked(snapshot: Snapshot, url: str) -> tuple[Finding, ...]:
-    asked = routes(snapshot)
-    if asked:
+    if asked := routes(snapshot):
         return tuple(probe(url, route) for route in asked)
+    for model in snapshot.items("models"):
+        if state(model)[0] == AVAILABLE:
+            return (probe(url, name_of(model), one_model=True),)
     return (
         warned(
             "inference-nobody",
