@@ -111,3 +111,29 @@ def test_a_run_tells_its_state(server: Server) -> None:
     server.answer = {"id": RUN, "name": "a-run", "state": {"type": "PAUSED", "name": "Suspended", "message": None}}
     found = client(server).run(RUN)
     assert (True, False, "Suspended") == (found.suspended, found.final, found.state_name)
+
+
+def test_a_pool_tells_who_works_for_it(server: Server) -> None:
+    """The pool and its workers, asked in two requests; one that has never been seen is offline."""
+    seen = "2026-03-02T12:00:00Z"
+    server.answer = [
+        {"name": "local", "type": "process", "is_paused": False, "status": "ONLINE", "last_heartbeat_time": seen},
+        {"name": "old", "status": "OFFLINE", "last_heartbeat_time": None},
+    ]
+    pool = client(server).pool("local")
+    assert pool is not None
+    assert [("local", True), ("old", False)] == [(worker.name, worker.online) for worker in pool.workers]
+    assert ("process", False, None) == (pool.type, pool.paused, pool.workers[1].seen)
+    assert ["/api/work_pools/filter", "/api/work_pools/local/workers/filter"] == [path for _, path, _ in server.asked]
+
+
+def test_a_pool_that_is_not_there(server: Server) -> None:
+    """Is none."""
+    server.answer = []
+    assert client(server).pool("nowhere") is None
+
+
+def test_deployments_by_name(server: Server) -> None:
+    """Names without their flows."""
+    server.answer = [{"name": "canary"}, {"name": "roll-back"}]
+    assert frozenset({"canary", "roll-back"}) == client(server).deployments()
