@@ -133,3 +133,20 @@ def _kind(path: str) -> str:
 def _allowed(manifests: str, name: str) -> set[str]:
     [role] = [one for one in build(manifests) if one["kind"] == "Role" and one["metadata"]["name"] == name]
     return {kind for rule in role["rules"] for kind in rule["resources"]}
+
+
+def test_our_own_network_policies_close_nothing_that_is_needed() -> None:
+    """What k8s/base lets through is what the doctor looks for."""
+    policies = [one for one in build("base") if one["kind"] == "NetworkPolicy"]
+    found = [one for one in diagnose(snapshot(networkpolicies=policies)) if one.id == "network-policy"]
+    assert [] == found
+
+
+def test_our_own_models_fit_our_own_server() -> None:
+    """Models and Server of k8s/base agree on requirements, without a look at any ServerConfig."""
+    objects = {kind: [one for one in build("base") if one["kind"] == kind] for kind in ("Model", "Server")}
+    models = [one | {"metadata": {**one["metadata"], "finalizers": ["x"]}} for one in objects["Model"]]
+    unseen = Unseen("serverconfigs", "list", "403")
+    held = snapshot(models=models, servers=objects["Server"], serverconfigs=unseen, experiments=[])
+    found = {one.id for one in diagnose(held) if one.subject.startswith("Model ")}
+    assert {"model-progressing"} == found
