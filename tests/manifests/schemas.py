@@ -1,4 +1,4 @@
-"""Strict schemas of the kinds that are not Kubernetes's own: the fields we write, and no others.
+"""Strict schemas of what neither Kubernetes nor our client of Seldon has types for: the fields we write, and no others.
 
 Written by hand from the APIs' documentation; a real API server checks them with its own (`tests/cluster`).
 """
@@ -24,69 +24,15 @@ def listed(items: Schema) -> Schema:
 
 
 TEXT: Schema = {"type": "string", "minLength": 1}
-WHOLE: Schema = {"type": "integer", "minimum": 0}
-YES_NO: Schema = {"type": "boolean"}
-NAME: Schema = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "maxLength": 63}
 TEXTS: Schema = {"type": "object", "additionalProperties": TEXT}
-POD: Schema = {"type": "object"}  # checked as a Pod of Kubernetes, strictly
 SELECTOR = fields("matchLabels", matchLabels=TEXTS)
-SERVICE_TYPE: Schema = {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]}
 
-SELDON: dict[str, Schema] = {
-    "Model": fields(
-        "storageUri",
-        storageUri={"type": "string", "pattern": "^s3://"},
-        secretName=NAME,
-        requirements=listed(TEXT),
-        memory={"type": "string", "pattern": "^[0-9]+(Mi|Gi)$"},
-        replicas=WHOLE,
-        minReplicas=WHOLE,
-        maxReplicas=WHOLE,
-    ),
-    "Experiment": fields(
-        "candidates",
-        default=NAME,
-        candidates=listed(fields("name weight", name=NAME, weight=WHOLE)),
-        mirror=fields("name percent", name=NAME, percent={"type": "integer", "minimum": 0, "maximum": 100}),
-        resourceType={"enum": ["model", "pipeline"]},
-    ),
-    "Pipeline": fields(
-        "steps",
-        steps=listed(
-            fields(
-                "name",
-                name=NAME,
-                inputs=listed(TEXT),
-                inputsJoinType={"enum": ["inner", "outer", "any"]},
-                triggers=listed(TEXT),
-                triggersJoinType={"enum": ["inner", "outer", "any"]},
-                tensorMap=TEXTS,
-            )
-        ),
-        output=fields("steps", steps=listed(TEXT), stepsJoin={"enum": ["inner", "outer", "any"]}),
-    ),
-    "Server": fields(
-        "serverConfig",
-        serverConfig=NAME,
-        replicas=WHOLE,
-        minReplicas=WHOLE,
-        maxReplicas=WHOLE,
-        capabilities=listed(TEXT),
-        podSpec=POD,
-    ),
-    "SeldonRuntime": fields(
-        "seldonConfig",
-        seldonConfig=NAME,
-        overrides=listed(
-            fields("name", name=NAME, disable=YES_NO, replicas=WHOLE, serviceType=SERVICE_TYPE, podSpec=POD)
-        ),
-        config=fields(
-            serviceConfig=fields(serviceType=SERVICE_TYPE, grpcServicePrefix=TEXT),
-            tracingConfig=fields(disable=YES_NO),
-            kafkaConfig=fields(**{"bootstrap.servers": TEXT}),
-        ),
-    ),
-}
+RUNTIME_CONFIG = fields(
+    serviceConfig=fields(serviceType={"enum": ["ClusterIP", "NodePort", "LoadBalancer"]}),
+    tracingConfig=fields(disable={"type": "boolean"}),
+    kafkaConfig=fields(**{"bootstrap.servers": TEXT}),
+)
+"""`config` of a SeldonRuntime, which no release writes, so that the client has no type for it."""
 
 MONITORING: dict[str, Schema] = {
     "PodMonitor": fields(
@@ -109,9 +55,4 @@ MONITORING: dict[str, Schema] = {
             )
         ),
     ),
-}
-
-SCHEMAS = {
-    **{("mlops.seldon.io/v1alpha1", kind): spec for kind, spec in SELDON.items()},
-    **{("monitoring.coreos.com/v1", kind): spec for kind, spec in MONITORING.items()},
 }

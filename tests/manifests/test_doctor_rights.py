@@ -31,7 +31,7 @@ def used(path: str) -> Right | None:
     if "/namespaces/" not in path:
         return None
     group, _, rest = path.partition("/namespaces/")
-    namespace, resource, *name = rest.split("/")
+    namespace, resource, *name = rest.partition("?")[0].split("/")
     group_name = "" if group == "/api/v1" else group.split("/")[2]
     return namespace, group_name, resource, "get" if name else "list"
 

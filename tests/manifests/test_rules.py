@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from deployments.local_secrets import local_secrets
+from firstflight.serving.seldon.models import REQUIREMENTS
 from firstflight.settings import Settings
 from tests.manifests.objects import BUILDS, OVERLAYS, ROOT, SELDON, Object, Pod, build, identity, of_kind, pods
 from tests.manifests.quantities import amount
@@ -250,6 +251,7 @@ def seldon(overlay: str, kind: str) -> dict[str, Object]:
 def test_models_find_a_server(overlay: str) -> None:
     """Each model's requirements are among a server's capabilities, all fit in its memory, none wants more replicas."""
     (server,) = seldon(overlay, "Server").values()
+    assert set(REQUIREMENTS) <= set(server["capabilities"])  # of the models that a release makes
     models = seldon(overlay, "Model").values()
     memory = next(each for each in server["podSpec"]["containers"] if each["name"] == "mlserver")["resources"]
     for model in models:
