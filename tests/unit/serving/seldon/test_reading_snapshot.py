@@ -116,25 +116,6 @@ def test_an_api_that_does_not_answer(kubeconfig: Path) -> None:
         configuration()
 
 
-def test_what_is_read_is_what_the_role_allows(kubeconfig: Path) -> None:
-    """The Role `doctor`, and the one beside the operator, are enough for everything that is read."""
-    with serving(holding(snapshot(servers=[]))) as api:
-        read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS)
-    read = {_kind(path) for path in api.asked if f"/namespaces/{NAMESPACE}/" in path}
-    beside = {_kind(path) for path in api.asked if f"/namespaces/{OPERATORS}/" in path}
-    assert read <= _allowed("base", "doctor")
-    assert beside <= _allowed("extras/operator-access", "firstflight-doctor")
-
-
-def _kind(path: str) -> str:
-    return path.partition("?")[0].split("/namespaces/")[1].split("/")[1]
-
-
-def _allowed(manifests: str, name: str) -> set[str]:
-    [role] = [one for one in build(manifests) if one["kind"] == "Role" and one["metadata"]["name"] == name]
-    return {kind for rule in role["rules"] for kind in rule["resources"]}
-
-
 def test_our_own_network_policies_close_nothing_that_is_needed() -> None:
     """What k8s/base lets through is what the doctor looks for."""
     policies = [one for one in build("base") if one["kind"] == "NetworkPolicy"]
