@@ -14,6 +14,7 @@ from firstflight.serving.inference import predict
 from firstflight.settings import Settings
 from firstflight.traffic import TrafficSplit
 from firstflight.versions import ModelVersion
+from tests.seldon_bench import seldon_cluster
 from tests.serving_bench import MODEL, artifact, history, serving_stack
 
 OTHER = "volatility"
@@ -37,14 +38,17 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def local() -> Iterator[tuple[Settings, Callable[[str], str | None]]]:
+def local() -> Iterator[tuple[ServingBackend, Callable[[str], str | None]]]:
     """A real gateway, and a client of it."""
     with serving_stack() as settings:
-        yield settings, lambda route: predict(settings.gateway_url, route, {"history": history()}).assigned
+        yield (
+            open_backend(settings),
+            lambda route: predict(settings.gateway_url, route, {"history": history()}).assigned,
+        )
 
 
 @pytest.fixture(scope="module")
-def memory(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Callable[[str], str | None]]:
+def memory(tmp_path_factory: pytest.TempPathFactory) -> tuple[ServingBackend, Callable[[str], str | None]]:
     """A dry run, and a client that draws as the split says."""
     settings = Settings(backend="memory", home=tmp_path_factory.mktemp("home"))
     chance = random.Random(5)  # noqa: S311 no secret
@@ -53,14 +57,21 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Callable
         split = open_backend(settings).get_traffic(route)
         return chance.choices(list(split.weights), list(split.weights.values()))[0] if split else None
 
-    return settings, ask
+    return open_backend(settings), ask
 
 
-@pytest.fixture(scope="module", params=["memory", pytest.param("local", marks=pytest.mark.local)])
+@pytest.fixture(scope="module")
+def seldon() -> Iterator[tuple[ServingBackend, Callable[[str], str | None]]]:
+    """Doubles of a Kubernetes API, of Seldon and of object storage, over HTTP, and a client of the mesh."""
+    with seldon_cluster() as cluster:
+        url = cluster.settings.gateway_url
+        yield cluster.backend(), lambda route: predict(url, route, {"history": history()}).assigned
+
+
+@pytest.fixture(scope="module", params=["memory", "seldon", pytest.param("local", marks=pytest.mark.local)])
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """A backend that serves three variants of one model, the third of them once more as a shadow, and another model."""
-    settings, ask = request.getfixturevalue(request.param)
-    backend = open_backend(settings)
+    backend, ask = request.getfixturevalue(request.param)
     folder = tmp_path_factory.mktemp("artifacts")
     versions, artifacts = {}, {}
     for variant, number in VARIANTS.items():

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,13 +53,13 @@ class Storage:
         files = dict(contents(name, version, artifact))
         key = f"models/{version.model}/{name}/{_key(files)}"
         try:
-            client = boto3.client("s3", config=_CLIENT)
-            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{key}/")
-            present = {one["Key"]: one["Size"] for page in pages for one in page.get("Contents", ())}
-            # The settings come last: what has them is whole.
-            for path, content in sorted(files.items(), key=lambda file: file[0] == SETTINGS):
-                if present.get(f"{key}/{path}") != len(content):
-                    client.put_object(Bucket=self._bucket, Key=f"{key}/{path}", Body=content)
+            with closing(boto3.client("s3", config=_CLIENT)) as client:
+                pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{key}/")
+                present = {one["Key"]: one["Size"] for page in pages for one in page.get("Contents", ())}
+                # The settings come last: what has them is whole.
+                for path, content in sorted(files.items(), key=lambda file: file[0] == SETTINGS):
+                    if present.get(f"{key}/{path}") != len(content):
+                        client.put_object(Bucket=self._bucket, Key=f"{key}/{path}", Body=content)
         except ClientError as error:
             code = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
             what = BackendUnavailableError if code >= 500 else ServingError  # noqa: PLR2004 HTTP: the server's fault

@@ -35,7 +35,7 @@ class Mesh:
     def __init__(self, url: str, seconds: float) -> None:
         """Keep where it is, and how long to wait for an answer: the mesh itself waits for ever."""
         self._url = url
-        self._client = httpx.Client(timeout=seconds, trust_env=False)
+        self._seconds = seconds
 
     def describe(self, name: str) -> Description | None:
         """Return what the model `name` itself says, None when it answers nothing.
@@ -44,10 +44,11 @@ class Mesh:
         question goes to the fixed route that a client would be given, whose number only the scheduler knows: the
         header names them all.
         """
-        for extra in ({}, _fixed(name)):
-            found = self._metadata(name, extra)
-            if found is not None and found.served_name == name:
-                return found
+        with self._client() as client:
+            for extra in ({}, _fixed(name)):
+                found = self._metadata(client, name, extra)
+                if found is not None and found.served_name == name:
+                    return found
         return None
 
     def fault(self, route: str, split: TrafficSplit) -> str | None:
@@ -56,15 +57,24 @@ class Mesh:
         Raises:
             BackendUnavailableError: The mesh does not answer.
         """
-        inputs = self._inputs(split.stable)
-        seen = Counter(self._ask(route, inputs) for _ in range(REQUESTS))
+        with self._client() as client:
+            return self._fault(client, route, split)
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(timeout=self._seconds, trust_env=False)
+
+    def _fault(self, client: httpx.Client, route: str, split: TrafficSplit) -> str | None:
+        inputs = self._inputs(client, split.stable)
+        seen = Counter(self._ask(client, route, inputs) for _ in range(REQUESTS))
         for name in sorted(set(seen) | set(split.weights), key=str):
             count, share = seen[name], split.weights.get(name or "", 0) / 100
             if _chance(count, REQUESTS, share) < _IMPROBABLE:
                 return f"{count} of {REQUESTS} requests went to {name or 'nobody'}, wanted {share:.0%}"
-        return self._unreachable(route, split, inputs)
+        return self._unreachable(client, route, split, inputs)
 
-    def _unreachable(self, route: str, split: TrafficSplit, inputs: dict[str, Tensor]) -> str | None:
+    def _unreachable(
+        self, client: httpx.Client, route: str, split: TrafficSplit, inputs: dict[str, Tensor]
+    ) -> str | None:
         """Return what has a share and is not reached.
 
         A share of few percent shows in few requests, so each that has one is asked by its fixed route as well.
@@ -72,30 +82,32 @@ class Mesh:
         if len(split.weights) == 1:  # then there are no fixed routes
             return None
         for name in (name for name, weight in split.weights.items() if weight):
-            if (assigned := self._ask(route, inputs, _fixed(name))) != name:
+            if (assigned := self._ask(client, route, inputs, _fixed(name))) != name:
                 return f"{name} is not reached by its own route in the split ({assigned or 'nobody'} answers)"
         return None
 
-    def _inputs(self, name: str) -> dict[str, Tensor]:
+    def _inputs(self, client: httpx.Client, name: str) -> dict[str, Tensor]:
         try:
-            answer = self._client.get(f"{self._url}/v2/models/{name}", headers={"seldon-model": name})
+            answer = client.get(f"{self._url}/v2/models/{name}", headers={"seldon-model": name})
         except httpx.TransportError as error:
             raise BackendUnavailableError(f"the mesh at {self._url} gives no answer about {name}: {error!r}") from error
         return ones(answer.json()) if answer.status_code == HTTPStatus.OK else {}
 
-    def _ask(self, route: str, inputs: dict[str, Tensor], extra: dict[str, str] | None = None) -> str | None:
+    def _ask(
+        self, client: httpx.Client, route: str, inputs: dict[str, Tensor], extra: dict[str, str] | None = None
+    ) -> str | None:
         """Return who was chosen to answer a prediction; how well it does is for guardrails, unless it is not there."""
         sent = {**headers(route, ""), **(extra or {})}
         del sent["x-request-id"]  # the mesh gives it one; ours would look like a client's
         try:
-            answer = self._client.post(f"{self._url}/v2/models/{route}/infer", content=body(inputs), headers=sent)
+            answer = client.post(f"{self._url}/v2/models/{route}/infer", content=body(inputs), headers=sent)
         except httpx.TransportError as error:
             raise BackendUnavailableError(f"the mesh at {self._url} gives no answer to {route}: {error!r}") from error
         return None if answer.status_code in _NOBODY else served_name(answer.headers.get(_ROUTE))
 
-    def _metadata(self, name: str, extra: dict[str, str]) -> Description | None:
+    def _metadata(self, client: httpx.Client, name: str, extra: dict[str, str]) -> Description | None:
         try:
-            answer = self._client.get(f"{self._url}/v2/models/{name}", headers={"seldon-model": name, **extra})
+            answer = client.get(f"{self._url}/v2/models/{name}", headers={"seldon-model": name, **extra})
         except httpx.TransportError as error:
             raise BackendUnavailableError(f"the mesh at {self._url} gives no answer about {name}: {error!r}") from error
         if answer.status_code != HTTPStatus.OK:

@@ -1,0 +1,309 @@
+"""Seldon Core's scheduler and Envoy, as their documentation and code say they behave, beside a Kubernetes API double.
+
+It plays the traps too: reason and message are swapped, an experiment that is refused says so in a condition of type
+`ModelReady`, `Ready` stays from before until a change is taken, times have whole seconds.
+"""
+
+import json
+import queue
+import random
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+
+from firstflight.digest import folder_digest
+from firstflight.features.indicators import ROWS
+from tests.doubles.kubernetes_api import KubernetesApi, Object
+
+_FINALIZERS = {"models": "seldon.model.finalizer", "experiments": "seldon.experiment.finalizer"}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a model server has loaded: the scheduler's number of it, who it says it is, and the files' digest."""
+
+    number: int
+    served_name: str
+    digest: str
+
+
+@dataclass
+class Split:
+    """What Envoy has of an experiment."""
+
+    default: str | None
+    weights: dict[str, int]
+    mirror: str | None
+    active: bool = True
+
+
+@dataclass
+class Behaviour:
+    """What goes otherwise than well, by the names of models or experiments."""
+
+    fails: dict[str, str] = field(default_factory=dict)
+    unscheduled: set[str] = field(default_factory=set)
+    rejects: dict[str, str] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
+    """Experiments whose changes are never taken; they stay `Ready` as they were."""
+    stale_envoy: set[str] = field(default_factory=set)
+    """Experiments of which Seldon says that they are active, and Envoy never hears."""
+
+
+class Seldon:
+    """Operator, scheduler, agent and Envoy of one namespace; acts a moment after each change, on a thread of its own."""
+
+    def __init__(self, api: KubernetesApi) -> None:
+        self.behaviour = Behaviour()
+        self.loaded: dict[str, Loaded] = {}
+        self.splits: dict[str, Split] = {}
+        self.mirrored: Counter[str] = Counter()
+        self.going = threading.Event()
+        """Cleared: the scheduler is away, and nothing is taken until it is back."""
+        self.going.set()
+        self._api = api
+        self._seen: dict[tuple[str, str], int] = {}
+        self._todo: queue.Queue[tuple[str, str] | None] = queue.Queue()
+        self._chance = random.Random(7)  # noqa: S311 no secret
+        self._lock = threading.RLock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self._worker = threading.Thread(target=self._work, daemon=True)
+        api.changed = lambda plural, name: self._todo.put((plural, name))
+
+    def __enter__(self) -> Self:
+        self._worker.start()
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.going.set()
+        self._todo.put(None)
+        self._worker.join(timeout=10)
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        """Where its mesh answers."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def lose(self, model: str) -> None:
+        """Lose the last replica of a model, as when its server dies."""
+        with self._lock:
+            del self.loaded[model]
+            self._api.report("models", model, lambda body: _tell_model(body, "ScheduleFailed", _NOWHERE, 0))
+            self._revise()
+
+    def find(self, model: str) -> None:
+        """Get a lost model back."""
+        self._seen.pop(("models", model))
+        self._todo.put(("models", model))
+
+    def choose(self, asked: str, sticky: str | None) -> str | None:
+        """Return the model that Envoy sends a request to, None when it has no route."""
+        with self._lock:
+            split = self._split(asked)
+            weights = split.weights if split else {asked: 1} if asked in self.loaded else {}
+            if sticky is not None:
+                fixed = [name for name in weights if f":{name}_{self.loaded[name].number}:" in sticky]
+                return fixed[0] if len(weights) > 1 and fixed else None
+            if not weights or not any(weights.values()):
+                return None
+            chosen = self._chance.choices(list(weights), list(weights.values()))[0]
+            if split and split.mirror:
+                self.mirrored[split.mirror] += 1
+            return chosen
+
+    def _split(self, asked: str) -> Split | None:
+        if asked.endswith(".experiment"):
+            split = self.splits.get(asked.removesuffix(".experiment"))
+            if split is None or split.active:
+                return split
+            kept: dict[str, int] = {}
+            for name, weight in split.weights.items():  # those before the one that cannot be reached
+                if name not in self.loaded:
+                    break
+                kept[name] = weight
+            return Split(split.default, kept, None)
+        return next((one for one in self.splits.values() if one.default == asked and one.active), None)
+
+    def _work(self) -> None:
+        while (item := self._todo.get()) is not None:
+            self.going.wait()
+            with self._lock:
+                plural, name = item
+                body = self._api.read(plural, name)
+                if body is None or "deletionTimestamp" in body["metadata"]:
+                    self._end(plural, name)
+                elif self._seen.get(item) != body["metadata"]["generation"]:  # reconciles new generations only
+                    self._seen[item] = body["metadata"]["generation"]
+                    self._api.report(plural, name, lambda body, kind=plural: _finalize(body, kind))
+                    (self._model if plural == "models" else self._experiment)(name, body)
+
+    def _end(self, plural: str, name: str) -> None:
+        self._seen.pop((plural, name), None)
+        if plural == "models":
+            self.loaded.pop(name, None)
+            self._revise()
+        else:
+            self.splits.pop(name, None)
+        self._api.report(plural, name, lambda body: body["metadata"].pop("finalizers", None))
+
+    def _model(self, name: str, body: Object) -> None:
+        def tell(state: str, reason: str, replicas: int) -> None:
+            self._api.report("models", name, lambda body: _tell_model(body, state, reason, replicas))
+
+        tell("ModelProgressing", "", 0)
+        if name in self.behaviour.unscheduled:
+            tell("ScheduleFailed", _NOWHERE, 0)
+        elif (error := self.behaviour.fails.get(name)) is not None:
+            tell("ModelFailed", error, 0)
+        elif not body["metadata"].get("labels"):
+            tell("ModelFailed", "failed to sync/copy: somebody else's folder is not there", 0)
+        else:
+            number = self.loaded[name].number + 1 if name in self.loaded else body["metadata"]["generation"]
+            self.loaded[name] = _load(body["spec"]["storageUri"], number)
+            tell("ModelAvailable", "", body["spec"].get("replicas", 1))
+            self._revise()
+
+    def _experiment(self, name: str, body: Object) -> None:
+        spec = body["spec"]
+        if name in self.behaviour.silent:
+            return
+        others = {other: split.default for other, split in self.splits.items() if other != name}
+        error = self.behaviour.rejects.get(name)
+        if spec.get("default") in others.values():
+            error = f"Resource {spec['default']} already in experiment"
+        if error is not None:
+            self._api.report("experiments", name, lambda body: _tell(body, "ModelReady", "False", error))
+            return
+        self._tell_experiment(name, active=False, reason="")
+        weights = {one["name"]: one["weight"] for one in spec["candidates"]}
+        split = Split(spec.get("default"), weights, (spec.get("mirror") or {}).get("name"), active=False)
+        if name not in self.behaviour.stale_envoy:
+            self.splits[name] = split
+        self._activate(name, split)
+
+    def _activate(self, name: str, split: Split) -> None:
+        candidates = all(one in self.loaded for one in split.weights)
+        mirror = split.mirror is None or split.mirror in self.loaded
+        active = candidates and mirror
+        split.active = active
+
+        def parts(body: Object) -> None:
+            _tell(
+                body, "CandidatesReady", str(candidates), "Candidates ready" if candidates else "Candidates not ready"
+            )
+            _tell(body, "MirrorReady", str(mirror), "Mirror ready" if mirror else "Mirror not ready")
+
+        self._api.report("experiments", name, parts)
+        self._tell_experiment(name, active=active, reason="experiment active" if active else "")
+
+    def _tell_experiment(self, name: str, *, active: bool, reason: str) -> None:
+        def change(body: Object) -> None:
+            _tell(body, "ExperimentReady", str(active), reason)
+            _tell(body, "Ready", str(active), reason)
+
+        self._api.report("experiments", name, change)
+
+    def _revise(self) -> None:
+        for name, split in self.splits.items():
+            self._activate(name, split)
+
+
+_NOWHERE = "Failed to schedule model as no matching servers are available"
+
+
+def _finalize(body: Object, plural: str) -> None:
+    body["metadata"]["finalizers"] = [_FINALIZERS[plural]]
+
+
+def _tell_model(body: Object, state: str, reason: str, replicas: int) -> None:
+    ready = str(state == "ModelAvailable")
+    _tell(body, "ModelReady", ready, reason, state)
+    _tell(body, "Ready", ready, reason, state)
+    body["status"]["availableReplicas"] = replicas
+    body["status"]["replicas"] = body["spec"].get("replicas", 1)
+
+
+def _tell(body: Object, kind: str, status: str, reason: str, message: str = "") -> None:
+    conditions = body.setdefault("status", {}).setdefault("conditions", [])
+    old = next((one for one in conditions if one["type"] == kind), None)
+    new = {"type": kind, "status": status, "reason": reason, "message": message}
+    if old is None or any(old[key] != new[key] for key in new):
+        new["lastTransitionTime"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        body["status"]["conditions"] = [*(one for one in conditions if one["type"] != kind), new]
+
+
+def _load(uri: str, number: int) -> Loaded:
+    """Copy as rclone would, and read what the model server would."""
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    with closing(boto3.client("s3")) as store, tempfile.TemporaryDirectory() as folder:
+        for one in store.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/")["Contents"]:
+            path = Path(folder) / one["Key"].removeprefix(f"{prefix}/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            store.download_file(bucket, one["Key"], str(path))
+        settings = json.loads((Path(folder) / "model-settings.json").read_bytes())
+        module = settings["implementation"].split(".")[0]
+        assert (Path(folder) / f"{module}.py").is_file()
+        digest = folder_digest(Path(folder) / settings["parameters"]["uri"])
+        return Loaded(number, settings["parameters"]["extra"]["served_name"], digest)
+
+
+def _handler(seldon: Seldon) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = 2**16  # else head and body are two packets, and the second waits for the first's acknowledgement
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+        def do_GET(self) -> None:
+            self._route(self._describe)
+
+        def do_POST(self) -> None:
+            self._route(self._infer)
+
+        def _route(self, answer: Callable[[str, dict[str, Any]], Object]) -> None:
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            chosen = seldon.choose(self.headers["seldon-model"], self.headers.get("x-seldon-route"))
+            loaded = seldon.loaded.get(chosen) if chosen else None
+            if chosen is None:
+                self._send(404, b"", {})
+            elif loaded is None:
+                self._send(503, b"no healthy upstream", {"x-seldon-route": f":{chosen}_1:"})
+            else:
+                body = answer(chosen, json.loads(content or b"{}"))
+                self._send(200, json.dumps(body).encode(), {"x-seldon-route": f":{chosen}_{loaded.number}:"})
+
+        def _describe(self, chosen: str, _: dict[str, Any]) -> Object:
+            loaded = seldon.loaded[chosen]
+            return {
+                "name": f"{chosen}_{loaded.number}",
+                "inputs": [{"name": "history", "datatype": "FP64", "shape": [-1, ROWS, 6]}],
+                "parameters": {"served_name": loaded.served_name, "digest": loaded.digest},
+            }
+
+        def _infer(self, chosen: str, asked: dict[str, Any]) -> Object:
+            rows = asked["inputs"][0]["shape"][0]
+            said = {"name": "probability_up", "datatype": "FP64", "shape": [rows], "data": [0.5] * rows}
+            return {"model_name": f"{chosen}_{seldon.loaded[chosen].number}", "id": asked.get("id"), "outputs": [said]}
+
+        def _send(self, code: int, body: bytes, headers: dict[str, str]) -> None:
+            self.send_response(code)
+            for key, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler

@@ -1,0 +1,52 @@
+"""What the tests of serving through Seldon share: an API, a Seldon and object storage, all doubles over HTTP."""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from firstflight.serving.seldon.api import Api
+from firstflight.serving.seldon.backend import Patience, SeldonBackend
+from firstflight.settings import Settings
+from tests.doubles.kubernetes_api import NAMESPACE, KubernetesApi
+from tests.doubles.seldon import Seldon
+
+BUCKET = "models"
+QUICK = Patience(model=5.0, split=2.0, answer=2.0, poll=0.01)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A namespace of a cluster, and the settings that name it."""
+
+    api: KubernetesApi
+    seldon: Seldon
+    settings: Settings
+
+    def backend(self, patience: Patience = QUICK) -> SeldonBackend:
+        """Return a backend of it."""
+        return SeldonBackend(self.settings, api=Api(self.api.configuration, self.settings.namespace), patience=patience)
+
+
+@contextmanager
+def seldon_cluster() -> Iterator[Cluster]:
+    """Run the doubles on free ports; ended with the block."""
+    storage = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as ends:
+        storage.start()
+        ends.callback(storage.stop)
+        host, port = storage.get_host_and_port()
+        patch.setenv("AWS_ENDPOINT_URL_S3", f"http://{host}:{port}")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        with contextlib.closing(boto3.client("s3")) as store:
+            store.create_bucket(Bucket=BUCKET)
+        api = ends.enter_context(KubernetesApi())
+        seldon = ends.enter_context(Seldon(api))
+        settings = Settings(backend="seldon", namespace=NAMESPACE, mesh_url=seldon.url, artifact_bucket=BUCKET)
+        yield Cluster(api, seldon, settings)

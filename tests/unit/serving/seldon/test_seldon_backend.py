@@ -1,0 +1,376 @@
+"""What goes wrong between us and Seldon, and what we then say and do."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from firstflight.errors import (
+    BackendUnavailableError,
+    FieldConflictError,
+    ModelNotReadyError,
+    ServingError,
+    StaleTokenError,
+    TrafficNotAppliedError,
+)
+from firstflight.serving.seldon.backend import Patience
+from firstflight.serving.seldon.marks import CHANGE, TOKEN
+from firstflight.traffic import TrafficSplit
+from firstflight.versions import ModelVersion
+from tests.doubles.kubernetes_api import Fault, Object
+from tests.seldon_bench import Cluster, seldon_cluster
+from tests.serving_bench import MODEL, artifact, until
+
+STABLE, CANDIDATE, SHADOW = "baseline-predictor-v1", "enhanced-predictor-v2", "shadow-predictor-v2"
+CANARY = TrafficSplit.canary(STABLE, CANDIDATE, 20)
+HOME = TrafficSplit.all_to(STABLE)
+SHORT = Patience(model=0.3, split=0.3, answer=1.0, poll=0.01)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Cluster]:
+    """A cluster whose namespace is empty."""
+    with seldon_cluster() as found:
+        yield found
+
+
+@pytest.fixture
+def cluster(shared: Cluster, tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster with a stable model that has all traffic, and a candidate."""
+    backend = shared.backend()
+    for number, variant in enumerate(("baseline", "enhanced"), 1):
+        backend.deploy(artifact(tmp_path / variant, number, variant=variant), tmp_path / variant)
+    backend.set_traffic(MODEL, HOME, 1)
+    yield shared
+    shared.api.down, shared.api.drop_watches_after = False, None
+    shared.api.faults.clear()
+    shared.seldon.going.set()
+    shared.seldon.behaviour.__init__()  # type: ignore[misc]  # as it was born
+    for plural in ("experiments", "models"):
+        for name in shared.api.names(plural):
+            shared.api.delete(plural, name)
+    until(lambda: not shared.api.names("experiments") and not shared.api.names("models"))
+
+
+def experiment(cluster: Cluster) -> Object:
+    """Return the route's Experiment."""
+    found = cluster.api.read("experiments", MODEL)
+    assert found is not None
+    return found
+
+
+def test_a_split_is_one_experiment_whose_default_is_stable(cluster: Cluster) -> None:
+    """Stable stands first, so that the experiment's own endpoint keeps it when a candidate dies."""
+    cluster.backend().set_traffic(MODEL, CANARY, 2)
+    assert {
+        "default": STABLE,
+        "candidates": [{"name": STABLE, "weight": 80}, {"name": CANDIDATE, "weight": 20}],
+        "resourceType": "model",
+    } == experiment(cluster)["spec"]
+    notes = experiment(cluster)["metadata"]["annotations"]
+    assert "2" == notes[TOKEN]
+    assert CHANGE not in notes
+
+
+def test_every_write_is_a_strict_apply_of_ours(cluster: Cluster) -> None:
+    """Server-side, as `firstflight`, with no unknown field, never by force."""
+    cluster.api.applied.clear()
+    cluster.backend().set_traffic(MODEL, CANARY, 2)
+    assert cluster.api.applied
+    for query in cluster.api.applied:
+        assert ("firstflight", "Strict", "false") == (query["fieldManager"], query["fieldValidation"], query["force"])
+        assert "application/apply-patch+yaml" == query["type"]
+
+
+def test_a_rejected_split_is_told_and_taken_back(cluster: Cluster) -> None:
+    """Seldon keeps the old split and `Ready`; we say why, and the spec says what is in force again."""
+    cluster.seldon.behaviour.rejects[MODEL] = "baseline model not found"
+    with pytest.raises(TrafficNotAppliedError, match="baseline model not found"):
+        cluster.backend().set_traffic(MODEL, CANARY, 2)
+    assert HOME == cluster.backend().get_traffic(MODEL)
+    assert STABLE == experiment(cluster)["spec"]["default"]
+    assert 1 == len(experiment(cluster)["spec"]["candidates"])
+
+
+def test_an_old_rejection_does_not_spoil_a_later_split(cluster: Cluster) -> None:
+    """The condition that says so is never cleared."""
+    cluster.seldon.behaviour.rejects[MODEL] = "no"
+    with pytest.raises(TrafficNotAppliedError):
+        cluster.backend().set_traffic(MODEL, CANARY, 2)
+    cluster.seldon.behaviour.rejects.clear()
+    assert CANARY == cluster.backend().set_traffic(MODEL, CANARY, 2)
+
+
+def test_ready_from_before_is_not_taken_for_now(cluster: Cluster) -> None:
+    """A change that nobody takes is not in force, however ready the experiment says it is."""
+    cluster.seldon.behaviour.silent.add(MODEL)
+    with pytest.raises(TrafficNotAppliedError, match="has not taken"):
+        cluster.backend(SHORT).set_traffic(MODEL, CANARY, 2)
+    assert HOME == cluster.backend().get_traffic(MODEL)
+
+
+def test_while_a_change_waits_the_split_before_is_reported(cluster: Cluster) -> None:
+    """Another process that looks meanwhile sees what Envoy has; the waiting driver ends right."""
+    cluster.seldon.going.clear()
+    done: list[TrafficSplit] = []
+    driver = threading.Thread(target=lambda: done.append(cluster.backend().set_traffic(MODEL, CANARY, 2)))
+    driver.start()
+    until(lambda: CHANGE in experiment(cluster)["metadata"]["annotations"])
+    assert HOME == cluster.backend().get_traffic(MODEL)
+    cluster.seldon.going.set()
+    driver.join(timeout=10)
+    assert [CANARY] == done
+
+
+def test_envoy_that_never_hears_is_found_out(cluster: Cluster) -> None:
+    """Seldon's word is checked by requests; a share too small for them by the candidate's own route."""
+    cluster.seldon.behaviour.stale_envoy.add(MODEL)
+    for percent, told in ((90, "requests went to"), (1, "is not reached")):
+        with pytest.raises(TrafficNotAppliedError, match=told):
+            cluster.backend(SHORT).set_traffic(MODEL, TrafficSplit.canary(STABLE, CANDIDATE, percent), 2)
+
+
+def test_a_candidate_without_a_live_replica_gets_no_split(cluster: Cluster) -> None:
+    """Seldon would send its share to stable, and zero traffic would look healthy."""
+    cluster.seldon.lose(CANDIDATE)
+    assert not cluster.backend().is_ready(CANDIDATE)
+    with pytest.raises(ModelNotReadyError, match="no matching servers are available"):
+        cluster.backend().set_traffic(MODEL, CANARY, 2)
+    assert HOME == cluster.backend().get_traffic(MODEL)
+
+
+def test_a_candidate_that_dies_is_reported_as_all_to_stable(cluster: Cluster) -> None:
+    """What is reported is what happens, so whoever drives sees that his split is gone; going home works."""
+    backend = cluster.backend()
+    backend.set_traffic(MODEL, CANARY, 2)
+    cluster.seldon.lose(CANDIDATE)
+    assert HOME == backend.get_traffic(MODEL)
+    assert HOME == backend.set_traffic(MODEL, HOME, 2)
+    cluster.seldon.find(CANDIDATE)
+    until(lambda: backend.is_ready(CANDIDATE))
+    assert HOME == backend.get_traffic(MODEL)
+
+
+def test_a_dead_shadow_is_not_healthy(cluster: Cluster, tmp_path: Path) -> None:
+    """A mirror that cannot be reached takes the whole experiment down with it."""
+    backend = cluster.backend()
+    backend.deploy(artifact(tmp_path / "shadow", 2, variant="enhanced"), tmp_path / "shadow", SHADOW)
+    split = TrafficSplit(stable=STABLE, weights={STABLE: 50, CANDIDATE: 50}, shadow=SHADOW)
+    assert split == backend.set_traffic(MODEL, split, 2)
+    assert cluster.seldon.mirrored[SHADOW]
+    cluster.seldon.lose(SHADOW)
+    assert HOME == backend.get_traffic(MODEL)
+
+
+def test_a_model_that_cannot_be_loaded_is_told_and_removed(cluster: Cluster, tmp_path: Path) -> None:
+    """With the agent's own words; nothing else changes."""
+    cluster.seldon.behaviour.fails["plain-predictor-v7"] = "failed to sync/copy s3://models"
+    with pytest.raises(ModelNotReadyError, match="failed to sync/copy"):
+        cluster.backend().deploy(artifact(tmp_path / "x", 7, variant="plain"), tmp_path / "x")
+    assert frozenset({STABLE, CANDIDATE}) == cluster.backend().served()
+
+
+def test_a_model_that_is_never_placed_is_told_and_removed(cluster: Cluster, tmp_path: Path) -> None:
+    """The reason says what is missing, not that time is up alone."""
+    cluster.seldon.behaviour.unscheduled.add("plain-predictor-v7")
+    with pytest.raises(ModelNotReadyError, match="no matching servers are available"):
+        cluster.backend(SHORT).deploy(artifact(tmp_path / "x", 7, variant="plain"), tmp_path / "x")
+    assert frozenset({STABLE, CANDIDATE}) == cluster.backend().served()
+
+
+def test_names_of_others_are_left_alone(cluster: Cluster, tmp_path: Path) -> None:
+    """A Model or Experiment that we did not make is neither served, changed nor removed."""
+    cluster.api.add("models", "plain-predictor-v7", {"storageUri": "s3://models/theirs"})
+    with pytest.raises(ServingError, match="not ours"):
+        cluster.backend().deploy(artifact(tmp_path / "x", 7, variant="plain"), tmp_path / "x")
+    with pytest.raises(ServingError, match="not ours"):
+        cluster.backend().undeploy("plain-predictor-v7")
+    assert "plain-predictor-v7" not in cluster.backend().served()
+    cluster.api.add("experiments", "other", {"default": CANDIDATE, "candidates": [{"name": CANDIDATE, "weight": 1}]})
+    assert cluster.backend().get_traffic("other") is None
+    with pytest.raises(ServingError, match="other"):
+        cluster.backend().undeploy(CANDIDATE)
+    with pytest.raises(ServingError, match="default of experiment other"):
+        cluster.backend().set_traffic(MODEL, TrafficSplit.all_to(CANDIDATE), 2)
+
+
+def test_somebody_elses_edit_is_a_conflict_except_on_the_way_home(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Weights that a person wrote are seen, not overwritten; safety comes first, and says so."""
+    cluster.backend().set_traffic(MODEL, CANARY, 2)
+
+    def turn(body: Object) -> None:
+        body["spec"]["candidates"] = [{"name": STABLE, "weight": 1}, {"name": CANDIDATE, "weight": 1}]
+
+    cluster.api.edit("experiments", MODEL, turn)
+    until(lambda: TrafficSplit.canary(STABLE, CANDIDATE, 50) == cluster.backend().get_traffic(MODEL))
+    with pytest.raises(FieldConflictError, match="kubectl-edit"):
+        cluster.backend().set_traffic(MODEL, CANARY, 2)
+    with caplog.at_level(logging.WARNING):
+        assert HOME == cluster.backend().set_traffic(MODEL, HOME, 2)
+    assert "taken from their owner" in caplog.text
+
+
+def test_weights_that_are_no_split_are_refused_in_words(cluster: Cluster) -> None:
+    """Somebody's sum of zero, which would stop Envoy, is told."""
+
+    def nothing(body: Object) -> None:
+        body["spec"]["candidates"] = [{"name": STABLE, "weight": 0}]
+
+    cluster.api.edit("experiments", MODEL, nothing)
+    with pytest.raises(ServingError, match="is no split"):
+        cluster.backend().get_traffic(MODEL)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(0), Fault(429, headers={"Retry-After": "1"}), Fault(500), Fault(503)],
+    ids=["dropped", "429", "500", "503"],
+)
+@pytest.mark.parametrize("verb", ["list", "patch"])
+def test_an_api_that_fails_is_an_outage_and_the_same_call_ends_right(cluster: Cluster, fault: Fault, verb: str) -> None:
+    """It is raised as one, so tasks try again; nothing is half done that trying again does not complete."""
+    told = Fault(fault.code, verb, "experiments", fault.headers)
+    cluster.api.faults.append(told)
+    with pytest.raises(BackendUnavailableError):
+        cluster.backend().set_traffic(MODEL, CANARY, 2)
+    assert CANARY == cluster.backend().set_traffic(MODEL, CANARY, 2)
+
+
+def test_an_invalid_object_is_no_outage(cluster: Cluster) -> None:
+    """Trying 422 again would not help."""
+    cluster.api.faults.append(Fault(422, "patch"))
+    with pytest.raises(ServingError, match="422"):
+        cluster.backend().set_traffic(MODEL, CANARY, 2)
+
+
+def test_a_version_that_moved_on_is_read_again(cluster: Cluster) -> None:
+    """409 for a status that changed between reading and writing is nobody's fault."""
+    cluster.api.faults.append(Fault(409, "patch", "experiments"))
+    assert CANARY == cluster.backend().set_traffic(MODEL, CANARY, 2)
+
+
+def test_a_newer_driver_between_reading_and_writing_wins(cluster: Cluster) -> None:
+    """The write carries the version that was read; read again, it shows the newer token."""
+    applied = cluster.api.apply
+
+    def overtaken(*given: object, **named: object) -> tuple[int, Object]:
+        cluster.api.apply = applied  # type: ignore[method-assign]  # only once
+        cluster.backend().set_traffic(MODEL, HOME, 9)
+        return applied(*given, **named)  # type: ignore[arg-type]  # as they came
+
+    cluster.api.apply = overtaken  # type: ignore[method-assign]  # the moment between
+    with pytest.raises(StaleTokenError, match="9"):
+        cluster.backend().set_traffic(MODEL, CANARY, 2)
+    assert HOME == cluster.backend().get_traffic(MODEL)
+
+
+@pytest.mark.parametrize("gone", ["dropped", "forgotten", "410", "500"])
+def test_a_watch_that_breaks_is_begun_anew(cluster: Cluster, gone: str) -> None:
+    """By what is there then; one that the API refuses for a fault of its own is an outage."""
+    cluster.seldon.going.clear()
+    if gone == "dropped":
+        cluster.api.drop_watches_after = 1
+    elif gone != "forgotten":
+        cluster.api.faults.append(Fault(int(gone), "watch"))
+    done: list[TrafficSplit | BaseException] = []
+
+    def drive() -> None:
+        try:
+            done.append(cluster.backend().set_traffic(MODEL, CANARY, 2))
+        except BackendUnavailableError as error:
+            done.append(error)
+
+    driver = threading.Thread(target=drive)
+    driver.start()
+    until(lambda: CHANGE in experiment(cluster)["metadata"]["annotations"])
+    time.sleep(1.1)  # the API's times have whole seconds: another second than the split's before
+    if gone == "forgotten":
+        cluster.api.forget_history()
+    cluster.seldon.going.set()
+    driver.join(timeout=10)
+    assert (BackendUnavailableError if gone == "500" else TrafficSplit) is type(done[0])
+
+
+def test_an_outage_in_mid_change_ends_right_when_it_is_over(cluster: Cluster) -> None:
+    """The API goes while a change waits: the driver is told, clients are answered, the next try goes on from there."""
+    cluster.seldon.going.clear()
+    cluster.api.faults.append(Fault(0, "watch"))
+    with pytest.raises(BackendUnavailableError):
+        cluster.backend().set_traffic(MODEL, CANARY, 2)
+    cluster.api.down = True
+    calls: list[Callable[[], object]] = [
+        lambda: cluster.backend().get_traffic(MODEL),
+        lambda: cluster.backend().is_ready(CANDIDATE),
+        cluster.backend().served,
+        lambda: cluster.backend().set_traffic(MODEL, HOME, 2),
+    ]
+    for call in calls:
+        with pytest.raises(BackendUnavailableError):
+            call()
+    assert STABLE == cluster.seldon.choose(f"{MODEL}.experiment", None)
+    cluster.api.down = False
+    assert HOME == cluster.backend().get_traffic(MODEL)
+    cluster.seldon.going.set()
+    assert CANARY == cluster.backend().set_traffic(MODEL, CANARY, 2)
+
+
+def test_a_scheduler_that_restarts_is_waited_for(cluster: Cluster) -> None:
+    """It takes the change when it is back; until then nobody is told that it has."""
+    cluster.seldon.going.clear()
+    with pytest.raises(TrafficNotAppliedError):
+        cluster.backend(SHORT).set_traffic(MODEL, CANARY, 2)
+    cluster.seldon.going.set()
+    assert CANARY == cluster.backend().set_traffic(MODEL, CANARY, 2)
+
+
+def test_the_way_home_is_kept_though_it_cannot_be_seen_yet(cluster: Cluster) -> None:
+    """Home is not taken back for want of an answer: it is what comes true first."""
+    cluster.backend().set_traffic(MODEL, CANARY, 2)
+    cluster.seldon.going.clear()
+    with pytest.raises(TrafficNotAppliedError):
+        cluster.backend(SHORT).set_traffic(MODEL, HOME, 2)
+    assert [{"name": STABLE, "weight": 100}] == experiment(cluster)["spec"]["candidates"]
+    cluster.seldon.going.set()
+    assert HOME == cluster.backend().set_traffic(MODEL, HOME, 2)
+
+
+def test_promotion_never_leaves_the_route_without_a_model(cluster: Cluster) -> None:
+    """At each step of promoting and cleaning up the route answers, and old stable goes only when nothing names it."""
+    backend = cluster.backend()
+    for split in (CANARY, TrafficSplit.canary(STABLE, CANDIDATE, 100), TrafficSplit.all_to(CANDIDATE)):
+        backend.set_traffic(MODEL, split, 2)
+        with pytest.raises(ServingError, match="in use"):
+            backend.undeploy(CANDIDATE)
+        assert cluster.seldon.choose(f"{MODEL}.experiment", None)
+    backend.undeploy(STABLE)
+    assert CANDIDATE == cluster.seldon.choose(f"{MODEL}.experiment", None)
+
+
+def test_a_look_costs_one_list_of_each_kind(cluster: Cluster) -> None:
+    """However many models and experiments there are: 200 and 50."""
+    for number in range(200):
+        cluster.api.add("models", f"their-{number}", {"storageUri": "s3://models/theirs"})
+    for number in range(50):
+        spec = {"candidates": [{"name": f"their-{number}", "weight": 1}]}
+        cluster.api.add("experiments", f"their-{number}", spec)
+    cluster.api.asked.clear()
+    cluster.backend().served()
+    assert {"list models": 1} == dict(cluster.api.asked)
+    cluster.api.asked.clear()
+    cluster.backend().set_traffic(MODEL, HOME, 2)
+    assert 1 == cluster.api.asked["list models"] == cluster.api.asked["list experiments"]
+    assert 4 >= cluster.api.asked["get experiments"] + cluster.api.asked["watch experiments"]
+    assert 0 == cluster.api.asked["get models"]
+
+
+def test_the_digest_is_what_the_model_itself_says(cluster: Cluster, tmp_path: Path) -> None:
+    """Also of one whose endpoint carries a split, where others answer for it."""
+    version: ModelVersion = artifact(tmp_path / "same", 1)
+    cluster.backend().set_traffic(MODEL, TrafficSplit.canary(STABLE, CANDIDATE, 100), 2)
+    assert version.digest == cluster.backend().loaded_digest(STABLE)
+    assert cluster.backend().is_ready(STABLE)
