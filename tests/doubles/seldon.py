@@ -182,7 +182,7 @@ class Seldon:
             return
         others = {other: split.default for other, split in self.splits.items() if other != name}
         error = self.behaviour.rejects.get(name)
-        if spec.get("default") in others.values():
+        if spec.get("default") is not None and spec["default"] in others.values():
             error = f"Resource {spec['default']} already in experiment"
         if error is not None:
             self._api.report("experiments", name, lambda body: _tell(body, "ModelReady", "False", error))
