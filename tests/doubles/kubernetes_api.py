@@ -76,7 +76,7 @@ class KubernetesApi:
     """Listens from `with` on; `changed` is called after each write of somebody else than the operator."""
 
     def __init__(self) -> None:
-        self.changed: Callable[[str, str], None] = lambda plural, name: None
+        self.changed: Callable[[str, str], None] = lambda _plural, _name: None
         self.faults: list[Fault] = []
         self.down = False
         self.asked: Counter[str] = Counter()

@@ -60,7 +60,7 @@ class Behaviour:
 
 
 class Seldon:
-    """Operator, scheduler, agent and Envoy of one namespace; acts a moment after each change, on a thread of its own."""
+    """Operator, scheduler, agent and Envoy of one namespace; acts soon after each change, on its own thread."""
 
     def __init__(self, api: KubernetesApi) -> None:
         self.behaviour = Behaviour()
@@ -260,7 +260,7 @@ def _load(uri: str, number: int) -> Loaded:
         return Loaded(number, settings["parameters"]["extra"]["served_name"], digest)
 
 
-def _handler(seldon: Seldon) -> type[BaseHTTPRequestHandler]:
+def _handler(seldon: Seldon) -> type[BaseHTTPRequestHandler]:  # noqa: C901 a server's verbs
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         wbufsize = 2**16  # else head and body are two packets, and the second waits for the first's acknowledgement
