@@ -24,7 +24,7 @@ class Gateway(http.server.BaseHTTPRequestHandler):
         """Answer."""
         self.rfile.read(int(self.headers["Content-Length"]))
         Gateway.asked += 1
-        model = self.headers["seldon-model"]
+        model = self.headers["seldon-model"].removesuffix(".experiment")
         self.send_response(500 if model == "shaky" and Gateway.asked % 10 == 0 else 200)
         self.send_header("x-seldon-route", f":{model}-v1_1:")
         self.send_header("Content-Length", "0")

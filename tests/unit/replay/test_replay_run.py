@@ -79,7 +79,7 @@ def test_questions_are_asked_in_the_open_protocol() -> None:
     by_unit = {name["x-unit-id"]: (name, body) for name, body in zip(names, bodies, strict=True)}
     assert {*(q.unit for q in questions()), "A0@2019-01-02~2", "A1@2019-01-02~2"} == set(by_unit)
     name, body = by_unit["A2@2019-01-02"]
-    assert "m" == name["seldon-model"]
+    assert "m.experiment" == name["seldon-model"]
     assert name["x-request-id"] == body["id"]
     assert [{"name": "history", "shape": [1, 2, 3], "datatype": "FP64", "data": [2.0] * 6}] == body["inputs"]
     assert 8 == len({name["x-request-id"] for name in names})

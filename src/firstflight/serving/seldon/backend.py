@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from firstflight.errors import (
@@ -259,8 +260,10 @@ class SeldonBackend:
 
     def _write(self, route: str, split: TrafficSplit, token: int, now: Object | None, *, home: bool = False) -> Object:
         for _ in range(_TRIES):
-            wanted = experiments.manifest(route, self._namespace, split, token, _change(now, split))
+            change = _change(now, split)
+            wanted = experiments.manifest(route, self._namespace, split, token, change)
             version = now["metadata"]["resourceVersion"] if now else None
+            time.sleep(_rest_of_second(change))
             try:
                 return self._api.apply(Experiment.plural, wanted, version=version)
             except FieldConflictError as error:
@@ -403,3 +406,14 @@ def _change(now: Object | None, split: TrafficSplit) -> Change | None:
     if present == split:
         return change_of(now)  # one that nobody has seen accepted yet stays so
     return Change(since=experiments.transition(now), before=experiments.in_force(now) if present else None)
+
+
+def _rest_of_second(change: Change | None) -> float:
+    """Return the seconds until a transition has another time than the one before the change.
+
+    The API's times have whole seconds. Two transitions in one could not be told apart by a driver that was away.
+    """
+    if change is None or change.since is None:
+        return 0.0
+    left = (datetime.fromisoformat(change.since) - datetime.now(UTC)).total_seconds() + 1
+    return min(1.0, max(0.0, left))

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -288,7 +287,6 @@ def test_a_watch_that_breaks_is_begun_anew(cluster: Cluster, gone: str) -> None:
     driver = threading.Thread(target=drive)
     driver.start()
     until(lambda: CHANGE in experiment(cluster)["metadata"]["annotations"])
-    time.sleep(1.1)  # the API's times have whole seconds: another second than the split's before
     if gone == "forgotten":
         cluster.api.forget_history()
     cluster.seldon.going.set()
