@@ -6,6 +6,7 @@ from functools import partial
 
 from benchmarks.faults.processes import Desk, Driver, guarding, rolling_back
 from benchmarks.faults.twin import MODEL, Hurt, Process, Stalls, Twin, own_clock
+from firstflight.acts.champion import settle_champions
 from firstflight.approval import Answer
 from firstflight.errors import BackendUnavailableError, RegistryUnavailableError, RolloutError, StoreUnavailableError
 from firstflight.plans import CanaryPlan, Guardrail
@@ -162,6 +163,7 @@ class Teller:
             self._watch("a second")
             if self._over() or self.broken:
                 self.twin.time.run(now + 150.0)  # whoever sleeps has woken up by then
+                settle_champions(self.twin.world(Process("watch-health")))
                 return
             if now > max(self.story.quiet_from, self.last_fault) + longest:
                 self.broken.append(f"not final {longest:.0f} s after the last fault")
@@ -169,9 +171,9 @@ class Teller:
 
     def _over(self) -> bool:
         last = self._last()
+        nothing = last is None and all(one.done for one in self.processes if one.name.startswith("run"))
         return (
-            last is not None
-            and last.final
+            (nothing or (last is not None and last.final))
             and not self.twin.leases.all
             and self.twin.time.now > max(self.story.quiet_from, self.last_fault) + DETECTED
         )
@@ -229,7 +231,7 @@ class Teller:
         for fault in self.story.faults:
             if (fault.who, fault.nth) == (process.name, process.writes) and kind not in {"read", "get_traffic"}:
                 self.last_fault = max(self.last_fault, self.twin.time.now + 60.0)
-                return _hurt(fault.what, kind)
+                return _hurt(fault.what, kind, bounded=process.name in self.twin.bounded)
         return None
 
     def _watch(self, what: str) -> None:
@@ -337,7 +339,7 @@ def _refusal(what: str, kind: str) -> Exception | None:
     return None
 
 
-def _hurt(what: str, kind: str) -> Hurt | None:
+def _hurt(what: str, kind: str, *, bounded: bool) -> Hurt | None:
     match what:
         case "kill":
             return Hurt(kill=True)
@@ -347,8 +349,10 @@ def _hurt(what: str, kind: str) -> Hurt | None:
             return Hurt(delay=60.0)
         case "full":
             return Hurt(raises=OSError(28, "No space left on device")) if kind in FILES else None
+        case "stall" if bounded:
+            return Hurt(raises=Stalls())
         case "stall":
-            return Hurt(raises=Stalls()) if kind in {"set_traffic", "go_home", "evict"} else None
+            return Hurt(raises=BackendUnavailableError("no answer"), delay=12.0) if kind == "set_traffic" else None
     error: Exception = BackendUnavailableError("the router does not answer")
     if kind == "append":
         error = StoreUnavailableError("the database does not answer")

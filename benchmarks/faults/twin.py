@@ -357,6 +357,7 @@ class Twin:
         self.counts: dict[str, list[Count]] = {}
         self.born: dict[str, int] = {}
         self.calls: list[tuple[float, str, str]] = []
+        self.bounded: set[str] = set()
 
     def wall(self, skew: float = 0.0) -> datetime:
         """What a clock on the wall says that is wrong by `skew` seconds beside the machine's own error."""
@@ -435,7 +436,9 @@ class Twin:
         if split:
             wanted = self.clients.rate * seconds
             number = int(wanted) + (self.random.random() < wanted % 1)
-            for name in self.random.choices(list(split.weights), weights=list(split.weights.values()), k=number):
+            for chosen in self.random.choices(list(split.weights), weights=list(split.weights.values()), k=number):
+                # As the local gateway does: who is not there any more is answered for by the stable model.
+                name = chosen if chosen in self.router.served_versions else split.stable
                 asked[name] = asked.get(name, 0) + 1
         for name in {*self.counts, *asked}:
             if name not in self.counts:
@@ -486,11 +489,15 @@ def own_clock(twin: Twin) -> Iterator[None]:
     """Have going home wait by the twin's clock: its time limits cost no real seconds."""
 
     def within(seconds: float, call: Callable[[], Any]) -> Any:
+        name = twin.time.current.name if twin.time.current else ""
+        twin.bounded.add(name)
         try:
             return call()
         except Stalls:
             twin.time.sleep(seconds)
             return _gave_up(seconds)
+        finally:
+            twin.bounded.discard(name)
 
     class Clock:
         @staticmethod
