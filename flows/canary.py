@@ -33,14 +33,14 @@ def canary(plan: CanaryPlan) -> State[Rollout]:
 
 def drive(rollout: Rollout) -> Rollout:
     """Do what comes next until the rollout has ended, wherever it stood before."""
-    driver = rollout.driver
+    token = rollout.token
     notices.started(rollout)
     while (act := next_act(rollout)) is not None:
         try:
             rollout = perform(rollout, act)
         except (HeadMovedError, StaleTokenError):
             rollout = rollouts.rejoin(rollout)
-        if not rollout.final and rollout.driver != driver:
+        if not rollout.final and rollout.token != token:  # not the name: the same run may have another process
             raise RolloutError(f"{rollout.id} was taken over by {rollout.driver}; this run stops")
     notices.ended(rollout)
     return rollout

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from firstflight.acts.hold import wait_holding
 from firstflight.acts.ledger_view import reread
 from firstflight.acts.look import fault_of, take_look
-from firstflight.acts.observe import OnCheck, first_moment, persist, record_check
+from firstflight.acts.observe import OnCheck, first_moment, persist, record_check, until_next
 from firstflight.comparison import Comparison, compare
 from firstflight.decision import Decision, Evidence, Verdict, judge, start, update
 from firstflight.errors import RolloutError
@@ -42,10 +42,10 @@ def _until_compared(world: World, rollout: Rollout, on_check: OnCheck, saw: Call
             last, requests = max(last, look.window.until), requests + sum(look.assignments.values())
     at = last
     while True:
-        wait_holding(world, rollout, max(0.0, plan.check_seconds - (world.now() - at).total_seconds()))
+        wait_holding(world, rollout, until_next(world, plan.check_seconds, at))
         if reread(world.ledger, rollout).head != rollout.head:
             return None
-        look = take_look(world, rollout, names, since=last)
+        look = take_look(world, rollout, names, since=last, after=at)
         evidence = _updated(watched, evidence, look)
         last, at, requests = look.window.until, look.at, requests + sum(look.assignments.values())
         decision = fault_of(world, rollout) or _decide(watched, evidence, look, requests, plan)

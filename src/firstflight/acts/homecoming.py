@@ -1,13 +1,17 @@
 """Find what is open and bring it home."""
 
+import logging
+
 from firstflight.acts.ledger_view import current, of_run
 from firstflight.acts.roll_back import bring_home
-from firstflight.errors import RolloutError, StoreUnavailableError
+from firstflight.errors import Outage, RolloutError, StoreUnavailableError
 from firstflight.rollout import Rollout
 from firstflight.serving.going_home import Proof, bring_traffic_home
 from firstflight.traffic import TrafficSplit
 from firstflight.values import Value
 from firstflight.world import World
+
+log = logging.getLogger(__name__)
 
 
 class Homecoming(Value):
@@ -30,7 +34,10 @@ def bring_model_home(world: World, model: str, *, actor: str, reason: str) -> Ho
         raise RolloutError(f"the router has no route {model}; served now: {', '.join(sorted(backend.served()))}")
     candidates = tuple(name for name in was.weights if name != was.stable)
     proof = bring_traffic_home(backend, model, candidates, lambda: backend.go_home(model), world.wait)
-    world.leases.surrender(model, reason)
+    try:
+        world.leases.surrender(model, reason)
+    except (Outage, OSError) as error:  # the fence keeps its driver out all the same
+        log.warning("%s: the lease could not be marked: %s", model, error)
     try:
         rollout = current(world.ledger, model)
         if rollout is None:

@@ -31,8 +31,14 @@ def _harm(reason: str) -> Decision:
     return Decision(verdict=Verdict.ROLL_BACK, reasons=(reason,))
 
 
-def take_look(world: World, rollout: Rollout, names: tuple[str, ...], *, since: datetime) -> Look:
-    """Return what `names` did from `since` up to where the records are complete."""
+def take_look(
+    world: World, rollout: Rollout, names: tuple[str, ...], *, since: datetime, after: datetime | None = None
+) -> Look:
+    """Return what `names` did from `since` up to where the records are complete.
+
+    `after` is the moment of the look before: a clock that was set back does not make this one earlier, or it would
+    not count for as long as the clock is behind.
+    """
     watermark = world.source.watermark(rollout.model)
     until = max(since, watermark.until) if watermark else since
     window = Window(since=since, until=until)
@@ -42,7 +48,7 @@ def take_look(world: World, rollout: Rollout, names: tuple[str, ...], *, since: 
             f"rollout {rollout.id} is {rollout.phase}: there is nothing to look at before a stage is entered"
         )
     return Look(
-        at=world.now(),
+        at=max(world.now(), until, after or until),
         window=window,
         stage=stage,
         stage_started_at=rollout.stage_started_at,

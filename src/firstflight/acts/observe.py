@@ -3,10 +3,11 @@
 import logging
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from firstflight.acts.hold import RENEWALS, wait_holding
+from firstflight.acts.hold import RENEWALS, hold, wait_holding
 from firstflight.acts.ledger_view import reread
 from firstflight.acts.look import fault_of, records_fault, take_look
 from firstflight.decision import Decision, Evidence, Verdict, judge, start, update
@@ -91,6 +92,11 @@ def learn(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> Kno
     return Known(evidence, max(until, first_moment(rollout)), head)
 
 
+def until_next(world: World, every: float, last: datetime) -> float:
+    """Return for how many seconds to wait for the next check; a clock that was set back makes it no longer."""
+    return min(every, max(0.0, every - (world.now() - last).total_seconds()))
+
+
 def first_moment(rollout: Rollout) -> datetime:
     """Return the moment from which the requests of the stage that `rollout` is in count."""
     return (rollout.stage_started_at or rollout.started_at) + timedelta(seconds=SETTLE_SECONDS)
@@ -99,7 +105,7 @@ def first_moment(rollout: Rollout) -> datetime:
 def peek(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tuple[Look, Evidence, Decision]:
     """Return what a check would find now; nothing is recorded."""
     names = (rollout.arms.stable.served_name, rollout.candidate.served_name)
-    look = take_look(world, rollout, names, since=known.until)
+    look = take_look(world, rollout, names, since=known.until, after=known.evidence.at)
     evidence = update(plan, known.evidence, look)
     # A stage that has passed is only being waited out: it cannot be late any more.
     limits = plan if rollout.phase is Phase.OBSERVING else plan.model_copy(update={"stage_seconds": math.inf})
@@ -149,6 +155,8 @@ def persist(
                 raise
             log.warning("%s: health is unknown for %.0f s (at most %.0f s): %s", rollout.id, blind, allowed, error)
             world.wait(min(plan.check_seconds, world.lease_seconds / RENEWALS))
+            with suppress(Outage):  # still here, though it sees nothing
+                hold(world, rollout)
 
 
 def _until_decided(world: World, rollout: Rollout, on_check: OnCheck, saw: Callable[[], None]) -> Decision | None:
@@ -156,7 +164,7 @@ def _until_decided(world: World, rollout: Rollout, on_check: OnCheck, saw: Calla
     known = recall(world, rollout, plan)
     at = known.until
     while True:
-        wait_holding(world, rollout, max(0.0, plan.check_seconds - (world.now() - at).total_seconds()))
+        wait_holding(world, rollout, until_next(world, plan.check_seconds, at))
         if reread(world.ledger, rollout).head != rollout.head:
             return None
         look, decision, known = check(world, rollout, plan, known)

@@ -1,10 +1,12 @@
 """Bring traffic home: the stable model first, verified; then the records; then people."""
 
 import logging
+from contextlib import suppress
 from typing import Any
 
+from firstflight.acts.champion import settle_champion
 from firstflight.acts.hold import release
-from firstflight.acts.ledger_view import append, reread
+from firstflight.acts.ledger_view import append, history, reread
 from firstflight.acts.take_over import surrendered, take_over
 from firstflight.errors import HeadMovedError, RegistryUnavailableError, StaleTokenError
 from firstflight.rollout import Phase, Rollout
@@ -45,38 +47,63 @@ def roll_back(world: World, rollout: Rollout) -> Rollout:
     if rollout.promotion_begun:
         body["champion"] = _restore_champion(world, rollout)
     rollout = append(world.ledger, rollout, "rollout.rolled_back", body)
-    release(world, rollout)
+    if proof.reported == rollout.home:
+        release(world, rollout)
+    else:  # the candidate is stopped, but the router would still send to it: the guard goes on trying
+        world.leases.surrender(rollout.model, "; ".join(rollout.reasons) or "rolled back")
     return rollout
 
 
 def bring_home(world: World, rollout: Rollout, *, actor: str, reason: str, trigger: str) -> Rollout:
     """End `rollout` at the stable model whoever drives it, and return it as it ended.
 
-    The newest token is taken first, so the driver that is replaced can no longer move traffic.
+    The newest token is taken first, so the driver that is replaced can no longer move traffic. Where somebody else
+    is rolling back already it is not taken from him, or two would go on taking it from each other: both send traffic
+    home under his, and the ledger takes the end of one.
     """
-    refusals = 0
+    refusals, fenced = 0, False
     while not rollout.final:
         try:
-            rollout = take_over(world, rollout, actor=actor)
+            if fenced or rollout.phase is not Phase.ROLLING_BACK:
+                rollout, fenced = take_over(world, rollout, actor=actor), False
             if rollout.phase is not Phase.ROLLING_BACK:
                 rollout = intend_roll_back(world, rollout, (reason,), trigger=trigger)
             rollout = roll_back(world, rollout)
-        except (HeadMovedError, StaleTokenError):  # somebody else does the same: the second finds it done
+        except (HeadMovedError, StaleTokenError) as error:  # somebody else does the same: the second finds it done
             if (refusals := refusals + 1) > MOST_REFUSALS:
                 raise
+            fenced = isinstance(error, StaleTokenError)
             rollout = reread(world.ledger, rollout)
     return rollout
 
 
 def rejoin(world: World, rollout: Rollout) -> Rollout:
-    """Return `rollout` as its records tell it now; when the guard has brought the model home, write that down first.
+    """Return `rollout` as its records tell it now; when the model was brought home, write that down first.
 
     For a driver that was refused: it must neither go on nor wait for somebody else to tell the ledger.
     """
-    rollout = reread(world.ledger, rollout)
-    if rollout.final or (why := surrendered(world, rollout)) is None:
-        return rollout
-    return bring_home(world, rollout, actor=rollout.driver, reason=why, trigger="guard")
+    told = reread(world.ledger, rollout)
+    if told.final:
+        with suppress(RegistryUnavailableError):  # whoever begins the next rollout asks again
+            settle_champion(world, history(world.ledger, told.model))  # we may have moved it while we were late
+        return told
+    why = surrendered(world, told)
+    if why is None and told.token == rollout.token:
+        why = _fenced_out(world, told)
+    if why is None:
+        return told
+    return bring_home(world, told, actor=rollout.driver, reason=why, trigger="guard")
+
+
+def _fenced_out(world: World, rollout: Rollout) -> str | None:
+    """Return why the router refuses the newest driver: it was brought home, and neither ledger nor lease could tell."""
+    if (split := world.backend.get_traffic(rollout.model)) is None:
+        return None
+    try:
+        world.backend.set_traffic(rollout.model, split, rollout.token)
+    except StaleTokenError as error:
+        return str(error)
+    return None
 
 
 def _restore_champion(world: World, rollout: Rollout) -> str:

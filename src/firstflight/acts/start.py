@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 
+from firstflight.acts.champion import settle_champion
 from firstflight.acts.freeze import refuse_frozen
 from firstflight.acts.hold import hold
 from firstflight.acts.roll_back import bring_home
@@ -50,6 +51,7 @@ def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, find_arms: Call
     if told and not told[-1].final:
         raise in_progress(told[-1])
     refuse_frozen(world, plan.model)
+    settle_champion(world, told)
     arms = find_arms()
     check_arms(world.backend, arms)
     ordinal = len(told) + 1

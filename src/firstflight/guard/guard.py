@@ -155,7 +155,7 @@ class Guard:
         """Finish what was begun: traffic home again if it is not, and the ledger told."""
         reason = lease.surrendered or ""
         reported = self.world.backend.get_traffic(lease.route)
-        if reported is not None and any(reported.percent(name) for name in lease.candidates):
+        if reported is not None and any(reported.percent(name) for name in lease.candidates if name != reported.stable):
             return self._bring_home(lease.route, lease, rollout, lease.candidates, reason)
         if rollout is not None:
             self._record(rollout, reason)

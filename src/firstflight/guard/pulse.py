@@ -9,7 +9,8 @@ from firstflight.traffic import TrafficSplit
 
 RECENT_SECONDS = 30.0
 """What lies further back is forgotten."""
-BURST_SECONDS = 10.0
+SPANS = (4.0, 10.0, RECENT_SECONDS)
+"""What is looked at: the last round, so that a fault is not diluted by the health before it; more for few requests."""
 SECOND_ASKING_SECONDS = 1.0
 
 _Reading = tuple[float, dict[str, Tally]]
@@ -50,8 +51,8 @@ class Pulse:
         readings.append((now, dict(backend.tallies(route))))
         while readings and now - readings[0][0] > RECENT_SECONDS:
             readings.popleft()
-        for begin in (now - BURST_SECONDS, now - RECENT_SECONDS):
-            before = next(counts for at, counts in readings if at >= begin)
+        for span in SPANS:
+            before = next(counts for at, counts in readings if at >= now - span)
             for name in candidates:
                 stable, candidate = (_recent(before, readings[-1][1], one) for one in (split.stable, name))
                 if fault := hard_fault(stable, candidate):

@@ -61,6 +61,8 @@ def bring_traffic_home(
     trouble = ""
     try:
         reported = _within(STALL_SECONDS, first)
+        # A promotion that is being finished: what the router falls back to is a candidate no more.
+        candidates = [name for name in candidates if reported is None or name != reported.stable]
         if quiet := _quiet(backend, route, candidates, wait):
             return Proof(way="router", reported=reported, counted=quiet, seconds=time.monotonic() - begun)
         trouble = f"the router reports {reported}, but requests still reach {', '.join(candidates)}"
@@ -80,6 +82,10 @@ def _by_eviction(
     begun: float,
     trouble: str,
 ) -> Proof:
+    if (split := _reported(backend, route)) is not None and split.stable in candidates:
+        raise TrafficNotAppliedError(
+            f"{route}: {trouble}; {split.stable} is what the router falls back to: stopping it would leave nobody"
+        )
     for name in candidates:
         try:
             _within(STALL_SECONDS, lambda name=name: backend.evict(name))  # type: ignore[misc]  # a lambda of one name
