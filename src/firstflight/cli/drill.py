@@ -25,9 +25,10 @@ CHOICES = (*get_args(FaultName), "all")
 
 def drill(
     fault: Annotated[
-        list[FaultOption] | None,
+        list[str] | None,
         typer.Option(
-            help="What to break; may be given again. None: everything that the drill's own route alone meets."
+            metavar="|".join(CHOICES),
+            help="What to break; may be given again. None: everything that the drill's own route alone meets.",
         ),
     ] = None,
     model: Annotated[str, typer.Option(help="Model whose champion is copied for the drill.")] = "financial-predictor",
