@@ -1,12 +1,14 @@
 """Break a staged rollout on purpose, and see it come home."""
 
 import itertools
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, get_args
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -43,6 +45,7 @@ def drill(
     The table is kept in the ledger's stream drills/<date> and in reports/ below FIRSTFLIGHT_HOME.
     Exit code 0: every candidate came home within its promise; 1: one did not, or the drill could not run.
     """
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     settings = Settings()
     console = Console(stderr=as_json)
     questions = tuple(itertools.islice(held_out_questions(load_market()), QUESTIONS))
@@ -61,9 +64,9 @@ def drill(
 
 def table(done: Drill) -> Table:
     """Return the drill as a table for a terminal."""
-    shown = Table(title=headline(done), caption=LEGEND)
+    shown = Table(title=headline(done), caption=f"{LEGEND}.", box=SIMPLE_HEAD, caption_justify="left")
     for header in HEADERS:
-        shown.add_column(header, justify="right" if header not in {"fault", "kept", "who"} else "left", no_wrap=True)
+        shown.add_column(header, justify="left" if header in {"fault", "kept", "by"} else "right", no_wrap=True)
     for result in done.results:
         shown.add_row(*row(result), style=None if result.kept else "bold red")
     return shown

@@ -8,11 +8,11 @@ from firstflight.drill.faults import DrillFault
 from firstflight.drill.timeline import Timeline
 from firstflight.values import Value
 
-HEADERS = ("fault", "kept", "detect", "decide", "zero", "verified", "in all", "promise", "who", "harmed")
+HEADERS = ("fault", "kept", "detect", "decide", "zero", "verify", "in all", "promise", "by", "failed")
 LEGEND = (
-    "detect: fault → found; decide: found → decided; zero: decided → last request to the candidate; "
-    "verified: that → proof in the ledger; promise: fault → decided + decided → proof; harmed: requests that the "
-    "candidate failed, of those it was given"
+    "Seconds. detect: fault → found; decide: found → decided; zero: decided → last request to the candidate; "
+    "verify: that → proof in the ledger; promise: fault → decided + decided → proof. failed: requests that the "
+    "candidate failed, of those it was given; clients were answered by the stable model where the router could"
 )
 
 
@@ -74,7 +74,7 @@ def row(result: Result) -> tuple[str, ...]:
         "yes" if result.kept else "NO",
         *(_seconds(times.seconds(*span) if times else None) for span in spans),
         _seconds(times.seconds("struck", "verified") if times else None),
-        f"{promise.decided:g} + {promise.verified:g} s",
+        f"{promise.decided:g} + {promise.verified:g}",
         f"{result.by or '–'}{', by eviction' if result.way == 'eviction' else ''}",
         "–" if result.candidate_failed is None else f"{result.candidate_failed} of {result.candidate_requests}",
     )
@@ -128,4 +128,4 @@ def _told(result: Result, route: str) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f} s"
+    return "–" if value is None else f"{value:.1f}"
