@@ -53,6 +53,8 @@ SENTENCES: dict[str, Callable[[Body], str]] = {
     "rollout.promoted": lambda body: f"promoted: {_split(body)}",
     "rollout.rolled_back": lambda body: f"rolled back, the router reports {_split(body)}",
     "rollout.compared": lambda body: f"compared, the router reports {_split(body)}",
+    "freeze.begun": lambda body: f"frozen: {body['reason']}",
+    "freeze.lifted": lambda body: f"freeze lifted: {body['reason']}",
     "check": lambda body: f"check at {body['look']['stage']} %: {body['decision']['verdict']}",
     "comparison": lambda body: f"compared {', '.join(sorted({row['variant'] for row in body['comparison']['rows']}))}",
     "trained": _trained,

@@ -1,5 +1,6 @@
 """Move traffic to a stage's split: intend, set, read back, write down."""
 
+from firstflight.acts.freeze import wait_for_thaw
 from firstflight.acts.hold import hold
 from firstflight.acts.ledger_view import append
 from firstflight.acts.observe import look_again
@@ -13,13 +14,15 @@ from firstflight.world import World
 def enter_stage(world: World, rollout: Rollout, stage: int) -> Rollout:
     """Set the split of `stage` and return the rollout in it. Safe to repeat after a crash at any point.
 
-    Traffic is raised only from where the ledger says it is, and only on fresh evidence: else the rollout that is
-    returned is about to roll back, with the reason.
+    Traffic is raised only when no freeze holds (it is waited out), from where the ledger says traffic is, and on
+    fresh evidence: else the rollout that is returned is about to roll back, with the reason.
 
     Raises StaleTokenError when a newer driver has taken over, ModelNotLoadedError or
     TrafficNotAppliedError when the router does not take the split (the last one stays in force).
     """
     hold(world, rollout)
+    if (frozen := wait_for_thaw(world, rollout)) is not None:
+        return intend_roll_back(world, rollout, (frozen,), trigger="freeze")
     split = rollout.split_at(stage)
     reported = world.backend.get_traffic(rollout.model)
     if reported != split and not _is_expected(rollout, reported):

@@ -1,19 +1,23 @@
 """Make the candidate the stable model."""
 
+from firstflight.acts.freeze import wait_for_thaw
 from firstflight.acts.hold import hold, release
 from firstflight.acts.ledger_view import append
+from firstflight.acts.roll_back import intend_roll_back
 from firstflight.rollout import Phase, Rollout
 from firstflight.traffic import TrafficSplit
 from firstflight.world import World
 
 
 def promote(world: World, rollout: Rollout) -> Rollout:
-    """Name the candidate champion and begin the bake. Safe to repeat.
+    """Name the candidate champion and begin the bake, once no freeze holds. Safe to repeat.
 
     The split still names the model before as the one to fall back to: it stays loaded and warm, and whoever sends
     traffic home sends it there.
     """
     if rollout.phase is not Phase.PROMOTING:
+        if (frozen := wait_for_thaw(world, rollout)) is not None:
+            return intend_roll_back(world, rollout, (frozen,), trigger="freeze")
         rollout = append(world.ledger, rollout, "promotion.intended", {"candidate": rollout.candidate.served_name})
     hold(world, rollout)
     split = TrafficSplit.canary(rollout.arms.stable.served_name, rollout.candidate.served_name, 100)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 
+from firstflight.acts.freeze import refuse_frozen
 from firstflight.acts.hold import hold
 from firstflight.acts.roll_back import bring_home
 from firstflight.acts.take_over import surrendered, take_over
@@ -35,7 +36,7 @@ def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, find_arms: Call
 
     A rollout that `run` drove and that has ended is returned as it ended: a resumed run does not
     begin again. One of exactly this plan whose driver has let its lease run out is picked up where it stands.
-    Raises RolloutInProgressError when another run holds the model.
+    Raises RolloutInProgressError when another run holds the model, RolloutFrozenError when a freeze does.
     """
     records = world.ledger.read(stream(plan.model))
     told = rollouts(records)
@@ -48,6 +49,7 @@ def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, find_arms: Call
         return attach(world, told[-1], actor=run)
     if told and not told[-1].final:
         raise in_progress(told[-1])
+    refuse_frozen(world, plan.model)
     arms = find_arms()
     check_arms(world.backend, arms)
     ordinal = len(told) + 1

@@ -2,7 +2,7 @@
 
 import json
 import logging
-import time
+import math
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -21,15 +21,15 @@ log = logging.getLogger(__name__)
 
 def guard(
     *,
-    once: Annotated[bool, typer.Option(help="Go one round and end: exit code 4 when something was brought home.")] = (
-        False
-    ),
+    seconds: Annotated[
+        float, typer.Option(help="Watch for so long and end; a driver's silence takes 45 s to notice.")
+    ] = math.inf,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each model brought home.")] = False,
 ) -> None:
     """Watch all rollouts and bring home those whose driver is gone or whose candidate fails. Never promotes.
 
     Part of the local stack; a second one does no harm. Needs neither Prefect, MLflow, Slack nor the database to
-    send traffic back to the stable model.
+    send traffic back to the stable model. Exit code 4 when it ended and had brought something home.
     """
     settings = Settings()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(show_path=False)])
@@ -41,14 +41,10 @@ def guard(
         except FirstflightError as error:
             log.warning("Prefect was not told: %s", error)
 
-    watching = Guard(open_world(settings), link=prefect.run_page, announce=announce)
-    while True:
-        begun = time.monotonic()
-        homecomings = watching.round()
-        for home in homecomings:
-            said = f"{home.route}: home by the {home.proof.way}: {home.reason}"
-            typer.echo(json.dumps(home.model_dump(mode="json")) if as_json else said)
-        if once:
-            raise typer.Exit(4 if homecomings else 0)
-        beat(settings.home)
-        time.sleep(max(0.0, settings.guard_seconds - (time.monotonic() - begun)))
+    watching = Guard(open_world(settings), link=prefect.run_page, announce=announce, went=lambda: beat(settings.home))
+    something = False
+    for home in watching.rounds(settings.guard_seconds, seconds):
+        something = True
+        said = f"{home.route}: home by the {home.proof.way}: {home.reason}"
+        typer.echo(json.dumps(home.model_dump(mode="json")) if as_json else said)
+    raise typer.Exit(4 if something else 0)

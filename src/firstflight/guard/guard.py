@@ -7,7 +7,7 @@ end of a rollout.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from firstflight.acts import notices
@@ -42,11 +42,15 @@ class Homecoming(Value):
 
 @dataclass
 class Guard:
-    """Goes its rounds in `world`; what it remembers only spares it work and may be lost at any time."""
+    """Goes its rounds in `world`; what it remembers only spares it work and may be lost at any time.
+
+    `link` is the page of a flow run, `announce` tells the orchestrator's event feed, `went` is called after each round.
+    """
 
     world: World
     link: Callable[[str], str] = lambda run: run
     announce: Callable[[str, Mapping[str, str]], None] = lambda _event, _payload: None
+    went: Callable[[], None] = lambda: None
     monotonic: Callable[[], float] = time.monotonic
     clock: LeaseClock = field(init=False)
     pulse: Pulse = field(init=False)
@@ -81,6 +85,17 @@ class Guard:
                 continue
             homecomings += [done] if done else []
         return tuple(homecomings)
+
+    def rounds(self, every: float, seconds: float) -> Iterator[Homecoming]:
+        """Go a round every so many seconds for `seconds` (inf: for ever), and yield what was brought home."""
+        end = self.monotonic() + seconds
+        while True:
+            begun = self.monotonic()
+            yield from self.round()
+            self.went()
+            if self.monotonic() >= end:
+                return
+            self.world.wait(max(0.0, every - (self.monotonic() - begun)))
 
     def _told(self) -> dict[str, Rollout]:
         """Return the open rollouts by model; none when the ledger does not answer."""
