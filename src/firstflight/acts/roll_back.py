@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 MOST_REFUSALS = 20
 """How often others may get ahead of us before it is no coincidence."""
+YIELD_SECONDS = 2.0
+"""Longer than it takes to send traffic home and prove it: who else is at it is done by then, or gone."""
 
 
 def intend_roll_back(world: World, rollout: Rollout, reasons: tuple[str, ...], *, trigger: str) -> Rollout:
@@ -52,7 +54,8 @@ def roll_back(world: World, rollout: Rollout) -> Rollout:
 def bring_home(world: World, rollout: Rollout, *, actor: str, reason: str, trigger: str) -> Rollout:
     """End `rollout` at the stable model whoever drives it, and return it as it ended.
 
-    The newest token is taken first, so the driver that is replaced can no longer move traffic.
+    The newest token is taken first, so the driver that is replaced can no longer move traffic. Of two that do this
+    at once the one that is refused lets the other finish: taking the token back would begin a duel that neither wins.
     """
     refusals = 0
     while not rollout.final:
@@ -61,10 +64,14 @@ def bring_home(world: World, rollout: Rollout, *, actor: str, reason: str, trigg
             if rollout.phase is not Phase.ROLLING_BACK:
                 rollout = intend_roll_back(world, rollout, (reason,), trigger=trigger)
             rollout = roll_back(world, rollout)
-        except (HeadMovedError, StaleTokenError):  # somebody else does the same: the second finds it done
+        except (HeadMovedError, StaleTokenError):
             if (refusals := refusals + 1) > MOST_REFUSALS:
                 raise
-            rollout = reread(world.ledger, rollout)
+            present = reread(world.ledger, rollout)
+            if present.phase is Phase.ROLLING_BACK and present.head != rollout.head:
+                world.wait(YIELD_SECONDS)
+                present = reread(world.ledger, rollout)
+            rollout = present
     return rollout
 
 

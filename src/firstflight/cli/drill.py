@@ -8,20 +8,19 @@ from contextlib import contextmanager
 from typing import Annotated, get_args
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from firstflight.data.market import load_market
-from firstflight.drill.faults import FaultName, faults
+from firstflight.drill.faults import FaultName, alone
 from firstflight.drill.result import HEADERS, LEGEND, Drill, headline, row
 from firstflight.drill.run import Show
 from firstflight.drill.run import drill as run
+from firstflight.drill.traffic import QUESTIONS
 from firstflight.features.held_out import held_out_questions
 from firstflight.settings import Settings
 
-QUESTIONS = 300
 CHOICES = (*get_args(FaultName), "all")
 
 
@@ -64,7 +63,9 @@ def drill(
 
 def table(done: Drill) -> Table:
     """Return the drill as a table for a terminal."""
-    shown = Table(title=headline(done), caption=f"{LEGEND}.", box=SIMPLE_HEAD, caption_justify="left")
+    shown = Table(
+        title=headline(done), caption=f"{LEGEND}.", box=SIMPLE_HEAD, caption_justify="left", padding=(0, 1, 0, 0)
+    )
     for header in HEADERS:
         shown.add_column(header, justify="left" if header in {"fault", "kept", "by"} else "right", no_wrap=True)
     for result in done.results:
@@ -74,11 +75,11 @@ def table(done: Drill) -> Table:
 
 def _names(given: list[str] | None) -> tuple[FaultName, ...]:
     """Return the faults that are asked for, each once, in the order of a drill."""
-    known = faults(guard_seconds=1)
     if strangers := set(given or ()) - set(CHOICES):
         raise typer.BadParameter(f"no such fault: {', '.join(sorted(strangers))}; there are {', '.join(CHOICES)}")
     if not given:
-        return tuple(name for name, one in known.items() if not one.shared)
+        return alone()
+    known: tuple[FaultName, ...] = get_args(FaultName)
     return tuple(name for name in known if {name, "all"} & set(given))
 
 

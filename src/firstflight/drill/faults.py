@@ -7,7 +7,7 @@ from pydantic import Field
 from firstflight.training.faulty import Fault
 from firstflight.values import Value
 
-FaultName = Literal["errors", "latency", "inverted", "candidate", "driver", "disk", "gateway"]
+FaultName = Literal["errors", "latency", "inverted", "driver", "disk", "candidate", "gateway"]
 
 LEASE_SECONDS = 6.0
 """The lease of the drill's own driver; a real one's is `settings.lease_seconds`, and the promise grows with it."""
@@ -97,3 +97,8 @@ def faults(guard_seconds: float) -> dict[FaultName, DrillFault]:
         ),
     )
     return {fault.name: fault for fault in known}
+
+
+def alone() -> tuple[FaultName, ...]:
+    """Return the faults that nobody meets but the clients of the drill's own route."""
+    return tuple(name for name, fault in faults(guard_seconds=1).items() if not fault.shared)

@@ -74,7 +74,7 @@ def row(result: Result) -> tuple[str, ...]:
         "yes" if result.kept else "NO",
         *(_seconds(times.seconds(*span) if times else None) for span in spans),
         _seconds(times.seconds("struck", "verified") if times else None),
-        f"{promise.decided:g} + {promise.verified:g}",
+        f"{promise.decided:g}+{promise.verified:g}",
         f"{result.by or '–'}{', by eviction' if result.way == 'eviction' else ''}",
         "–" if result.candidate_failed is None else f"{result.candidate_failed} of {result.candidate_requests}",
     )

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from firstflight.acts.deploy import deploy
+from firstflight.acts.freeze import refuse_frozen
 from firstflight.acts.homecoming import bring_model_home
 from firstflight.acts.ledger_view import current
 from firstflight.acts.start import champion, in_progress
@@ -65,6 +66,7 @@ def drill_route(world: World, settings: Settings, model: str, actor: str) -> Ite
 
     Raises:
         RolloutInProgressError: The drill's route has an open rollout.
+        RolloutFrozenError: A freeze holds.
         RolloutError: Another drill runs, or the model's name leaves no room for the drill's.
     """
     name = route_of(model)
@@ -72,6 +74,7 @@ def drill_route(world: World, settings: Settings, model: str, actor: str) -> Ite
         present = current(world.ledger, name)
         if present is not None and not present.final:
             raise in_progress(present)
+        refuse_frozen(world, name)
         original = champion(world, model)
         artifact = world.registry.fetch(original, Path(folder))
         stable = _register(world, original, artifact, "stable", None)

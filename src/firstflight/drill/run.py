@@ -18,6 +18,7 @@ from firstflight.observation.arm_history import Stay, stay
 from firstflight.plans import CanaryPlan, Guardrail
 from firstflight.questions import Question
 from firstflight.rollout import Phase, Rollout, stream
+from firstflight.samples import Look
 from firstflight.settings import Settings
 from firstflight.versions import ModelVersion
 from firstflight.world import World, open_world
@@ -120,9 +121,10 @@ class Exercise:
         with driver(self._settings, self._run) as process:  # it starts up meanwhile
             candidate = self._route.candidate(self._fault.runtime)
             process.begin(plan(self._route, candidate))
+            self._doing("waiting for the first stage")
+            self._until(process, lambda rollout: rollout.phase is Phase.OBSERVING)
             with clients(self._settings, self._route.name, questions, self._run) as asked:
-                self._doing("waiting for the first stage")
-                rollout = self._in_stage(process)
+                rollout = self._until(process, self._is_calm)
                 if rollout.final:
                     ended = f"the rollout ended before the fault struck: {'; '.join(rollout.reasons)}"
                     return Result(fault=self._fault, rollout=rollout.id, broken=(ended,))
@@ -135,27 +137,31 @@ class Exercise:
         summary = asked.result()
         seen = Clients(asked=summary.requests, failed=summary.failed)
         result = self._measured(candidate, struck, seen_home).model_copy(update={"clients": seen})
+        self._route.bring_home(self._run, f"not home {PATIENCE_SECONDS:g} s after the promised moment")
         self._route.dismiss(candidate)
         return result
 
     def _doing(self, what: str) -> None:
         self._show(self._fault.name, what)
 
-    def _in_stage(self, process: Driver) -> Rollout:
-        """Return the rollout once its stage is entered and, when its candidate is sound, has been judged well."""
-        calm = 0 if self._fault.runtime else _CALM_CHECKS
+    def _until(self, process: Driver, holds: Callable[[Rollout], bool]) -> Rollout:
+        """Return the rollout once `holds` says so of it, or it has ended."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             rollout = self._rollout()
-            if rollout is not None and (rollout.final or self._is_calm(rollout, calm)):
+            if rollout is not None and (rollout.final or holds(rollout)):
                 return rollout
             if process.ended():
-                raise FirstflightError(f"its driver ended before the stage: see {self._run}.log")
+                raise FirstflightError(f"its driver ended before the stage: see drills/{self._run}.log")
             time.sleep(_POLL_SECONDS)
-        raise FirstflightError(f"its rollout was not in its stage after {START_SECONDS:g} s: see {self._run}.log")
+        raise FirstflightError(f"its rollout was not ready after {START_SECONDS:g} s: see drills/{self._run}.log")
 
-    def _is_calm(self, rollout: Rollout, least: int) -> bool:
-        return rollout.phase is Phase.OBSERVING and (not least or len(checks(self._world.ledger, rollout)) >= least)
+    def _is_calm(self, rollout: Rollout) -> bool:
+        """Whether the fault may strike: a sound candidate has been seen to be well."""
+        if self._fault.runtime:
+            return True
+        seen = [look for look, _ in checks(self._world.ledger, rollout) if _requests(look, rollout)]
+        return len(seen) >= _CALM_CHECKS
 
     def _until_home(self, rollout: Rollout, strikes: Injector) -> datetime | None:
         """Let the fault strike until the rollout has ended; return when the router was first seen to be home."""
@@ -249,6 +255,10 @@ def plan(route: DrillRoute, candidate: ModelVersion) -> CanaryPlan:
         ),
         environment="staging",
     )
+
+
+def _requests(look: Look, rollout: Rollout) -> int:
+    return look.assignments.get(rollout.candidate.served_name, 0)
 
 
 def _who(intended: Record | None, run: str) -> str | None:

@@ -18,6 +18,8 @@ from firstflight.settings import Settings
 RATE = 30.0
 """Requests a second; half of them are the candidate's."""
 OUTCOME_DELAY = 0.3
+QUESTIONS = 300
+"""Enough for ten seconds in which each model meets half of them for the first time."""
 _EVEN = 0.5
 _START_SECONDS = 10.0
 
