@@ -198,8 +198,8 @@ class Exercise:
         intended = next((record for record in reversed(records) if record.kind == "rollback.intended"), None)
         ended = next((record for record in reversed(records) if record.kind == "rollout.rolled_back"), None)
         given = self._stay(candidate, rollout, ended.at if ended else self._world.now())
-        if self._fault.runtime and given and given.first:
-            struck = given.first if not self._fault.shared else struck
+        if self._fault.runtime and not self._fault.shared and given and given.first:
+            struck = given.first
         told = timeline(struck, records, checks(self._world.ledger, rollout), seen_home, given.last if given else None)
         proof = ended.body["proof"] if ended else {}
         return Result(
