@@ -32,9 +32,9 @@ class Driver:
         """Name under which it drives."""
 
     @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
+    def pid(self) -> int | None:
+        """Its process id; None when it has ended: the number may be another's by now."""
+        return None if self.ended() else self._process.pid
 
     def begin(self, plan: CanaryPlan) -> None:
         """Let it drive `plan`."""

@@ -4,10 +4,12 @@ import os
 import resource
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from firstflight.drill.driver import Driver
 from firstflight.drill.faults import FaultName
+from firstflight.errors import ProcessFailedError
 from firstflight.serving.local import gateway, model_server
 from firstflight.settings import Settings
 from firstflight.supervision import Supervisor
@@ -43,7 +45,8 @@ class Kill:
     def strike(self) -> None:
         """Kill it."""
         if (pid := self._pid()) is not None:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it died in between
+                os.kill(pid, signal.SIGKILL)
 
     def again(self) -> None:
         """Kill its successor."""
@@ -54,13 +57,15 @@ class Kill:
 class FullDisk:
     """From the strike on no file can grow that the process writes (prlimit(2); needs no root, Linux alone has it)."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: Callable[[], int | None]) -> None:
         self._pid = pid
 
     def strike(self) -> None:
-        """Set the limit; its hard one stays."""
-        _, hard = resource.prlimit(self._pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(self._pid, resource.RLIMIT_FSIZE, (0, hard))
+        """Set the limit; its hard one stays. Raises ProcessFailedError when the process has ended."""
+        if (pid := self._pid()) is None:
+            raise ProcessFailedError("the process whose disk is to be full has ended already")
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
 
     def again(self) -> None:
         """The limit stays."""
@@ -82,6 +87,6 @@ def injector(name: FaultName, settings: Settings, driver: Driver, candidate: str
         case "driver":
             return Kill(lambda: driver.pid)
         case "disk":
-            return FullDisk(driver.pid)
+            return FullDisk(lambda: driver.pid)
         case "errors" | "latency" | "inverted":
             return Nothing()

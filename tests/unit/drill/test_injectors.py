@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from firstflight.drill.injectors import FullDisk, Kill
+from firstflight.errors import ProcessFailedError
 
 WRITER = """
 import sys
@@ -42,10 +43,23 @@ def written(process: subprocess.Popen[str]) -> str:
 def test_a_full_disk_lets_its_process_live_and_write_nothing(process: subprocess.Popen[str]) -> None:
     """Writes worked before; afterwards each is an error of the system (EFBIG), and the process goes on."""
     assert "written" == written(process)
-    FullDisk(process.pid).strike()
+    FullDisk(lambda: process.pid).strike()
     assert "OSError 27" == written(process)
     assert "OSError 27" == written(process)
     assert process.poll() is None
+
+
+def test_there_is_no_disk_to_fill_for_a_process_that_has_ended() -> None:
+    """Its number may be another process's by now."""
+    with pytest.raises(ProcessFailedError, match="has ended"):
+        FullDisk(lambda: None).strike()
+
+
+def test_a_kill_that_comes_too_late_does_no_harm(process: subprocess.Popen[str]) -> None:
+    """The process died between the question and the signal."""
+    process.kill()
+    process.wait(10)
+    Kill(lambda: process.pid).strike()
 
 
 def test_a_kill_strikes_once(process: subprocess.Popen[str]) -> None:
