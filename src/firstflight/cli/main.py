@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from firstflight.cli.demo import demo
+from firstflight.cli.drill import drill
 from firstflight.cli.freezing import freeze, frozen, thaw
 from firstflight.cli.guard import guard
 from firstflight.cli.plan import plan
@@ -26,7 +27,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "The local stack": (up, status, down),
     "Try it": (demo, train, plan, replay),
     "A rollout": (watch, approve, reject, roll_back, history),
-    "Safety": (guard, freeze, thaw, frozen),
+    "Safety": (guard, drill, freeze, thaw, frozen),
 }
 for panel, commands in COMMANDS.items():
     for command in commands:

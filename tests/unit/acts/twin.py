@@ -2,19 +2,12 @@
 
 import json
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from firstflight.acts.approve import answer, ask
 from firstflight.acts.deploy import deploy, ensure_champion
-from firstflight.acts.enter_stage import enter_stage, pass_stage
-from firstflight.acts.observe import bake, observe
-from firstflight.acts.promote import finish, promote
-from firstflight.acts.roll_back import intend_roll_back, roll_back
-from firstflight.approval import Answer
-from firstflight.decision import Decision, Verdict
+from firstflight.acts.drive import drive, unwatched
 from firstflight.ledger.memory import MemoryRecordStore
 from firstflight.notify.notifier import LogNotifier
 from firstflight.observation.memory_source import MemorySource
@@ -22,12 +15,12 @@ from firstflight.observation.records import Prediction
 from firstflight.plans import CanaryPlan, Guardrail
 from firstflight.registry.directory_registry import DirectoryRegistry
 from firstflight.release import Registered
-from firstflight.rollout import AwaitApproval, Bake, EnterStage, Observe, Promote, RollBack, Rollout, next_act
-from firstflight.samples import Look
 from firstflight.serving.lease import LeaseFile
 from firstflight.serving.memory import MemoryBackend
 from firstflight.versions import ModelVersion
 from firstflight.world import World
+
+__all__ = ["MODEL", "PLAN", "Clients", "Twin", "drive", "unwatched"]
 
 MODEL = "financial-predictor"
 PLAN = CanaryPlan(
@@ -130,47 +123,3 @@ class Twin:
             us=10_000,
             at=self.time,
         )
-
-
-Drive = Callable[..., Rollout]
-
-
-def drive(world: World, rollout: Rollout, given: Answer | None = None, acts: int = 100) -> Rollout:
-    """Do what comes next, at most `acts` times, as the flow does."""
-    for _ in range(acts):
-        match next_act(rollout):
-            case None:
-                return rollout
-            case EnterStage(stage=stage):
-                rollout = enter_stage(world, rollout, stage)
-            case Observe():
-                rollout = _follow(world, rollout, observe(world, rollout, unwatched))
-            case AwaitApproval(stage=stage):
-                if given is None:
-                    return ask(world, rollout, stage, "link")
-                rollout = answer(world, ask(world, rollout, stage, "link"), stage, given)
-            case Promote():
-                rollout = promote(world, rollout)
-            case Bake():
-                rollout = _after_bake(world, rollout, bake(world, rollout, unwatched))
-            case RollBack():
-                rollout = roll_back(world, rollout)
-    return rollout
-
-
-def _follow(world: World, rollout: Rollout, decision: Decision | None) -> Rollout:
-    assert decision is not None
-    if decision.verdict is Verdict.PROMOTE:
-        return pass_stage(world, rollout, decision.reasons)
-    return intend_roll_back(world, rollout, decision.reasons, trigger=decision.verdict.value)
-
-
-def _after_bake(world: World, rollout: Rollout, decision: Decision | None) -> Rollout:
-    assert decision is not None
-    if decision.verdict is Verdict.PROMOTE:
-        return finish(world, rollout, decision.reasons)
-    return intend_roll_back(world, rollout, decision.reasons, trigger=decision.verdict.value)
-
-
-def unwatched(_look: Look, _decision: Decision) -> None:
-    """No one watches."""
