@@ -77,9 +77,27 @@ def promote(rollout: Rollout) -> Rollout:
 
 
 @task(**CALLS_OUT)
+def bake(rollout: Rollout) -> Decision | None:
+    """Watch the new champion."""
+    return observing.bake(open_world(Settings()), rollout, Progress(rollout).update)
+
+
+@task(**CALLS_OUT)
+def finish(rollout: Rollout, decision: Decision) -> Rollout:
+    """End the rollout with the candidate as the stable model."""
+    return promoting.finish(open_world(Settings()), rollout, decision.reasons)
+
+
+@task(**CALLS_OUT)
 def conclude(rollout: Rollout) -> Rollout:
     """End the A/B test: everything back to its control."""
     return promoting.conclude(open_world(Settings()), rollout)
+
+
+@task(**CALLS_OUT)
+def rejoin(rollout: Rollout) -> Rollout:
+    """Read where the rollout stands after this run was refused."""
+    return rolling_back.rejoin(open_world(Settings()), rollout)
 
 
 @task(**CALLS_OUT)

@@ -3,8 +3,10 @@
 The library does not import Prefect. Paths and states: https://docs.prefect.io/v3/api-ref/rest-api.
 """
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -73,7 +75,18 @@ class Orchestrator:
         """Ask for the run to be cancelled; its worker or, when suspended, the server does so."""
         self._call("POST", f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}, "force": False})
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def emit(self, event: str, model: str, payload: Mapping[str, str]) -> None:
+        """Tell the server's event feed, from which automations may be triggered, what happened to `model`."""
+        body = {
+            "id": str(uuid4()),
+            "occurred": datetime.now(UTC).isoformat(),
+            "event": event,
+            "resource": {"prefect.resource.id": f"firstflight.model.{model}"},
+            "payload": dict(payload),
+        }
+        self._call("POST", "/events", [body])
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | list[Any] | None = None) -> Any:
         try:
             response = httpx.request(method, self.api + path, json=body, timeout=15.0)
         except httpx.TransportError as error:

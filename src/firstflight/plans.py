@@ -78,6 +78,11 @@ class CanaryPlan(Value):
     approvals: tuple[Percent, ...] = Field(default=(50,), description="Stages that start only after a person approves.")
     approval_seconds: Seconds = Field(default=3600, description="Time to answer; then traffic goes back to stable.")
     no_data_seconds: Seconds = Field(default=300, description="Longest time without data before rolling back.")
+    bake_seconds: float = Field(
+        default=900,
+        ge=0,
+        description="How long the promoted candidate is watched while the model before it stays warm to take over.",
+    )
     environment: Literal["local", "staging", "production"] = "local"
 
     @model_validator(mode="after")

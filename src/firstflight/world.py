@@ -13,7 +13,7 @@ from firstflight.observation.source import MetricSource
 from firstflight.observation.store_source import StoreSource
 from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.registry.registry import ModelRegistry
-from firstflight.serving import ServingBackend, open_backend
+from firstflight.serving import Leases, ServingBackend, open_backend, open_leases
 from firstflight.settings import Settings
 
 
@@ -27,20 +27,24 @@ class World:
     """The clients an act needs; a test puts in-memory ones and a clock of its own."""
 
     backend: ServingBackend
+    leases: Leases
     source: MetricSource
     registry: ModelRegistry
     ledger: RecordStore
     notifier: Notifier
     now: Callable[[], datetime] = clock
     wait: Callable[[float], None] = time.sleep
+    lease_seconds: float = 45.0
 
 
 def open_world(settings: Settings) -> World:
     """Open the clients that `settings` name."""
     return World(
         backend=open_backend(settings),
+        leases=open_leases(settings),
         source=StoreSource(settings.database("firstflight")),
         registry=MlflowRegistry(settings.mlflow_uri),
         ledger=open_store(settings),
         notifier=open_notifier(settings),
+        lease_seconds=settings.lease_seconds,
     )

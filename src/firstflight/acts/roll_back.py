@@ -3,13 +3,18 @@
 import logging
 from typing import Any
 
+from firstflight.acts.hold import release
 from firstflight.acts.ledger_view import append, reread
-from firstflight.acts.start import attach
-from firstflight.errors import HeadMovedError, RegistryUnavailableError
+from firstflight.acts.take_over import surrendered, take_over
+from firstflight.errors import HeadMovedError, RegistryUnavailableError, StaleTokenError
 from firstflight.rollout import Phase, Rollout
+from firstflight.serving.going_home import bring_traffic_home
 from firstflight.world import World
 
 log = logging.getLogger(__name__)
+
+MOST_REFUSALS = 20
+"""How often others may get ahead of us before it is no coincidence."""
 
 
 def intend_roll_back(world: World, rollout: Rollout, reasons: tuple[str, ...], *, trigger: str) -> Rollout:
@@ -18,21 +23,30 @@ def intend_roll_back(world: World, rollout: Rollout, reasons: tuple[str, ...], *
 
 
 def roll_back(world: World, rollout: Rollout) -> Rollout:
-    """Send everything to the stable model, check that the router reports it, and end the rollout.
+    """Send everything to the stable model, prove it, and end the rollout.
 
     Traffic moves before anything else is attempted, so a ledger that does not answer cannot hold
     it up. Running it twice does no harm.
     """
-    reported = world.backend.set_traffic(rollout.model, rollout.home, rollout.token)
-    log.warning("%s: traffic is back, the router reports %s", rollout.model, reported)
+    proof = bring_traffic_home(
+        world.backend,
+        rollout.model,
+        [version.served_name for version in rollout.arms.candidates],
+        lambda: world.backend.set_traffic(rollout.model, rollout.home, rollout.token),
+        world.wait,
+    )
+    log.warning("%s: traffic is back, the router reports %s; %s", rollout.model, proof.reported, proof.counted)
     body: dict[str, Any] = {
-        "split": reported.model_dump(mode="json"),
+        "split": (proof.reported or rollout.home).model_dump(mode="json"),
         "reasons": list(rollout.reasons),
         "stage": rollout.stage,
+        "proof": proof.model_dump(mode="json"),
     }
     if rollout.promotion_begun:
         body["champion"] = _restore_champion(world, rollout)
-    return append(world.ledger, rollout, "rollout.rolled_back", body)
+    rollout = append(world.ledger, rollout, "rollout.rolled_back", body)
+    release(world, rollout)
+    return rollout
 
 
 def bring_home(world: World, rollout: Rollout, *, actor: str, reason: str, trigger: str) -> Rollout:
@@ -40,15 +54,29 @@ def bring_home(world: World, rollout: Rollout, *, actor: str, reason: str, trigg
 
     The newest token is taken first, so the driver that is replaced can no longer move traffic.
     """
+    refusals = 0
     while not rollout.final:
         try:
-            rollout = attach(world, rollout, actor=actor)
+            rollout = take_over(world, rollout, actor=actor)
             if rollout.phase is not Phase.ROLLING_BACK:
                 rollout = intend_roll_back(world, rollout, (reason,), trigger=trigger)
             rollout = roll_back(world, rollout)
-        except HeadMovedError:
+        except (HeadMovedError, StaleTokenError):  # somebody else does the same: the second finds it done
+            if (refusals := refusals + 1) > MOST_REFUSALS:
+                raise
             rollout = reread(world.ledger, rollout)
     return rollout
+
+
+def rejoin(world: World, rollout: Rollout) -> Rollout:
+    """Return `rollout` as its records tell it now; when the guard has brought the model home, write that down first.
+
+    For a driver that was refused: it must neither go on nor wait for somebody else to tell the ledger.
+    """
+    rollout = reread(world.ledger, rollout)
+    if rollout.final or (why := surrendered(world, rollout)) is None:
+        return rollout
+    return bring_home(world, rollout, actor=rollout.driver, reason=why, trigger="guard")
 
 
 def _restore_champion(world: World, rollout: Rollout) -> str:

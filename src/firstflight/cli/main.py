@@ -7,6 +7,8 @@ import typer
 from rich.console import Console
 
 from firstflight.cli.demo import demo
+from firstflight.cli.freezing import freeze, frozen, thaw
+from firstflight.cli.guard import guard
 from firstflight.cli.plan import plan
 from firstflight.cli.replay import replay
 from firstflight.cli.rollouts import approve, history, reject, roll_back
@@ -24,6 +26,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "The local stack": (up, status, down),
     "Try it": (demo, train, plan, replay),
     "A rollout": (watch, approve, reject, roll_back, history),
+    "Safety": (guard, freeze, thaw, frozen),
 }
 for panel, commands in COMMANDS.items():
     for command in commands:

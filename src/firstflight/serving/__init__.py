@@ -1,15 +1,18 @@
-"""Serving: the one door (`ServingBackend`) and the one switch (`open_backend`)."""
+"""Serving: the one door (`ServingBackend`), the leases beside it, and the one switch of each."""
 
 from pathlib import Path
 from typing import assert_never
 
 from firstflight.serving.backend import ServingBackend
+from firstflight.serving.lease import LeaseFile, Leases
 from firstflight.settings import Settings
 
-__all__ = ["ServingBackend", "open_backend"]
+__all__ = ["Leases", "ServingBackend", "open_backend", "open_leases"]
 
 MEMORY_FILE = Path("serving-memory.json")
 """State of the in-memory backend, below `home`, so that the processes of a dry run share it."""
+LEASES_FILE = Path("leases") / "leases.json"
+"""Leases of one machine, below `home`."""
 
 
 def open_backend(settings: Settings) -> ServingBackend:
@@ -24,5 +27,14 @@ def open_backend(settings: Settings) -> ServingBackend:
             from firstflight.serving.memory import MemoryBackend  # noqa: PLC0415 see above
 
             return MemoryBackend(settings.home / MEMORY_FILE)
+        case unknown:
+            assert_never(unknown)
+
+
+def open_leases(settings: Settings) -> Leases:
+    """Return the leases that belong to the backend `settings.backend` names."""
+    match settings.backend:
+        case "local" | "memory":
+            return LeaseFile(settings.home / LEASES_FILE)
         case unknown:
             assert_never(unknown)
