@@ -7,10 +7,10 @@ from firstflight.guard.guard import Guard
 from firstflight.orchestrator import Orchestrator
 from firstflight.settings import Settings
 from firstflight.world import open_world
-from tasks.options import CALLS_OUT
+from tasks.options import WATCHES
 
 
-@task(**CALLS_OUT)
+@task(**WATCHES)
 def go_rounds() -> list[str]:
     """Watch for as long as a driver may be silent; only what was brought home leaves an artifact."""
     settings = Settings()

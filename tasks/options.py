@@ -25,3 +25,6 @@ CALLS_OUT: dict[str, Any] = {
     "persist_result": False,
 }
 """For calls that read or change the world."""
+
+WATCHES: dict[str, Any] = {**CALLS_OUT, "retries": 0}
+"""For calls that watch for long and sit outages out by themselves: tried again, their patience would begin anew."""
