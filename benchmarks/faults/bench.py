@@ -4,8 +4,13 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from queue import Empty, Queue
+from threading import Event
 
 from benchmarks.faults.crossings import Death, Doom, Executioner
 from benchmarks.faults.drivers import attempt
@@ -51,18 +56,23 @@ class Bench:
         self.supervisor = Supervisor(self.settings.supervisor_folder)
         self.orchestrator = Orchestrator(self.settings.prefect_api)
         self.executioner = Executioner(self.settings)
+        self._run = ""
         self.known_parts = {part.name: part for part in parts(self.settings, self.supervisor)}
 
     def play(self, scenario: Scenario) -> None:
         """Play it, write down its points and rollouts, and leave the lane at rest."""
         began = time.monotonic()
-        self.scenario = scenario
+        self.scenario, self._run = scenario, ""
+        self._come_to_rest()
         problem = ""
         try:
             {"attempts": self._attempts, "flow": self._flow, "parts": self._parts}[scenario.kind]()
         except (GivenUpError, FirstflightError) as error:
             problem = f"{type(error).__name__}: {error}"
         self.executioner.pardon(self.lane.model)
+        if problem and self._run:
+            with suppress(FirstflightError):
+                self.orchestrator.cancel(self._run)
         self._come_to_rest()
         self.results.add(Played(scenario=scenario.number, seconds=time.monotonic() - began, problem=problem))
 
@@ -110,16 +120,19 @@ class Bench:
         plan = self._plan(_STAGES, 1.0)
         first, *then = self.scenario.dooms
         self.executioner.condemn(self.lane.model, first)
-        run = str(self._start(plan))
+        run = self._start(plan)
         deaths = [self._await_death(run)]
         for doom in then:
             self.executioner.condemn(self.lane.model, doom)
             if (death := self._await_second(doom)) is not None:
                 deaths.append(death)
-        rollout = self._await_rest(deaths[0].at, deaths[0].doom.also)
+        came = self._wait(lambda: self._rests() and all(self._is_well(name) for name in first.also))
+        rollout = self._last()
+        seconds = None if came is None else time.time() - deaths[-1].at  # of two kills, from the second
         for death in deaths:
-            who = "flow process" if death is deaths[0] else "who brings home"
-            self._point(who, death, time.time() - deaths[0].at, rollout)
+            self._point("flow process" if death is deaths[0] else "who brings home", death, seconds, rollout)
+        if came is None:
+            raise GivenUpError("not at rest")
         if rollout is not None and rollout.run == run:
             self._judge(rollout)
 
@@ -127,12 +140,13 @@ class Bench:
         """Parts die one after the other while a flow run drives a long rollout; then it is left to end."""
         strikes = list(self.scenario.strikes)
         while strikes:
-            run = str(self._start(self._plan(_LONG, 4.0)))
-            self._await(lambda run=run: self._is_observing(run), "nothing observed")
+            run = self._start(self._plan(_LONG, 4.0))
+            self._await(partial(self._is_observing, run), "nothing observed")
             while strikes and not self._has_ended(run):
                 self._strike(strikes.pop(0))
-            self._await(lambda run=run: self._has_ended(run), "the rollout did not end")
-            self._judge(self._await_rest(time.time(), ()))
+            self._await(partial(self._has_ended, run), "the rollout did not end")
+            self._await(self._rests, "the lane did not come to rest")
+            self._judge(self._last())
 
     def _strike(self, strike: Strike) -> None:
         time.sleep(strike.pause)
@@ -151,7 +165,7 @@ class Bench:
                 found is not None
                 and is_settled(*found)
                 and (at_rest(*found) or self.book.moved_since(at))
-                and all(self._is_well(name) for name in names)
+                and all(self._is_back(name, states[name].pid) for name in names)
             )
 
         seconds = self._wait(over)
@@ -163,7 +177,8 @@ class Bench:
                 crossing="any instant",
                 at=at,
                 seconds=seconds,
-                state=_state(self.book.refresh()),
+                state=_state(self._last()),
+                load=os.getloadavg()[0],
                 data=strike.is_data,
             )
         )
@@ -176,6 +191,10 @@ class Bench:
         arm = rollout.arms.stable if part == "model.stable" else rollout.candidate
         return f"model.{arm.served_name}"
 
+    def _is_back(self, name: str, killed: int | None) -> bool:
+        state = self.supervisor.states().get(name)
+        return state is not None and state.pid not in {None, killed} and self._is_well(name)
+
     def _is_well(self, name: str) -> bool:
         part = self.known_parts.get(name)
         return part.is_well() if part else self.backend.is_ready(name.removeprefix("model."))
@@ -186,15 +205,17 @@ class Bench:
             raise GivenUpError("the router reports no split")
         return self.lane.plan(reported.stable, stages, min_stage_seconds)
 
-    def _start(self, plan: CanaryPlan) -> uuid.UUID:
+    def _start(self, plan: CanaryPlan) -> str:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while True:
             try:
-                return self.orchestrator.start(DEPLOYMENT, {"plan": plan.model_dump(mode="json")}).id
+                self._run = str(self.orchestrator.start(DEPLOYMENT, {"plan": plan.model_dump(mode="json")}).id)
             except OrchestratorUnavailableError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(1.0)
+            else:
+                return self._run
 
     def _await_death(self, run: str) -> Death:
         """Wait until the doomed process has died. Raises GivenUpError when the rollout ended before."""
@@ -217,20 +238,9 @@ class Bench:
         self._wait(lambda: died() is not None or self._rests())
         return died()
 
-    def _await_rest(self, since: float, killed: tuple[str, ...]) -> Rollout | None:
-        if self._wait(lambda: self._rests() and all(self._is_well(name) for name in killed)) is None:
-            self.results.add(
-                Point(
-                    scenario=self.scenario.number,
-                    model=self.lane.model,
-                    killed="see scenario",
-                    crossing="see scenario",
-                    at=since,
-                    seconds=None,
-                    state=_state(self.book.refresh()),
-                )
-            )
-            raise GivenUpError("not at rest")
+    def _last(self) -> Rollout | None:
+        """The last rollout, as soon as the ledger answers."""
+        self._await(lambda: look(self.book, self.backend) is not None, "the ledger did not answer")
         return self.book.refresh()
 
     def _rests(self) -> bool:
@@ -306,7 +316,7 @@ class Bench:
             )
         )
 
-    def _point(self, who: str, death: Death, seconds: float, rollout: Rollout | None) -> None:
+    def _point(self, who: str, death: Death, seconds: float | None, rollout: Rollout | None) -> None:
         later = death.doom.later
         where = death.crossing if later is None else f"{later * 1000:.0f} ms past {death.crossing}"
         self.results.add(
@@ -318,6 +328,7 @@ class Bench:
                 at=death.at,
                 seconds=seconds,
                 state=_state(rollout),
+                load=os.getloadavg()[0],
             )
         )
 
@@ -326,3 +337,28 @@ def _state(rollout: Rollout | None) -> str:
     if rollout is None:
         return "no rollout"
     return rollout.phase.value if rollout.final else f"{rollout.phase.value} at {rollout.stage} %"
+
+
+def play_all(
+    settings: Settings,
+    lanes: tuple[Lane, ...],
+    scenarios: Sequence[Scenario],
+    results: Results,
+    stop: Event | None = None,
+) -> None:
+    """Play the scenarios, as many at once as there are lanes; ends early, but whole, once `stop` is set."""
+    queue: Queue[Scenario] = Queue()
+    for scenario in scenarios:
+        queue.put(scenario)
+
+    def play(lane: Lane) -> None:
+        bench = Bench(settings, lane, results)
+        while stop is None or not stop.is_set():
+            try:
+                bench.play(queue.get_nowait())
+            except Empty:
+                return
+
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        for done in [pool.submit(play, lane) for lane in lanes]:
+            done.result()

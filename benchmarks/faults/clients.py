@@ -8,11 +8,15 @@ they were sent; and each request that failed, at once.
 
 import asyncio
 import json
+import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -22,6 +26,7 @@ from firstflight.features.held_out import held_out_questions
 from firstflight.replay.arrivals import arrivals
 from firstflight.serving.inference import body, headers, served_name
 from firstflight.settings import Settings
+from firstflight.stack.environment import environment
 
 BUCKET_SECONDS = 0.2
 ANSWER_SECONDS = 10.0
@@ -90,6 +95,19 @@ class Clients:
             number, model = key
             line = {"sent": number * BUCKET_SECONDS, "model": model, "chosen": dict(self._buckets.pop(key))}
             self._out.write(json.dumps(line) + "\n")
+
+
+@contextmanager
+def live_traffic(settings: Settings, models: tuple[str, ...], out: Path, rate: float) -> Iterator[None]:
+    """Have clients ask `models` while the block runs, from a process of their own."""
+    command = [sys.executable, "-m", __name__, str(out), str(rate), *models]
+    env = {**os.environ, **environment(settings)}
+    with subprocess.Popen(command, env=env, cwd=settings.project) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
 
 
 def main() -> None:

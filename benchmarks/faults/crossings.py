@@ -4,7 +4,7 @@ A crossing lies before and after whatever changes the world: each record of the 
 each file by which it is moved, each alias, each lease. Only `arm` knows how; nothing of the product knows of it.
 
     ├─ set_traffic ────────────────────────────────────────────────┤
-    before   replace tokens.json   cds.json   rds.json          after
+    before   replace fences.json   cds.json   rds.json          after
 """
 
 import functools
@@ -23,6 +23,7 @@ from pydantic import Field
 
 from firstflight.ledger.sql import SqlRecordStore
 from firstflight.registry.mlflow_registry import MlflowRegistry
+from firstflight.serving.lease import LeaseFile
 from firstflight.serving.local import gateway
 from firstflight.serving.local.backend import LocalBackend
 from firstflight.settings import Settings
@@ -120,6 +121,10 @@ def arm(settings: Settings) -> None:
     armed = _Armed(Executioner(settings))
     armed.wrap(SqlRecordStore, "append", lambda _, stream, kind, *__, **___: (_model(stream), f"append {kind}"))
     armed.wrap(LocalBackend, "set_traffic", lambda _, route, *__, **___: (route, "set_traffic"))
+    armed.wrap(LocalBackend, "go_home", lambda _, route: (route, "go_home"))
+    armed.wrap(LeaseFile, "hold", lambda _, lease: (lease.route, "hold lease"))
+    armed.wrap(LeaseFile, "surrender", lambda _, route, __: (route, "surrender lease"))
+    armed.wrap(LeaseFile, "release", lambda _, route, __: (route, "release lease"))
     armed.wrap(MlflowRegistry, "set_alias", lambda _, version, *__, **___: (version.model, "set_alias"))
     armed.wrap(gateway, "replace", lambda path, *_, **__: (_route.get(), f"replace {path.name}"))
 

@@ -7,14 +7,14 @@ from multiprocessing.process import BaseProcess
 from benchmarks.faults.crossings import arm
 from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.ledger_view import reread
-from firstflight.acts.observe import observe
-from firstflight.acts.promote import promote
-from firstflight.acts.roll_back import intend_roll_back, roll_back
+from firstflight.acts.observe import bake, observe
+from firstflight.acts.promote import finish, promote
+from firstflight.acts.roll_back import intend_roll_back, rejoin, roll_back
 from firstflight.acts.start import start_canary
 from firstflight.decision import Decision, Verdict
 from firstflight.errors import HeadMovedError, Outage, StaleTokenError
 from firstflight.plans import CanaryPlan
-from firstflight.rollout import Act, EnterStage, Observe, Promote, RollBack, Rollout, next_act
+from firstflight.rollout import Act, Bake, EnterStage, Observe, Phase, Promote, RollBack, Rollout, next_act
 from firstflight.settings import Settings
 from firstflight.world import World, open_world
 
@@ -42,7 +42,7 @@ def _drive(settings: Settings, plan: CanaryPlan, run: str) -> None:
             elif (act := next_act(rollout)) is not None:
                 rollout = _perform(world, rollout, act)
         except (HeadMovedError, StaleTokenError):
-            rollout = reread(world.ledger, rollout) if rollout else None
+            rollout = rejoin(world, rollout) if rollout else None
             if rollout and rollout.driver != run:
                 return
         except Outage:
@@ -55,6 +55,8 @@ def _perform(world: World, rollout: Rollout, act: Act) -> Rollout:
             return enter_stage(world, rollout, stage)
         case Observe():
             return _follow(world, rollout, observe(world, rollout, lambda _look, _decision: None))
+        case Bake():
+            return _follow(world, rollout, bake(world, rollout, lambda _look, _decision: None))
         case Promote():
             return promote(world, rollout)
         case RollBack():
@@ -65,6 +67,8 @@ def _perform(world: World, rollout: Rollout, act: Act) -> Rollout:
 def _follow(world: World, rollout: Rollout, decision: Decision | None) -> Rollout:
     if decision is None:
         return reread(world.ledger, rollout)
+    if decision.verdict is Verdict.PROMOTE and rollout.phase is Phase.BAKING:
+        return finish(world, rollout, decision.reasons)
     if decision.verdict is Verdict.PROMOTE:
         return pass_stage(world, rollout, decision.reasons)
     return intend_roll_back(world, rollout, decision.reasons, trigger=decision.verdict.value)

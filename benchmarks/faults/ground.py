@@ -1,6 +1,7 @@
 """What the bench stands on: models of its own on a running stack, each with a candidate, and a mortal deployment."""
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,8 @@ from firstflight.plans import CanaryPlan, Guardrail, TrainingPlan
 from firstflight.release import Registered
 from firstflight.rollout import Rollout
 from firstflight.settings import Settings
+from firstflight.stack.parts import parts
+from firstflight.supervision import Supervisor
 from firstflight.traffic import TrafficSplit
 from firstflight.training.side_by_side import train_side_by_side
 from firstflight.training.tracking import MemoryTracker
@@ -48,6 +51,7 @@ class Lane:
             warmup_seconds=0,
             check_seconds=0.5,
             no_data_seconds=90,
+            bake_seconds=1,
             guardrails=GUARDRAILS,
         )
 
@@ -59,10 +63,14 @@ def resting_split(rollout: Rollout) -> TrafficSplit:
 
 
 def prepare(settings: Settings, lanes: int, prefix: str = "faults") -> tuple[Lane, ...]:
-    """Make the lanes, served and with traffic, and the deployment; what is there already is left alone."""
+    """Make the lanes, served and with traffic, and the deployment; what is there already is left alone.
+
+    Rollouts of the deployment have leases of `settings.lease_seconds`, whatever those of the stack are.
+    """
     world = open_world(settings)
     artifact = _artifact(settings)
     _deploy_flow(settings)
+    _make_guard_mortal(settings)
     return tuple(_lane(world, artifact, f"{prefix}-{letter}") for letter in "abcdefgh"[:lanes])
 
 
@@ -91,5 +99,14 @@ def _deploy_flow(settings: Settings) -> None:
         known = prefect.get("/deployments/name/canary/canary").raise_for_status().json()
         kept = ("flow_id", "path", "pull_steps", "work_pool_name", "job_variables", "parameter_openapi_schema", "tags")
         body = {name: known[name] for name in kept}
+        body["job_variables"] |= {"env": {"FIRSTFLIGHT_LEASE_SECONDS": str(settings.lease_seconds)}}
         wanted = {**body, "name": DEPLOYMENT.rpartition("/")[2], "entrypoint": _ENTRYPOINT}
         prefect.post("/deployments/", json=wanted).raise_for_status()
+
+
+def _make_guard_mortal(settings: Settings) -> None:
+    """Let the supervisor run the guard in a process that can be told where to die."""
+    supervisor = Supervisor(settings.supervisor_folder)
+    [guard] = [part for part in parts(settings, supervisor) if part.name == "guard"]
+    command = (sys.executable, "-m", "benchmarks.faults.doomed_guard", "guard")
+    supervisor.add(replace(guard.program(), command=command))

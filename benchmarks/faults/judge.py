@@ -12,7 +12,7 @@ from firstflight.rollout import Phase, Rollout, checks_stream, rollouts, stream
 from firstflight.serving.backend import ServingBackend
 from firstflight.traffic import TrafficSplit
 
-_STEADY = {Phase.OBSERVING, Phase.PASSED, Phase.AWAITING_APPROVAL}
+_STEADY = {Phase.OBSERVING, Phase.PASSED, Phase.AWAITING_APPROVAL, Phase.BAKING}
 _FINAL_KINDS = {"rollout.promoted", "rollout.rolled_back", "rollout.compared"}
 
 

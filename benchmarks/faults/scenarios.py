@@ -11,9 +11,10 @@ Kind = Literal["attempts", "flow", "parts"]
 
 ROLLOUT_POINTS = (
     "append rollout.started",
+    "hold lease",
     "append stage.intended",
     "set_traffic",
-    "replace tokens.json",
+    "replace fences.json",
     "replace cds.json",
     "replace rds.json",
     "append stage.entered",
@@ -21,12 +22,24 @@ ROLLOUT_POINTS = (
     "append stage.passed",
     "append promotion.intended",
     "set_alias",
+    "append bake.started",
     "append rollout.promoted",
+    "release lease",
 )
 """Every transition of a rollout that nobody stops."""
-HOME_POINTS = ("append driver.attached", "append rollback.intended", "set_traffic", "append rollout.rolled_back")
-"""Every transition of bringing it home: crossed by whoever takes over from the first that died."""
-CONTROL = ("worker", "prefect", "postgres", "mlflow", "collector")
+HOME_POINTS = (
+    "append driver.attached",
+    "append rollback.intended",
+    "go_home",
+    "set_traffic",
+    "replace fences.json",
+    "replace rds.json",
+    "surrender lease",
+    "append rollout.rolled_back",
+    "release lease",
+)
+"""Every transition of bringing it home: crossed by whoever takes over from the first that died, hook or guard."""
+CONTROL = ("worker", "prefect", "postgres", "mlflow", "collector", "guard")
 DATA = ("gateway", "model.stable", "model.candidate")
 
 
@@ -106,17 +119,34 @@ def parts(number: int, seed: int, names: tuple[str, ...], kills: int = 8) -> Sce
     return Scenario(number=number, kind="parts", strikes=strikes)
 
 
-def schedule(points: int, seed: int, *, guard: bool = True) -> list[Scenario]:
-    """About `points` kills: four in ten of flows, three of attempts, two of control parts, one of data parts.
+def schedule(points: int, seed: int) -> list[Scenario]:
+    """About `points` kills: half of attempts, a fifth each of flows and of control parts, a tenth of data parts.
 
-    Together with a flow die by turns nobody else, its worker, the guard, Prefect's server and PostgreSQL.
+    Together with a flow die by turns nobody else, its worker, the guard, both, Prefect's server and PostgreSQL.
     """
-    also = ((), (), ("worker",), ("guard",), ("prefect",), ("postgres",)) if guard else ((),)
-    control = (*CONTROL, "guard") if guard else CONTROL
-    flows = [flow(number, seed, number, also) for number in range(round(0.4 * points / 1.25))]
-    chains = [attempts(1000 + number, seed) for number in range(round(0.3 * points / 25))]
-    around = [parts(2000 + number, seed, control) for number in range(round(0.2 * points / 8))]
+    also = ((), (), ("worker",), ("guard",), ("worker", "guard"), ("prefect",), ("postgres",))
+    flows = [flow(number, seed, number, also) for number in range(round(0.2 * points / 1.25))]
+    chains = [attempts(1000 + number, seed) for number in range(max(1, round(0.5 * points / 25)))]
+    around = [parts(2000 + number, seed, CONTROL) for number in range(round(0.2 * points / 8))]
     fronts = [parts(3000 + number, seed, DATA) for number in range(-(-round(0.1 * points) // 8))]
     mixed = [*flows, *chains, *around]
     random.Random(seed).shuffle(mixed)  # noqa: S311 - an order, no secret
     return [*mixed, *fronts]
+
+
+def sample(seed: int) -> list[Scenario]:
+    """Forty kills that take a few minutes on two lanes: each kind is there, what is slow is rare."""
+    alone, orphaned, unguarded = (
+        Doom(id="alone", point="replace rds.json", when="before", nth=3),
+        Doom(id="orphaned", point="append stage.entered", when="after", also=("worker",)),
+        Doom(id="unguarded", point="set_alias", when="after", also=("guard",)),
+    )
+    twice = Doom(id="twice", point="append rollback.intended", when="after")
+    return [
+        attempts(1, seed, kills=14),
+        parts(2, seed, CONTROL, kills=8),
+        Scenario(number=3, kind="flow", dooms=(orphaned,)),
+        Scenario(number=4, kind="flow", dooms=(alone, twice)),
+        Scenario(number=5, kind="flow", dooms=(unguarded,)),
+        attempts(6, seed, kills=14),
+    ]
