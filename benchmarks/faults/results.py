@@ -9,6 +9,9 @@ from pydantic import Field, TypeAdapter
 
 from firstflight.values import Value
 
+DEADLINE_SECONDS = 180.0
+"""Three times what is promised: what takes longer is given up, and brought home by hand."""
+
 
 class Point(Value):
     """One kill and how the rollout got over it."""

@@ -143,10 +143,10 @@ def sample(seed: int) -> list[Scenario]:
     )
     twice = Doom(id="twice", point="append rollback.intended", when="after")
     return [
-        attempts(1, seed, kills=14),
-        parts(2, seed, CONTROL, kills=8),
+        attempts(1, seed, kills=15),
+        parts(2, seed, CONTROL, kills=6),
         Scenario(number=3, kind="flow", dooms=(orphaned,)),
         Scenario(number=4, kind="flow", dooms=(alone, twice)),
         Scenario(number=5, kind="flow", dooms=(unguarded,)),
-        attempts(6, seed, kills=14),
+        attempts(6, seed, kills=15),
     ]
