@@ -29,6 +29,7 @@ class Group(Value):
     median: float
     p95: float
     longest: float
+    back: float | None = Field(default=None, description="Median of the seconds until the part answered again.")
 
 
 class Seen(Value):
@@ -79,7 +80,7 @@ def summarise(lines: Iterable[Line], ledger: RecordStore, models: tuple[str, ...
     ends = [line for line in lines if isinstance(line, Ended)]
     buckets = [*_buckets(folder / "clients-control.jsonl"), *_buckets(folder / "clients-data.jsonl")]
     homes = [home for model in models for home in _homes(model, ledger.read(stream(model)))]
-    overall = _group("all", [_seconds(point) for point in points])
+    overall = _group("all", [seconds for _, seconds in since_last_kill(points)])
     return Summary(
         groups=tuple(_groups(points)),
         median=overall.median,
@@ -99,10 +100,11 @@ def summarise(lines: Iterable[Line], ledger: RecordStore, models: tuple[str, ...
 
 def _groups(points: list[Point]) -> Iterator[Group]:
     kinds: defaultdict[str, list[float]] = defaultdict(list)
-    for point in points:
-        kinds[point.killed].append(_seconds(point))
-    for killed, seconds in sorted(kinds.items()):
-        yield _group(killed, seconds)
+    for point, seconds in since_last_kill(points):
+        kinds[point.killed].append(seconds)
+    for killed, known in sorted(kinds.items()):
+        back = [point.back for point in points if point.killed == killed and point.back is not None]
+        yield _group(killed, known).model_copy(update={"back": median(back) if back else None})
 
 
 def _group(killed: str, seconds: list[float]) -> Group:
@@ -116,9 +118,23 @@ def _group(killed: str, seconds: list[float]) -> Group:
     )
 
 
-def _seconds(point: Point) -> float:
-    """What was not got over within the deadline counts as the deadline's three minutes."""
-    return DEADLINE_SECONDS if point.seconds is None else point.seconds
+def since_last_kill(points: Iterable[Point]) -> Iterator[tuple[Point, float]]:
+    """Each kill with the seconds until the rollout was right, counted from the last kill before that.
+
+    Who is killed again before all is right has not had his time. What was not got over within the deadline counts as
+    the deadline's three minutes.
+    """
+    points = list(points)
+    right = {id(point): round(point.at + (point.seconds or 0.0), 1) for point in points}
+    last: dict[tuple[str, float], float] = {}
+    for point in points:
+        key = (point.model, right[id(point)])
+        last[key] = max(point.at, last.get(key, 0.0))
+    for point in points:
+        if point.seconds is None:
+            yield point, DEADLINE_SECONDS
+        else:
+            yield point, point.at + point.seconds - last[point.model, right[id(point)]]
 
 
 def _where(point: Point) -> str:

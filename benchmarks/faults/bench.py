@@ -160,14 +160,11 @@ class Bench:
 
         def over() -> bool:
             found = look(self.book, self.backend)
-            return (
-                found is not None
-                and is_settled(*found)
-                and (at_rest(*found) or self.book.moved_since(at))
-                and all(self._is_back(name, states[name].pid) for name in names)
-            )
+            return found is not None and is_settled(*found) and (at_rest(*found) or self.book.moved_since(at))
 
         seconds = self._wait(over)
+        state = _state(self._last())
+        well = self._wait(lambda: all(self._is_back(name, states[name].pid) for name in names))
         self.results.add(
             Point(
                 scenario=self.scenario.number,
@@ -176,12 +173,13 @@ class Bench:
                 crossing="any instant",
                 at=at,
                 seconds=seconds,
-                state=_state(self._last()),
+                back=None if well is None else time.time() - at,
+                state=state,
                 load=os.getloadavg()[0],
                 data=strike.is_data,
             )
         )
-        if seconds is None:
+        if seconds is None or well is None:
             raise GivenUpError(f"{strike.parts} not got over")
 
     def _program(self, part: str, rollout: Rollout | None) -> str:

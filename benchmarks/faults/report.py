@@ -13,7 +13,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-from benchmarks.faults.audit import PROMISED_SECONDS, Group, Summary, summarise
+from benchmarks.faults.audit import PROMISED_SECONDS, Group, Summary, since_last_kill, summarise
 from benchmarks.faults.results import Point, Results
 from firstflight.ledger import open_store
 from firstflight.settings import Settings
@@ -38,13 +38,14 @@ def kills_table(summary: Summary) -> str:
         longest=summary.longest,
     )
     return table(
-        ["killed", "kills", "right again within 60 s", "median", "p95", "longest"],
+        ["killed", "kills", "right again within 60 s", "median", "p95", "longest", "part back, median"],
         [
             [
                 group.killed,
                 f"{group.points:,}",
                 f"{group.in_time:,}",
                 *(f"{value:.1f} s" for value in (group.median, group.p95, group.longest)),
+                "–" if group.back is None else f"{group.back:.1f} s",
             ]
             for group in (*summary.groups, total)
         ],
@@ -87,12 +88,11 @@ def crossings_table(summary: Summary) -> str:
 def draw(points: list[Point], path: Path) -> None:
     """Draw the share of kills that were got over, by seconds."""
     kinds: defaultdict[str, list[float]] = defaultdict(list)
-    for point in points:
-        if point.seconds is not None:
-            kinds[_kind(point)].append(max(point.seconds, 0.05))
+    for point, seconds in since_last_kill(points):
+        kinds[_kind(point)].append(max(seconds, 0.05))
     figure, axes = plt.subplots(figsize=(7.5, 3.6))
-    for kind, seconds in sorted(kinds.items()):
-        ordered = sorted(seconds)
+    for kind, known in sorted(kinds.items()):
+        ordered = sorted(known)
         axes.step(ordered, [(n + 1) / len(ordered) for n in range(len(ordered))], where="post", label=kind)
     axes.axvline(PROMISED_SECONDS, color="grey", linestyle=":", linewidth=1)
     axes.text(PROMISED_SECONDS * 0.95, 0.05, "promised", ha="right", color="grey")

@@ -23,6 +23,7 @@ class Point(Value):
     crossing: str = Field(description="Where: a transition, or `any instant`.")
     at: float = Field(description="Seconds since 1970.")
     seconds: float | None = Field(description="Until the rollout was right again; None: not within the deadline.")
+    back: float | None = Field(default=None, description="Of parts: seconds until they answered again.")
     state: str = Field(description="Where it was then: a phase and stage.")
     load: float = Field(description="Processes that wanted a core then, the last minute's average.")
     data: bool = Field(default=False, description="Whether clients may meet it: the gateway or a model server died.")
