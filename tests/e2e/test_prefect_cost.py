@@ -83,9 +83,7 @@ def settled(settings: Settings) -> dict[str, int]:
     return known
 
 
-def test_three_hours_of_checks_cost_prefect_little(
-    stack: Settings, twin: Twin, record_property: pytest.RecordProperty
-) -> None:
+def test_three_hours_of_checks_cost_prefect_little(stack: Settings, twin: Twin) -> None:
     """Some 360 checks: a few hundred rows beside the heartbeats, under 3 MB in all, and a page that can be read."""
     twin.champion()
     version = twin.candidate()
@@ -105,7 +103,6 @@ def test_three_hours_of_checks_cost_prefect_little(
     after, grown = settled(stack), megabytes(stack) - size
     added = {name: count - before.get(name, 0) for name, count in after.items() if count > before.get(name, 0)}
     checks = sum(len(twin.world.ledger.read(name)) for name in twin.world.ledger.streams("checks/"))
-    record_property("added", added)
     print(f"{checks} checks, {sum(added.values())} rows, {grown:.2f} MB: {added}")  # noqa: T201 - the figures of the docs
     assert "Promoted" == state.name
     assert checks >= HOURS * 120 - 12
