@@ -39,9 +39,9 @@ WARMUP_RATIO = 3.0
 """While a candidate warms up, failures up to this many times the stable model's are put down to that."""
 COMMON = 0.02
 """From this rate of the stable model on, both proportions are compared in full; below, only the events count."""
-OUTCOME_CAUTION = 8
+OUTCOME_CAUTION = 10
 """Degrees of freedom by which common outcomes are taken to be clustered until they show that they are not."""
-OUTCOME_EXCESS = 1.7
+OUTCOME_EXCESS = 2.2
 """How much more clustered outcomes are taken to be than estimated, before harm is called certain."""
 _ENOUGH = 50
 _LOG_RATIO_SHARES, _LOG_OUTCOME_SHARES = log_shares(RATIO_WEIGHTS), log_shares(OUTCOME_WEIGHTS)
@@ -294,7 +294,10 @@ def _absorb_counts(guardrail: Guardrail, known: Counted, seen: _Seen, context: _
     exposures = candidate.exposures + stable.exposures
     common = _is_common(reference)
     phi = dispersion(known.spread, exposures=exposures, caution=OUTCOME_CAUTION if common else 0)
-    harm_phi = 1 + (phi - 1) * (OUTCOME_EXCESS if common else 1.0)
+    harm_phi = phi
+    if common:  # the candidate's own looks tell of clusters too
+        both = dispersion(known.spread, known.own_spread, exposures=exposures, caution=OUTCOME_CAUTION)
+        harm_phi = 1 + (both - 1) * OUTCOME_EXCESS
     spread = known.spread.and_look(stable.events, stable.exposures)
     relative = _relative_log_likelihoods(guardrail, candidate, stable, reference, phi=harm_phi, context=context)
     if context.warming_up:
@@ -379,7 +382,7 @@ def _absorb_histograms(guardrail: Guardrail, known: Timed, seen: _Seen, context:
     tail, exposures = (0 if harm_edge is None else above(candidate, harm_edge)), sum(candidate)
     edge = reference_edge(known.reference, quantile)
     edge = harm_edge if edge is None else edge
-    slower = None if edge is None else edges_for(known.edges, known.edges[edge] + guardrail.tolerance).harm
+    slower = None if edge is None else _slower_edge(guardrail, known.edges, edge)
     phi = dispersion(known.spread, exposures=exposures + sum(stable))
     relative, absolute, spread = _NO_EVIDENCE, (0.0,) * len(known.absolute), known.spread
     if edge is not None and slower is not None:
@@ -410,6 +413,15 @@ def _absorb_histograms(guardrail: Guardrail, known: Timed, seen: _Seen, context:
         }
     )
     return _with_proof(guardrail, following, context)
+
+
+def _slower_edge(guardrail: Guardrail, edges: tuple[float, ...], own: int) -> int | None:
+    """Return the edge that stands for "slower than stable, by more than is tolerated", from stable's own edge.
+
+    Without a tolerance of the guardrail's, half of what lies between the stable model's quantile and the limit is.
+    """
+    tolerated = guardrail.tolerance or max((guardrail.limit or 0.0) - edges[own], 0.0) / 2
+    return edges_for(edges, edges[own] + tolerated).harm
 
 
 def _absorb_means(guardrail: Guardrail, known: Averaged, seen: _Seen, context: _Context) -> MetricEvidence:
