@@ -45,10 +45,13 @@ def rate_ratio_log_likelihoods(
     share = treatment_exposures / control_exposures
     log_null = math.log(null_ratio)
     log_null_total = math.log1p(share * null_ratio)
+    log1p = math.log1p
     return tuple(
-        0.0
-        if ratio <= null_ratio
-        else (treatment_events * (log_ratio - log_null) - events * (math.log1p(share * ratio) - log_null_total))
-        / dispersion
-        for ratio, log_ratio in zip(RATIOS, _LOG_RATIOS, strict=True)
+        [
+            0.0
+            if ratio <= null_ratio
+            else (treatment_events * (log_ratio - log_null) - events * (log1p(share * ratio) - log_null_total))
+            / dispersion
+            for ratio, log_ratio in zip(RATIOS, _LOG_RATIOS, strict=True)
+        ]
     )
