@@ -27,7 +27,12 @@ class Guardrail(Value):
     direction: Literal["lower_is_better", "higher_is_better"] = "lower_is_better"
     limit: float | None = Field(default=None, description="Absolute limit for the candidate, in the metric's unit.")
     quantile: float | None = Field(default=None, gt=0, lt=1, description="For latency: which quantile `limit` bounds.")
-    tolerance: float = Field(default=0.0, ge=0, description="Rollback null: harm up to this is tolerated (absolute).")
+    tolerance: float = Field(
+        default=0.0,
+        ge=0,
+        description="Rollback null: harm up to this is tolerated (absolute). For a quantile 0 means half of what lies "
+        "between the stable model's and the limit.",
+    )
     margin: float | None = Field(
         default=None, gt=0, description="Promotion null: harm of this size or more (absolute, against stable)."
     )
@@ -38,6 +43,11 @@ class Guardrail(Value):
     def _can_judge(self) -> Self:
         if self.quantile is not None and self.limit is None:
             raise ValueError(f"guardrail {self.metric!r} names a quantile but no limit for it")
+        if self.proves and self.limit is None and self.margin is None:
+            raise ValueError(
+                f"guardrail {self.metric!r} must prove itself before a promotion but has neither limit nor margin to "
+                "prove; give it one, or set proves to false"
+            )
         return self
 
 
