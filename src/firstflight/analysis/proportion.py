@@ -58,21 +58,18 @@ def _crossing(events: int, failures: int, height: float, outside: float, inside:
     point = inside + math.copysign(3 * spread, outside - inside)
     if not min(outside, inside) < point < max(outside, inside):
         point = (outside + inside) / 2
+    log, log1p = math.log, math.log1p
     for _ in range(_STEPS):
         if not 0.0 < point < 1.0:
             break
-        gap = (
-            (events * math.log(point) if events else 0.0)
-            + (failures * math.log1p(-point) if failures else 0.0)
-            - height
-        )
+        gap = (events * log(point) if events else 0.0) + (failures * log1p(-point) if failures else 0.0) - height
         if gap < 0:
             outside = point
         else:
             inside = point
         slope = events / point - failures / (1 - point)
         step = point - gap / slope if slope else math.nan
-        following = step if min(outside, inside) < step < max(outside, inside) else (outside + inside) / 2
+        following = step if outside <= step <= inside or inside <= step <= outside else (outside + inside) / 2
         if abs(following - point) <= 1e-10 * point:
             return outside if abs(outside - following) <= _EDGE else following
         point = following

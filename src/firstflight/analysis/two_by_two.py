@@ -61,7 +61,7 @@ def nearest_on_line(
             control_rate / point**2 + (1 - control_rate) / (1 - point) ** 2
         )
         step = point - slope / curvature
-        following = step if low < step < high else (low + high) / 2
+        following = step if low <= step <= high else (low + high) / 2
         if abs(following - point) <= 1e-14 * point:
             break
         point = following
