@@ -43,11 +43,6 @@ class Guardrail(Value):
     def _can_judge(self) -> Self:
         if self.quantile is not None and self.limit is None:
             raise ValueError(f"guardrail {self.metric!r} names a quantile but no limit for it")
-        if self.proves and self.limit is None and self.margin is None:
-            raise ValueError(
-                f"guardrail {self.metric!r} must prove itself before a promotion but has neither limit nor margin to "
-                "prove; give it one, or set proves to false"
-            )
         return self
 
 
@@ -105,6 +100,11 @@ class CanaryPlan(Value):
         names = [g.metric for g in self.guardrails]
         if len(set(names)) != len(names):
             raise ValueError(f"guardrails name a metric twice: {names}")
+        if unprovable := [g.metric for g in self.guardrails if g.proves and g.limit is None and g.margin is None]:
+            raise ValueError(
+                f"guardrails {unprovable} must prove themselves before a promotion but have neither limit nor margin to "
+                "prove; give them one, or set proves to false"
+            )
         return self
 
 

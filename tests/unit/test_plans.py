@@ -75,5 +75,5 @@ def test_a_release_is_about_one_model() -> None:
 def test_a_guardrail_without_anything_to_prove_is_refused() -> None:
     """Neither limit nor margin, yet proof demanded: no candidate could ever pass."""
     with pytest.raises(ValueError, match="neither limit nor margin"):
-        Guardrail(metric="profit")
-    assert not Guardrail(metric="profit", proves=False).proves
+        CanaryPlan(model="churn", guardrails=(Guardrail(metric="profit"),))
+    assert CanaryPlan(model="churn", guardrails=(Guardrail(metric="profit", proves=False),)).guardrails

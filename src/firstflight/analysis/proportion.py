@@ -7,6 +7,8 @@ from scipy.special import betaln
 
 _STEPS = 100
 _EDGE = 1e-12
+_NEAR = 1e-7
+"""A Newton step this small, relative to the answer, leaves no error to speak of: each doubles the right digits."""
 
 
 class Interval(NamedTuple):
@@ -52,10 +54,11 @@ def proportion_interval(
 
 def _crossing(events: int, failures: int, height: float, outside: float, inside: float) -> float:
     """Return p between `outside` and `inside` where the log likelihood equals `height`; it rises towards `inside`."""
-    # Two standard errors and a little is near the answer, and the search is Newton's inside a shrinking bracket.
+    # The normal answer on the arcsine scale is near, and the search is Newton's inside a shrinking bracket.
     total = events + failures
-    spread = math.sqrt(events * failures / total**3) + 1.0 / total
-    point = inside + math.copysign(3 * spread, outside - inside)
+    top = (events * math.log(inside) if events else 0.0) + (failures * math.log1p(-inside) if failures else 0.0)
+    turn = math.copysign(math.sqrt(max(top - height, 0.0) / (2 * total)), outside - inside)
+    point = math.sin(min(max(math.asin(math.sqrt(inside)) + turn, 0.0), math.pi / 2)) ** 2
     if not min(outside, inside) < point < max(outside, inside):
         point = (outside + inside) / 2
     log, log1p = math.log, math.log1p
@@ -70,7 +73,7 @@ def _crossing(events: int, failures: int, height: float, outside: float, inside:
         slope = events / point - failures / (1 - point)
         step = point - gap / slope if slope else math.nan
         following = step if outside <= step <= inside or inside <= step <= outside else (outside + inside) / 2
-        if abs(following - point) <= 1e-10 * point:
+        if abs(following - point) <= _NEAR * point:
             return outside if abs(outside - following) <= _EDGE else following
         point = following
     return outside

@@ -48,6 +48,8 @@ def harmed(plan: CanaryPlan, before: tuple[str, ...], log_harm: Mapping[str, flo
     """Return the guardrails whose harm is certain now or was at an earlier look."""
     needed = math.log(sum([each.share for each in plan.guardrails]) / plan.alpha_rollback)
     fired = [each.metric for each in plan.guardrails if log_harm[each.metric] >= needed - math.log(each.share)]
-    if not fired and total_log_e(plan, log_harm) >= -math.log(plan.alpha_rollback):
+    enough = -math.log(plan.alpha_rollback)
+    # a mean is no more than its largest part
+    if not fired and max(log_harm.values(), default=0.0) >= enough and total_log_e(plan, log_harm) >= enough:
         fired = [max(log_harm, key=lambda metric: log_harm[metric])]
     return tuple(dict.fromkeys((*before, *fired))) if fired else before

@@ -16,6 +16,10 @@ RELATIVE_SHARE = 2 / 3
 _LOG_RATIO_SHARES, _LOG_OUTCOME_SHARES = log_shares(RATIO_WEIGHTS), log_shares(OUTCOME_WEIGHTS)
 _LOG_ODDS_SHARES = log_shares(ODDS_WEIGHTS)
 _LOG_RELATIVE, _LOG_ABSOLUTE = log_shares((RELATIVE_SHARE, 1 - RELATIVE_SHARE))
+_LOG_BOTH_SHARES, _LOG_BOTH_OUTCOME_SHARES = (
+    log_shares([*(RELATIVE_SHARE * each for each in ratios), *((1 - RELATIVE_SHARE) * each for each in ODDS_WEIGHTS)])
+    for ratios in (RATIO_WEIGHTS, OUTCOME_WEIGHTS)
+)
 
 
 class Sides(NamedTuple):
@@ -45,5 +49,8 @@ def harm_log_e(plan: CanaryPlan, guardrail: Guardrail, known: MetricEvidence | N
     """Return log e of "the candidate harms this metric", over the whole rollout; 0 while nothing is known."""
     if not isinstance(known, Counted | Timed | Averaged):
         return 0.0
-    both = sides(plan, guardrail, known, stage, spent)
-    return both.stable if both.limit is None else log_add(both.stable, both.limit)
+    if isinstance(known, Averaged) or guardrail.limit is None:
+        both = sides(plan, guardrail, known, stage, spent)
+        return both.stable if both.limit is None else log_add(both.stable, both.limit)
+    shares = _LOG_BOTH_SHARES if guardrail.direction == "lower_is_better" else _LOG_BOTH_OUTCOME_SHARES
+    return log_e_value(known.relative + known.absolute, shares, 1.0 - spent)

@@ -21,8 +21,9 @@ from firstflight.samples import Moments
 from firstflight.weighing.budget import alpha_of, stage_weight
 from firstflight.weighing.window import Context, Seen, are
 
+ASYMPTOTIC_SHARE = 0.5
+"""Share of the wealth bet on means: their test is valid for many values only, so half of it is kept back."""
 _PROOF_LEVEL = 0.05
-_ROUNDING = 1e-12
 
 
 def absorb(guardrail: Guardrail, known: Averaged, seen: Seen, context: Context) -> MetricEvidence:
@@ -52,7 +53,7 @@ def absorb(guardrail: Guardrail, known: Averaged, seen: Seen, context: Context) 
 
 def renewed(plan: CanaryPlan, guardrail: Guardrail, known: Averaged, finished: int) -> Averaged:
     """Return the evidence after stage number `finished`: what its beginning and all before have brought."""
-    entry = _log(stage_weight(plan, finished))
+    entry = _log(ASYMPTOTIC_SHARE * stage_weight(plan, finished))
     relative, absolute = _stage_log_e(plan, guardrail, known)
     return Averaged(
         relative=log_add(known.relative, entry) + relative, absolute=log_add(known.absolute, entry) + absolute
@@ -61,9 +62,8 @@ def renewed(plan: CanaryPlan, guardrail: Guardrail, known: Averaged, finished: i
 
 def harm_log_e(plan: CanaryPlan, guardrail: Guardrail, known: Averaged, stage: int) -> tuple[float, float]:
     """Return log e of "worse than stable" and of "beyond the limit", over the whole rollout."""
-    entry = _log(stage_weight(plan, stage))
-    unspent = 1.0 - math.fsum([stage_weight(plan, number) for number in range(stage + 1)])
-    rest = _log(unspent if unspent > _ROUNDING else 0.0)
+    entry = _log(ASYMPTOTIC_SHARE * stage_weight(plan, stage))
+    rest = _log(1.0 - ASYMPTOTIC_SHARE * math.fsum([stage_weight(plan, number) for number in range(stage + 1)]))
     relative, absolute = _stage_log_e(plan, guardrail, known)
     return (
         log_add(log_add(known.relative, entry) + relative, rest),
