@@ -102,8 +102,8 @@ class CanaryPlan(Value):
             raise ValueError(f"guardrails name a metric twice: {names}")
         if unprovable := [g.metric for g in self.guardrails if g.proves and g.limit is None and g.margin is None]:
             raise ValueError(
-                f"guardrails {unprovable} must prove themselves before a promotion but have neither limit nor margin to "
-                "prove; give them one, or set proves to false"
+                f"guardrails {unprovable} must prove themselves before a promotion but have neither limit nor margin "
+                "to prove; give them one, or set proves to false"
             )
         return self
 

@@ -8,7 +8,7 @@ from scipy.special import betaln
 _STEPS = 100
 _EDGE = 1e-12
 _NEAR = 1e-7
-"""A Newton step this small, relative to the answer, leaves no error to speak of: each doubles the right digits."""
+"""A Newton step this small, relative to the rate or what it lacks to 1, is the last: the next would not show."""
 
 
 class Interval(NamedTuple):
@@ -73,7 +73,7 @@ def _crossing(events: int, failures: int, height: float, outside: float, inside:
         slope = events / point - failures / (1 - point)
         step = point - gap / slope if slope else math.nan
         following = step if outside <= step <= inside or inside <= step <= outside else (outside + inside) / 2
-        if abs(following - point) <= _NEAR * point:
+        if abs(following - point) <= _NEAR * min(point, 1 - point):
             return outside if abs(outside - following) <= _EDGE else following
         point = following
     return outside

@@ -24,8 +24,6 @@ GAINS = (0.0, 0.4)
 
 _EDGE = 1e-12
 _STEPS = 80
-_NEAR = 1e-9
-"""A Newton step this small, relative to the answer, leaves no error to speak of."""
 
 
 class Pair(NamedTuple):
@@ -64,10 +62,9 @@ def nearest_on_line(
         )
         step = point - slope / curvature
         following = step if low <= step <= high else (low + high) / 2
-        near = abs(following - point) <= _NEAR * point
-        point = following
-        if near:
+        if abs(following - point) <= 1e-14 * point:
             break
+        point = following
     return Pair(point + gap, point)
 
 
