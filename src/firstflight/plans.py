@@ -27,7 +27,12 @@ class Guardrail(Value):
     direction: Literal["lower_is_better", "higher_is_better"] = "lower_is_better"
     limit: float | None = Field(default=None, description="Absolute limit for the candidate, in the metric's unit.")
     quantile: float | None = Field(default=None, gt=0, lt=1, description="For latency: which quantile `limit` bounds.")
-    tolerance: float = Field(default=0.0, ge=0, description="Rollback null: harm up to this is tolerated (absolute).")
+    tolerance: float = Field(
+        default=0.0,
+        ge=0,
+        description="Rollback null: harm up to this is tolerated (absolute). For a quantile 0 means half of what lies "
+        "between the stable model's and the limit.",
+    )
     margin: float | None = Field(
         default=None, gt=0, description="Promotion null: harm of this size or more (absolute, against stable)."
     )
@@ -100,6 +105,11 @@ class CanaryPlan(Value):
         names = [g.metric for g in self.guardrails]
         if len(set(names)) != len(names):
             raise ValueError(f"guardrails name a metric twice: {names}")
+        if unprovable := [g.metric for g in self.guardrails if g.proves and g.limit is None and g.margin is None]:
+            raise ValueError(
+                f"guardrails {unprovable} must prove themselves before a promotion but have neither limit nor margin "
+                "to prove; give them one, or set proves to false"
+            )
         return self
 
 
