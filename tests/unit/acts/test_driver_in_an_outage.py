@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pytest
-
 from firstflight.acts.enter_stage import enter_stage
 from firstflight.acts.observe import observe
 from firstflight.acts.start import start_canary
@@ -48,7 +46,6 @@ class Away:
         return self.inner
 
 
-@pytest.mark.xfail(strict=True, reason="persist waits without renewing the lease: acts/observe.py")
 def test_the_lease_is_renewed_while_the_ledger_is_away(twin: Twin) -> None:
     """The guard must not take a silent ledger for a silent driver: renewals stay closer than the lease is long."""
     twin.champion()

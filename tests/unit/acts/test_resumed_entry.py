@@ -1,7 +1,5 @@
 """A driver that died between moving traffic and writing that down is followed by one that only writes it down."""
 
-import pytest
-
 from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.ledger_view import append
 from firstflight.acts.start import start_canary
@@ -9,7 +7,6 @@ from firstflight.rollout import Phase
 from tests.unit.acts.twin import PLAN, Twin
 
 
-@pytest.mark.xfail(strict=True, reason="look_again compares with the split before the raise: acts/enter_stage.py")
 def test_a_raise_that_was_not_written_down_is_no_foreign_split(twin: Twin) -> None:
     """However late the next attempt comes: traffic stands where this rollout intended it."""
     twin.champion()
