@@ -68,7 +68,6 @@ def test_each_fault_really_struck(done: dict[str, Any]) -> None:
     assert errors["candidate_failed"] == errors["candidate_requests"] > 0
     assert "guard" == driver["by"]
     assert "has not been heard of" in driver["reasons"][0]
-    assert 0 == driver["candidate_failed"]
     assert candidate["reasons"]
 
 

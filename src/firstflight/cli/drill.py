@@ -63,7 +63,7 @@ def drill(
 
 def table(done: Drill) -> Table:
     """Return the drill as a table for a terminal."""
-    shown = Table(title=headline(done), caption=f"{LEGEND}.", caption_justify="left", box=None, pad_edge=False)
+    shown = Table(title=headline(done), caption=f"{LEGEND}.", caption_justify="left", box=None, padding=(0, 1, 0, 0))
     for header in HEADERS:
         shown.add_column(header, justify="left" if header in {"fault", "kept", "by"} else "right", no_wrap=True)
     for result in done.results:
