@@ -267,6 +267,8 @@ class Teller:
         for record in records:
             if final and record.kind not in {"rollout.started", "champion.restored"}:
                 self._break(f"{record.kind} by {record.actor} after the end")
+            if record.kind == "rollout.started":
+                done.clear()
             if record.kind in {"stage.entered", "stage.passed"}:
                 done.append((record.kind, record.body["stage"]))
             final = record.kind in {"rollout.promoted", "rollout.rolled_back"}

@@ -21,6 +21,7 @@ from firstflight.acts.champion import settle_champions
 from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.homecoming import bring_model_home
 from firstflight.acts.ledger_view import append, checks
+from firstflight.acts.look import fault_of
 from firstflight.acts.observe import observe
 from firstflight.acts.roll_back import bring_home, rejoin
 from firstflight.acts.start import start_canary
@@ -146,6 +147,16 @@ def test_a_driver_killed_while_finishing_goes_home_by_the_ledger(twin: Twin) -> 
     assert rollout.home == twin.router.splits[MODEL]
     assert 1 == twin.register.aliases["champion"]
     assert twin.router.is_ready(CANDIDATE)
+
+
+def test_a_promotion_being_finished_is_no_disagreement(twin: Twin) -> None:
+    """A guard that is one record behind saw the last split before the last record, and took the promotion back."""
+    rollout = baked(twin)
+    twin.time.sleep(5.0)
+    world = twin.world(Process("guard"))
+    twin.router.set_traffic(MODEL, TrafficSplit.all_to(CANDIDATE), rollout.token)
+    assert () == Guard(world, monotonic=lambda: twin.time.now).round()
+    assert fault_of(world, rollout) is None
 
 
 def test_a_driver_that_is_fenced_out_without_a_word_ends_the_rollout(twin: Twin) -> None:
