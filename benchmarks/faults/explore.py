@@ -41,7 +41,7 @@ def every_story() -> dict[str, list[Story]]:
         ],
         "driver killed, both guards hurt": [
             Story(guards=2, after="nobody",
-                  faults=(Fault("run-1", writes - 10, "kill"), Fault("guard-1", nth, what), Fault("guard-2", nth, what)))
+                  faults=(Fault("run-1", writes - 10, "kill"), *(Fault(f"guard-{one}", nth, what) for one in (1, 2))))
             for what in WHATS
             for nth in range(12)
         ],
@@ -117,24 +117,24 @@ def broken(story: Story) -> str | None:
 
 
 def main() -> None:
-    """Tell all of them on two processes, and print what was found."""
+    """Tell all of them, and print what was found."""
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--random", type=int, default=500)
     parse.add_argument("--seed", type=int, default=1)
+    parse.add_argument("--processes", type=int, default=2)
     given = parse.parse_args()
     chance = random.Random(given.seed)  # noqa: S311 - stories, not secrets
     families = {**every_story(), "several faults at once": [random_story(chance) for _ in range(given.random)]}
     told, wrong = Counter[str](), Counter[str]()
-    with Pool(2) as pool:
+    with Pool(given.processes) as pool:
         for family, stories in families.items():
             found = pool.imap(broken, stories, chunksize=4)
             for sentence in track(found, description=family, total=len(stories), console=Console(stderr=True)):
                 told[family] += 1
                 if sentence:
                     wrong[family] += 1
-                    print(sentence, "\n")
-    for family, count in told.items():
-        print(f"{family:40} {count:5} stories, {wrong[family]} broken")
+                    print(sentence, "\n", flush=True)
+            print(f"{family:40} {told[family]:5} stories, {wrong[family]} broken", flush=True)
 
 
 if __name__ == "__main__":

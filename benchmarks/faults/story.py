@@ -187,13 +187,7 @@ class Teller:
                     self.broken.append(f"{process.name} ended: {process.error!r}")
                 self._guard(process.name, now + 5.0)
             elif process.name.startswith("run"):
-                if isinstance(process.error, AssertionError):
-                    self.broken.append(str(process.error))
-                if process.dead and self.runs < 4:
-                    if self.story.after == "restart":
-                        self._drive("run-1", now + self.story.after_seconds)
-                    elif self.story.after == "new":
-                        self._drive(f"run-{self.runs + 1}", now + self.story.after_seconds)
+                self._follow(process, now)
         while self.desk.asked and self.story.person in {"approve", "reject"}:
             at, rollout, stage = self.desk.asked[0]
             if now < at + self.story.answers_after:
@@ -202,6 +196,14 @@ class Teller:
             given = Answer(approver="ada", decision=self.story.person, comment="so")  # type: ignore[arg-type]  # one of two
             self.desk.answers[rollout, stage] = given
             self._drive("run-1", now + 1.0)
+
+    def _follow(self, process: Process, now: float) -> None:
+        """Do what the orchestrator does about a run's process that has ended."""
+        if isinstance(process.error, AssertionError):
+            self.broken.append(str(process.error))
+        if process.dead and self.runs < 4 and self.story.after != "nobody":
+            run = "run-1" if self.story.after == "restart" else f"run-{self.runs + 1}"
+            self._drive(run, now + self.story.after_seconds)
 
     def _step(self, step: Step) -> None:
         if step.who == "machine":
@@ -256,7 +258,7 @@ class Teller:
                 self._break(f"{where}, {self.twin.time.now - self.left_wrong:.0f} s after it was refused")
 
     def _watch_order(self) -> None:
-        """No stage doubled, skipped or folded; none without its approval; numbers without gaps; nothing after the end."""
+        """No stage doubled, skipped or folded; numbers without gaps; nothing after the end."""
         records = self.twin.ledger.read(stream(MODEL))
         if [record.number for record in records] != list(range(1, len(records) + 1)):
             self._break("record numbers have gaps")
@@ -265,6 +267,8 @@ class Teller:
         for record in records:
             if final and record.kind not in {"rollout.started", "champion.restored"}:
                 self._break(f"{record.kind} by {record.actor} after the end")
+            if record.kind == "rollout.started":
+                done.clear()
             if record.kind in {"stage.entered", "stage.passed"}:
                 done.append((record.kind, record.body["stage"]))
             final = record.kind in {"rollout.promoted", "rollout.rolled_back"}
@@ -339,7 +343,7 @@ def _refusal(what: str, kind: str) -> Exception | None:
     return None
 
 
-def _hurt(what: str, kind: str, *, bounded: bool) -> Hurt | None:
+def _hurt(what: str, kind: str, *, bounded: bool) -> Hurt | None:  # noqa: PLR0911 - one return for each kind
     match what:
         case "kill":
             return Hurt(kill=True)
