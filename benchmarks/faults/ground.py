@@ -108,5 +108,5 @@ def _make_guard_mortal(settings: Settings) -> None:
     """Let the supervisor run the guard in a process that can be told where to die."""
     supervisor = Supervisor(settings.supervisor_folder)
     [guard] = [part for part in parts(settings, supervisor) if part.name == "guard"]
-    command = (sys.executable, "-m", "benchmarks.faults.doomed_guard", "guard")
+    command = (sys.executable, "-m", "benchmarks.faults.doomed_guard")
     supervisor.add(replace(guard.program(), command=command))

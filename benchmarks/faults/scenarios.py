@@ -120,13 +120,13 @@ def parts(number: int, seed: int, names: tuple[str, ...], kills: int = 8) -> Sce
 
 
 def schedule(points: int, seed: int) -> list[Scenario]:
-    """About `points` kills: half of attempts, a fifth each of flows and of control parts, a tenth of data parts.
+    """About `points` kills: six in ten of attempts, two of control parts, one each of flows and of data parts.
 
     Together with a flow die by turns nobody else, its worker, the guard, both, Prefect's server and PostgreSQL.
     """
     also = ((), (), ("worker",), ("guard",), ("worker", "guard"), ("prefect",), ("postgres",))
-    flows = [flow(number, seed, number, also) for number in range(round(0.2 * points / 1.25))]
-    chains = [attempts(1000 + number, seed) for number in range(max(1, round(0.5 * points / 25)))]
+    flows = [flow(number, seed, 7 * number, also) for number in range(round(0.1 * points / 1.25))]
+    chains = [attempts(1000 + number, seed) for number in range(max(1, round(0.6 * points / 25)))]
     around = [parts(2000 + number, seed, CONTROL) for number in range(round(0.2 * points / 8))]
     fronts = [parts(3000 + number, seed, DATA) for number in range(-(-round(0.1 * points) // 8))]
     mixed = [*flows, *chains, *around]

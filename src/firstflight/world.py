@@ -11,7 +11,7 @@ from firstflight.notify import open_notifier
 from firstflight.notify.notifier import Notifier
 from firstflight.observation.source import MetricSource
 from firstflight.observation.store_source import StoreSource
-from firstflight.registry.mlflow_registry import MlflowRegistry
+from firstflight.registry.deferred import DeferredRegistry
 from firstflight.registry.registry import ModelRegistry
 from firstflight.serving import Leases, ServingBackend, open_backend, open_leases
 from firstflight.settings import Settings
@@ -43,7 +43,7 @@ def open_world(settings: Settings) -> World:
         backend=open_backend(settings),
         leases=open_leases(settings),
         source=StoreSource(settings.database("firstflight")),
-        registry=MlflowRegistry(settings.mlflow_uri),
+        registry=DeferredRegistry(settings.mlflow_uri),
         ledger=open_store(settings),
         notifier=open_notifier(settings),
         lease_seconds=settings.lease_seconds,

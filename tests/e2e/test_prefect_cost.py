@@ -37,7 +37,7 @@ HEARTBEATS = HOURS * 120
 @pytest.fixture
 def twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Twin:
     """A world in memory that the tasks open instead of the real one; every artifact is posted before time goes on."""
-    twin = Twin(tmp_path, Clients(rate=0.2))
+    twin = Twin(tmp_path, Clients(rate=1.0))
     for module in (notices, reports, rollouts):
         monkeypatch.setattr(module, "open_world", lambda _settings: twin.world)
     monkeypatch.setattr(reports, "report_data", lambda *_: None)

@@ -48,3 +48,7 @@ def guard(
         said = f"{home.route}: home by the {home.proof.way}: {home.reason}"
         typer.echo(json.dumps(home.model_dump(mode="json")) if as_json else said)
     raise typer.Exit(4 if something else 0)
+
+
+if __name__ == "__main__":  # the stack's guard: it loads none of the other commands
+    typer.run(guard)

@@ -128,7 +128,7 @@ def _guard(settings: Settings) -> Part:
         name="guard",
         program=lambda: Program(
             name="guard",
-            command=(*_python("firstflight.cli.main"), "guard"),
+            command=_python("firstflight.cli.guard"),
             directory=settings.home,
             environment=environment(settings),
         ),
