@@ -30,7 +30,7 @@ from firstflight.stack.parts import parts
 from firstflight.supervision import Supervisor
 from firstflight.world import open_world
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.25
 _STARTS = 3
 _STAGES = (20, 60, 100)
 _LONG = (10, 25, 40, 55, 70, 85, 100)

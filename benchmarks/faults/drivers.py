@@ -21,7 +21,7 @@ from firstflight.world import World, open_world
 OUTAGE_SECONDS = 1.0
 """A driver that finds something down tries again so much later."""
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([__name__])
+_processes.set_forkserver_preload([__name__, "firstflight.registry.mlflow_registry"])
 
 
 def attempt(settings: Settings, plan: CanaryPlan, run: str) -> BaseProcess:

@@ -26,11 +26,13 @@ class Book:
 
     def refresh(self) -> Rollout | None:
         """Read what is new and return the last rollout, open or ended."""
-        told = rollouts(self._follow(stream(self.model)))
-        if not told:
+        records = self._follow(stream(self.model))
+        begun = [place for place, record in enumerate(records) if record.kind == "rollout.started"]
+        if not begun:
             return None
-        self._follow(checks_stream(told[-1]))
-        return told[-1]
+        [*_, last] = rollouts(records[begun[-1] :])
+        self._follow(checks_stream(last))
+        return last
 
     def moved_since(self, moment: float) -> bool:
         """Whether a record has been written after `moment`."""

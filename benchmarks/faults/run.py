@@ -17,7 +17,7 @@ from benchmarks.faults.results import Ended, Line, Played, Point, Results
 from benchmarks.faults.scenarios import schedule
 from firstflight.settings import Settings
 
-REQUESTS_A_SECOND = 8.0
+REQUESTS_A_SECOND = 4.0
 """From the clients to each model."""
 
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--points", type=int, default=500)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--lanes", type=int, default=2)
+    parser.add_argument("--lanes", type=int, default=3)
     parser.add_argument("--rate", type=float, default=REQUESTS_A_SECOND)
     given = parser.parse_args()
     settings = Settings()

@@ -107,6 +107,6 @@ def test_three_hours_of_checks_cost_prefect_little(stack: Settings, twin: Twin) 
     assert "Promoted" == state.name
     assert checks >= HOURS * 120 - 12
     assert added["events"] - HEARTBEATS < 500
-    assert added["artifact"] < 10
+    assert added["artifact"] < 20
     assert added.get("task_run", 0) < 50
     assert grown < 5
