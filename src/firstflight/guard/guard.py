@@ -108,11 +108,8 @@ class Guard:
     def _inspect(
         self, route: str, lease: Lease | None, rollout: Rollout | None, lost: str | None, now: float
     ) -> Homecoming | None:
-        if lease and lease.surrendered:
+        if lease and (lease.surrendered or (rollout is None and self._has_ended(lease))):
             return self._settle(lease, rollout)
-        if lease and rollout is None and self._has_ended(lease):
-            self.world.leases.release(route, lease.token)
-            return None
         candidates = lease.candidates if lease else _candidates(rollout)
         reason = lost or self._danger(route, candidates, rollout, now)
         return self._bring_home(route, lease, rollout, candidates, reason) if reason else None
@@ -153,7 +150,7 @@ class Guard:
 
     def _settle(self, lease: Lease, rollout: Rollout | None) -> Homecoming | None:
         """Finish what was begun: traffic home again if it is not, and the ledger told."""
-        reason = lease.surrendered or ""
+        reason = lease.surrendered or f"{lease.rollout} has ended, and the router still sends to its candidate"
         reported = self.world.backend.get_traffic(lease.route)
         if reported is not None and any(reported.percent(name) for name in lease.candidates if name != reported.stable):
             return self._bring_home(lease.route, lease, rollout, lease.candidates, reason)
