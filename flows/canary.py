@@ -6,7 +6,19 @@ from prefect.client.schemas import State
 from firstflight.decision import Decision, Verdict
 from firstflight.errors import HeadMovedError, RolloutError, StaleTokenError
 from firstflight.plans import ABTestPlan, CanaryPlan
-from firstflight.rollout import Act, AwaitApproval, Conclude, EnterStage, Observe, Promote, RollBack, Rollout, next_act
+from firstflight.rollout import (
+    Act,
+    AwaitApproval,
+    Bake,
+    Conclude,
+    EnterStage,
+    Observe,
+    Phase,
+    Promote,
+    RollBack,
+    Rollout,
+    next_act,
+)
 from flows.roll_back import bring_run_home
 from tasks import approval, notices, reports, rollouts
 
@@ -21,14 +33,14 @@ def canary(plan: CanaryPlan) -> State[Rollout]:
 
 def drive(rollout: Rollout) -> Rollout:
     """Do what comes next until the rollout has ended, wherever it stood before."""
-    driver = rollout.driver
+    token = rollout.token
     notices.started(rollout)
     while (act := next_act(rollout)) is not None:
         try:
             rollout = perform(rollout, act)
         except (HeadMovedError, StaleTokenError):
-            rollout = rollouts.reread(rollout)
-        if not rollout.final and rollout.driver != driver:
+            rollout = rollouts.rejoin(rollout)
+        if not rollout.final and rollout.token != token:  # not the name: the same run may have another process
             raise RolloutError(f"{rollout.id} was taken over by {rollout.driver}; this run stops")
     notices.ended(rollout)
     return rollout
@@ -39,8 +51,8 @@ def perform(rollout: Rollout, act: Act) -> Rollout:
     match act:
         case EnterStage(stage=stage):
             return rollouts.enter_stage(rollout, stage)
-        case Observe():
-            return _follow(rollout, rollouts.compare(rollout) if _is_ab_test(rollout) else rollouts.observe(rollout))
+        case Observe() | Bake():
+            return _follow(rollout, _watch(rollout))
         case AwaitApproval(stage=stage):
             rollout = approval.ask(rollout, stage)
             notices.approval_wanted(rollout, stage)
@@ -53,15 +65,19 @@ def perform(rollout: Rollout, act: Act) -> Rollout:
             return rollouts.roll_back(rollout)
 
 
+def _watch(rollout: Rollout) -> Decision | None:
+    if isinstance(rollout.plan, ABTestPlan):
+        return rollouts.compare(rollout)
+    return rollouts.bake(rollout) if rollout.phase is Phase.BAKING else rollouts.observe(rollout)
+
+
 def _follow(rollout: Rollout, decision: Decision | None) -> Rollout:
     if decision is None:
         return rollouts.reread(rollout)
-    if decision.verdict is Verdict.PROMOTE:
-        rollout = rollouts.pass_stage(rollout, decision)
-        notices.stage_passed(rollout)
-        return rollout
-    return rollouts.intend_roll_back(rollout, decision)
-
-
-def _is_ab_test(rollout: Rollout) -> bool:
-    return isinstance(rollout.plan, ABTestPlan)
+    if decision.verdict is not Verdict.PROMOTE:
+        return rollouts.intend_roll_back(rollout, decision)
+    if rollout.phase is Phase.BAKING:
+        return rollouts.finish(rollout, decision)
+    rollout = rollouts.pass_stage(rollout, decision)
+    notices.stage_passed(rollout)
+    return rollout

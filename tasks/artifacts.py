@@ -1,31 +1,57 @@
 """What a run leaves on Prefect's pages: progress while it goes, a decision table per stage."""
 
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, cast
 from uuid import UUID
 
-from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+import httpx
+from prefect.artifacts import (
+    create_link_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 
 from firstflight.decision import Decision, Verdict
 from firstflight.plans import ABTestPlan
 from firstflight.rollout import Rollout
 from firstflight.samples import Look
 
+log = logging.getLogger("firstflight.artifacts")  # below the one that Prefect keeps with the run
+
 
 class Progress:
     """The rollout's progress bar, and the table of the stage when it is decided.
 
     The bar is one artifact, updated in place once a minute and when a stage ends: a row for each check
-    would be hundreds a rollout.
+    would be hundreds a rollout. Nothing waits for Prefect here, and what it does not take is left out: a page that is
+    behind must cost no rollout its lease.
     """
 
     def __init__(self, rollout: Rollout) -> None:
         self.rollout = rollout
         self._artifact: UUID | None = None
         self._updated_at: float = 0.0
+        self._poster = ThreadPoolExecutor(max_workers=1, thread_name_prefix="artifacts")
+        self._posted: Future[None] | None = None
 
     def update(self, look: Look, decision: Decision) -> None:
         """Show the check; a decided stage also leaves its table."""
         decided = decision.verdict is not Verdict.CONTINUE
+        if decided or self._posted is None or self._posted.done():
+            self._posted = self._poster.submit(copy_context().run, self._post, look, decision, decided=decided)
+        if decided:
+            self._poster.shutdown(wait=False)
+
+    def _post(self, look: Look, decision: Decision, *, decided: bool) -> None:
+        try:
+            self._show(look, decision, decided=decided)
+        except httpx.HTTPError as error:
+            log.warning("%s: Prefect did not take what its page is to show: %s", self.rollout.id, error)
+
+    def _show(self, look: Look, decision: Decision, *, decided: bool) -> None:
         if self._artifact is None:
             key = f"progress-{self.rollout.id}"
             created = create_progress_artifact(
@@ -50,6 +76,14 @@ class Progress:
         done = len(self.rollout.passed) + decided
         within = min(1.0, look.stage_elapsed / self.rollout.plan.stage_seconds)
         return round(100.0 * min(1.0, (done + (0.0 if decided else within)) / len(stages)), 1)
+
+
+def show_link(key: str, link: str, description: str) -> None:
+    """Leave a link on the run's page; a page that does not answer is no reason for the run to fail."""
+    try:
+        create_link_artifact(key=key, link=link, description=description)
+    except httpx.HTTPError as error:
+        log.warning("Prefect did not take the link %s: %s", key, error)
 
 
 def decision_table(decision: Decision) -> list[dict[str, Any]]:

@@ -19,7 +19,8 @@ def bring_home(model: str | None, run: str | None, reason: str) -> list[Rollout]
         return list(homecoming.bring_run_home(world, run, actor=top_run(), reason=reason))
     if model is None:
         raise RolloutError("roll-back was given neither a model nor a run; name one of the two")
-    return [homecoming.bring_model_home(world, model, actor=top_run(), reason=reason)]
+    home = homecoming.bring_model_home(world, model, actor=top_run(), reason=reason)
+    return [home.rollout] if home.rollout else []
 
 
 def bring_run_home(run: str, reason: str) -> None:

@@ -14,11 +14,17 @@ def is_outage(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), Outage)
 
 
+DELAYS = [1.0, 2.0, 4.0, 8.0, *(15.0,) * 8]
+"""Over two minutes in all; each try renews the lease, so the longest delay stays well below the lease's 45 s."""
+
 CALLS_OUT: dict[str, Any] = {
-    "retries": 3,
-    "retry_delay_seconds": [2, 10, 30],
+    "retries": len(DELAYS),
+    "retry_delay_seconds": DELAYS,
     "retry_condition_fn": is_outage,
     "cache_policy": NO_CACHE,
     "persist_result": False,
 }
 """For calls that read or change the world."""
+
+WATCHES: dict[str, Any] = {**CALLS_OUT, "retries": 0}
+"""For calls that watch for long and sit outages out by themselves: tried again, their patience would begin anew."""

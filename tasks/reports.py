@@ -3,7 +3,6 @@
 from typing import Any
 
 from prefect import task
-from prefect.artifacts import create_link_artifact
 from prefect.client.schemas import State
 from prefect.states import Completed
 
@@ -18,6 +17,7 @@ from firstflight.rollout import Phase, Rollout
 from firstflight.settings import Settings
 from firstflight.versions import ModelVersion
 from firstflight.world import open_world
+from tasks.artifacts import show_link
 from tasks.options import CALLS_OUT
 
 OUTCOMES = {Phase.PROMOTED: "Promoted", Phase.ROLLED_BACK: "RolledBack", Phase.COMPARED: "Compared"}
@@ -35,8 +35,8 @@ def write_report(rollout: Rollout) -> None:
     )
     path = settings.home / "reports" / f"{rollout.id}.html"
     write(report_data(world, History(settings.database("firstflight")), told, links), path)
-    create_link_artifact(link=path.as_uri(), key=f"report-{rollout.id}", description=f"Report of {rollout.id}: {path}")
-    create_link_artifact(link=links[1].url, key=f"mlflow-{rollout.id}", description="The model in MLflow")
+    show_link(key=f"report-{rollout.id}", link=path.as_uri(), description=f"Report of {rollout.id}: {path}")
+    show_link(key=f"mlflow-{rollout.id}", link=links[1].url, description="The model in MLflow")
 
 
 def outcome(rollout: Rollout) -> State[Any]:

@@ -16,7 +16,7 @@ from firstflight.rollout import Rollout
 from firstflight.settings import Settings
 from firstflight.world import open_world
 from tasks.artifacts import Progress
-from tasks.options import CALLS_OUT
+from tasks.options import CALLS_OUT, WATCHES
 from tasks.runs import top_run
 
 
@@ -38,13 +38,13 @@ def enter_stage(rollout: Rollout, stage: int) -> Rollout:
     return entering.enter_stage(open_world(Settings()), rollout, stage)
 
 
-@task(**CALLS_OUT)
+@task(**WATCHES)
 def observe(rollout: Rollout) -> Decision | None:
     """Check until the stage is decided; the progress artifact follows every check."""
     return observing.observe(open_world(Settings()), rollout, Progress(rollout).update)
 
 
-@task(**CALLS_OUT)
+@task(**WATCHES)
 def compare(rollout: Rollout) -> Decision | None:
     """Wait for the planned requests and compare the variants."""
     return comparing.compare_variants(open_world(Settings()), rollout, Progress(rollout).update)
@@ -76,10 +76,28 @@ def promote(rollout: Rollout) -> Rollout:
     return promoting.promote(open_world(Settings()), rollout)
 
 
+@task(**WATCHES)
+def bake(rollout: Rollout) -> Decision | None:
+    """Watch the new champion."""
+    return observing.bake(open_world(Settings()), rollout, Progress(rollout).update)
+
+
+@task(**CALLS_OUT)
+def finish(rollout: Rollout, decision: Decision) -> Rollout:
+    """End the rollout with the candidate as the stable model."""
+    return promoting.finish(open_world(Settings()), rollout, decision.reasons)
+
+
 @task(**CALLS_OUT)
 def conclude(rollout: Rollout) -> Rollout:
     """End the A/B test: everything back to its control."""
     return promoting.conclude(open_world(Settings()), rollout)
+
+
+@task(**CALLS_OUT)
+def rejoin(rollout: Rollout) -> Rollout:
+    """Read where the rollout stands after this run was refused."""
+    return rolling_back.rejoin(open_world(Settings()), rollout)
 
 
 @task(**CALLS_OUT)

@@ -111,6 +111,43 @@ def traffic_table(data: dict[str, Any]) -> str:
     return table(["traffic", "world", "promoted", "rolled back", "held", "delay at 5 %, s: median / p95"], rows)
 
 
+def wanted_table(data: dict[str, Any]) -> str:
+    """Return what was to be reached beside what was measured; what is not reached says so."""
+    found, ended = data["detection"], data["policy on faults"]
+    nulls = {**data["healthy"], **data["disturbed"]}
+    rows = []
+    for world, measured in nulls.items():
+        allowed = 0.01 if world == "healthy" else 0.02
+        missed = "" if measured["rolled_back_upper"] <= allowed else ": not reached"
+        seen = f"{percent(measured['rolled_back'], 2)} of {measured['runs']:,} seen"
+        what = f"rolled back, any of 5 guardrails, whole rollout, upper 95 % limit: {world}"
+        rows.append(
+            [what, f"≤ {percent(allowed, 0)}", f"**{percent(measured['rolled_back_upper'], 2)}** ({seen}){missed}"]
+        )
+    for world, allowed in (
+        ("errors 0.1 → 2 %", 240),
+        ("errors 0.1 → 5 %", 90),
+        ("p95 80 → 250 ms", 30),
+        ("accuracy -5 points", 690),
+    ):
+        delay = found[world]["seconds"]["median"]
+        missed = "" if delay is not None and delay <= allowed else ": not reached"
+        rows.append([f"{world}: median delay at the 5 % stage", f"≤ {allowed} s", f"**{delay:,.0f} s**{missed}"])
+    harmed = found["errors 0.1 → 2 %"]["harmed"]["median"]
+    missed = "" if harmed <= 5 else ": not reached"
+    rows.append(["bad answers before rollback, errors 2 %", "≤ 5 median", f"**{harmed:,.0f}**{missed}"])
+    healthy = nulls["healthy"]
+    minutes = healthy["minutes_to_promotion"]["median"]
+    missed = "" if healthy["promoted"] >= 0.995 and minutes <= 41 else ": not reached"
+    measured = f"**{percent(healthy['promoted'], 2)}, {minutes:,.0f} min**{missed}"
+    rows.append(["healthy candidate promoted to 100 %", "≥ 99.5 %, median ≤ 41 min", measured])
+    for world in ("accuracy -5 points", "errors 0.1 → 1 %", "p95 80 → 200 ms"):
+        promoted = f"**{percent(ended[world]['promoted_upper'], 1)}**"
+        seen = f"({percent(ended[world]['promoted'], 1)} of {ended[world]['runs']:,} seen)"
+        rows.append([f"promoted although {world}, upper 95 % limit", "≤ 1 %", f"{promoted} {seen}"])
+    return table(["", "wanted", "measured"], rows)
+
+
 def plots(data: dict[str, Any], folder: Path) -> None:
     """Draw false alarms against delays, and delays by fault."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -194,6 +231,8 @@ def main() -> None:
         promotion_table(data),
         "### Other traffic",
         traffic_table(data),
+        "### Against what was to be reached",
+        wanted_table(data),
     ]
     page.write_text(before + BEGIN + "\n" + "\n\n".join(parts) + "\n" + END + after)
     plots(data, folder / "img")

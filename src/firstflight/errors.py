@@ -21,7 +21,8 @@
     ├── LedgerError
     │   └── HeadMovedError              somebody else appended first
     ├── RolloutError
-    │   └── RolloutInProgressError      one rollout per model
+    │   ├── RolloutInProgressError      one rollout per model
+    │   └── RolloutFrozenError          none may begin now
     ├── ApprovalRefusedError            an answer that does not count
     └── StackError
         ├── PortTakenError
@@ -123,6 +124,10 @@ class RolloutError(FirstflightError):
 
 class RolloutInProgressError(RolloutError):
     """The model already has an open rollout."""
+
+
+class RolloutFrozenError(RolloutError):
+    """A freeze holds: no rollout may begin."""
 
 
 class ApprovalRefusedError(FirstflightError):

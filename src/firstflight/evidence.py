@@ -4,6 +4,7 @@
 equal to the last bit after a trip through JSON. `weighing` folds looks into it, `decision` concludes from it.
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AwareDatetime, Field
@@ -28,7 +29,11 @@ class Tally(NamedTuple):
         return Tally(self.events + other.events, self.exposures + other.exposures)
 
 
-class Counted(Value):
+NO_EVENTS, NO_LOOKS, NO_VALUES = Tally(), Spread(), Moments(count=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
     """Evidence of a guardrail on counts. Events are harmful ones, whatever the metric's direction.
 
     `relative` and `absolute` hold the log wealth of each alternative of "worse than stable" and "beyond the limit"
@@ -42,10 +47,10 @@ class Counted(Value):
     relative: tuple[float, ...]
     absolute: tuple[float, ...]
     not_worse: tuple[float, ...] = (0.0,) * len(GAINS)
-    candidate: Tally = Tally()
-    stable: Tally = Tally()
-    spread: Spread = Spread()
-    own_spread: Spread = Spread()
+    candidate: Tally = NO_EVENTS
+    stable: Tally = NO_EVENTS
+    spread: Spread = NO_LOOKS
+    own_spread: Spread = NO_LOOKS
     log_proof: float | None = None
     proven: bool = False
 
@@ -55,7 +60,8 @@ class Counted(Value):
         return cls(relative=(log_spent,) * len(RATIOS), absolute=(log_spent,) * len(ODDS))
 
 
-class Timed(Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
     """Evidence of a guardrail on a quantile of a histogram.
 
     Fields as in `Counted`; an event is a value above an edge. `reference` counts all looks of the stable model.
@@ -70,8 +76,8 @@ class Timed(Value):
     candidate: tuple[int, ...]
     stable: tuple[int, ...]
     reference: tuple[int, ...]
-    spread: Spread = Spread()
-    limit_spread: Spread = Spread()
+    spread: Spread = NO_LOOKS
+    limit_spread: Spread = NO_LOOKS
     log_proof: float | None = None
     proven: bool = False
 
@@ -89,20 +95,22 @@ class Timed(Value):
         )
 
 
-class Averaged(Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Averaged:
     """Evidence of a guardrail on means; `relative` and `absolute` are the log wealth brought from earlier stages."""
 
     kind: Literal["averaged"] = "averaged"
     relative: float = NEVER
     absolute: float = NEVER
-    candidate: Moments = Moments(count=0)
-    stable: Moments = Moments(count=0)
+    candidate: Moments = NO_VALUES
+    stable: Moments = NO_VALUES
     paired: PairedMoments | None = None
     log_proof: float | None = None
     proven: bool = False
 
 
-class Faulty(Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faulty:
     """A guardrail that cannot be judged, and why."""
 
     kind: Literal["faulty"] = "faulty"

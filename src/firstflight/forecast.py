@@ -14,7 +14,9 @@ from firstflight.analysis.sequential_plan import (
 )
 from firstflight.plans import CanaryPlan, Guardrail
 from firstflight.values import Value
-from firstflight.weighing import COMMON, RELATIVE_SHARE, alpha_of
+from firstflight.weighing.budget import alpha_of
+from firstflight.weighing.counts import COMMON
+from firstflight.weighing.harm import RELATIVE_SHARE
 
 _AT_ONCE = 0.35  # share of the wealth on a fault that is there from the first request on
 _NO_HARM = 0.7  # share of a proof's wealth on a candidate exactly as good as the stable model

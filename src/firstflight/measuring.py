@@ -21,7 +21,7 @@ from firstflight.plans import ABTestPlan, Guardrail
 from firstflight.samples import Counts, Histogram, Moments, NoData, PairedMoments, Sample
 
 FEWEST = 10
-"""Values per arm, or pairs, below which a mean is reported but not tested: its t-test leans on normal values."""
+"""Values per arm, or paired blocks, below which a mean is reported, not tested: its t-test leans on normal values."""
 QUANTILE = 0.95
 """The quantile by which a histogram is reported when its guardrail names none."""
 HIGHER_IS_BETTER = frozenset({"accuracy", "profit"})
@@ -165,7 +165,7 @@ def _of_pairs(contrast: Contrast, pairs: PairedMoments) -> dict[str, Any]:
         "unit": "share" if contrast.metric == "accuracy" else "",
         "control": _arm(control.count, control.mean if control.count else None),
         "treatment": _arm(treatment.count, treatment.mean if treatment.count else None),
-        **_mean_test(test, pairs.count, "paired t", "pairs"),
+        **_mean_test(test, pairs.count, "paired t", "paired blocks"),
         **_lift(paired_improvement(pairs, alpha, contrast.direction)),
         "cohens_d": size.d,
         "hedges_g": size.g,
@@ -202,7 +202,7 @@ def _of_histograms(contrast: Contrast, control: Histogram, treatment: Histogram)
         "p_value": test.p_value,
         "superiority": test.superiority,
         **_quantile_lift(contrast.direction, (old, old_ends.low, old_ends.high), (new, new_ends.low, new_ends.high)),
-        "effect": _sign(contrast.direction, test.superiority - 0.5 if test.superiority is not None else None),
+        "effect": _agreed(contrast.direction, test.superiority, _less(new, old)),
         "always_valid": _ends(Interval(slow.low - fast.high, slow.high - fast.low)),
         **_held(
             guardrail,
@@ -310,6 +310,12 @@ def _sign(direction: Direction, difference: float | None) -> str:
     if not difference:
         return "undecided"
     return "better" if (difference > 0) == (direction == "higher_is_better") else "worse"
+
+
+def _agreed(direction: Direction, superiority: float | None, difference: float | None) -> str:
+    """Return the effect on a quantile, undecided where the whole distribution moved the other way."""
+    tested = _sign(direction, None if superiority is None else superiority - 0.5)
+    return tested if tested == _sign(direction, difference) else "undecided"
 
 
 def _ends(interval: Interval) -> AlwaysValid:

@@ -3,9 +3,10 @@
 The library does not import Prefect. Paths and states: https://docs.prefect.io/v3/api-ref/rest-api.
 """
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from pydantic import SecretStr
@@ -108,7 +109,18 @@ class Orchestrator:
         """Return the names of the deployments that can be started."""
         return frozenset(found["name"] for found in self._call("POST", "/deployments/filter", {"limit": 200}))
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def emit(self, event: str, model: str, payload: Mapping[str, str]) -> None:
+        """Tell the server's event feed, from which automations may be triggered, what happened to `model`."""
+        body = {
+            "id": str(uuid4()),
+            "occurred": datetime.now(UTC).isoformat(),
+            "event": event,
+            "resource": {"prefect.resource.id": f"firstflight.model.{model}"},
+            "payload": dict(payload),
+        }
+        self._call("POST", "/events", [body])
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | list[Any] | None = None) -> Any:
         try:
             response = httpx.request(method, self.api + path, json=body, auth=self._auth, timeout=15.0)
         except httpx.TransportError as error:

@@ -27,7 +27,12 @@ class Guardrail(Value):
     direction: Literal["lower_is_better", "higher_is_better"] = "lower_is_better"
     limit: float | None = Field(default=None, description="Absolute limit for the candidate, in the metric's unit.")
     quantile: float | None = Field(default=None, gt=0, lt=1, description="For latency: which quantile `limit` bounds.")
-    tolerance: float = Field(default=0.0, ge=0, description="Rollback null: harm up to this is tolerated (absolute).")
+    tolerance: float = Field(
+        default=0.0,
+        ge=0,
+        description="Rollback null: harm up to this is tolerated (absolute). For a quantile 0 means half of what lies "
+        "between the stable model's and the limit.",
+    )
     margin: float | None = Field(
         default=None, gt=0, description="Promotion null: harm of this size or more (absolute, against stable)."
     )
@@ -78,6 +83,11 @@ class CanaryPlan(Value):
     approvals: tuple[Percent, ...] = Field(default=(50,), description="Stages that start only after a person approves.")
     approval_seconds: Seconds = Field(default=3600, description="Time to answer; then traffic goes back to stable.")
     no_data_seconds: Seconds = Field(default=300, description="Longest time without data before rolling back.")
+    bake_seconds: float = Field(
+        default=900,
+        ge=0,
+        description="How long the promoted candidate is watched while the model before it stays warm to take over.",
+    )
     environment: Literal["local", "staging", "production"] = "local"
 
     @model_validator(mode="after")
@@ -95,6 +105,11 @@ class CanaryPlan(Value):
         names = [g.metric for g in self.guardrails]
         if len(set(names)) != len(names):
             raise ValueError(f"guardrails name a metric twice: {names}")
+        if unprovable := [g.metric for g in self.guardrails if g.proves and g.limit is None and g.margin is None]:
+            raise ValueError(
+                f"guardrails {unprovable} must prove themselves before a promotion but have neither limit nor margin "
+                "to prove; give them one, or set proves to false"
+            )
         return self
 
 

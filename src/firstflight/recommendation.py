@@ -39,10 +39,11 @@ class SampleRatioCheck(Value):
 class Recommendation(Value):
     """What to do with one variant, and why.
 
-    adopt: every guardrail that asks for proof has it, none is harmed, and something is better. keep control: harm is
-    certain, or nothing is better. inconclusive: proof is missing, or the test cannot be trusted. "No significant
-    difference" is never proof. `better_on` names the metrics that are better, significantly and by enough to matter;
-    `cost_ratio` is the variant's cost beside the control's.
+    adopt: every guardrail that asks for proof has it, none is harmed, and something is better. A lower cost is better
+    only where accuracy is shown to be within its margin. keep control: harm is certain, or nothing is better.
+    inconclusive: proof is missing, or the test cannot be trusted. "No significant difference" is never proof.
+    `better_on` names the metrics that are better, significantly and by enough to matter; `cost_ratio` is the
+    variant's cost beside the control's.
     """
 
     variant: str
@@ -63,11 +64,13 @@ def recommend(
     """Return what to do with `variant`, from its primary rows; `costs` are its own and the control's."""
     by_metric = {row.metric: row for row in rows}
     confidence = f"{100 * (1 - plan.alpha):g} %"
-    better = tuple(row for row in rows if row.significant and row.practical and row.effect == "better")
+    better = tuple(row for row in rows if _is_better(row))
     cost, control_cost = costs
     cost_ratio = cost / control_cost if cost is not None and control_cost else None
     gains = [f"better: {_difference(row, confidence)}" for row in better]
-    if cost_ratio is not None and cost_ratio <= 1 - plan.practical:
+    cheaper = cost_ratio is not None and cost_ratio <= 1 - plan.practical
+    unequal = _unequal(plan, by_metric, confidence)
+    if cost_ratio is not None and cheaper and not unequal:
         saved = f"({100 * (cost_ratio - 1):+.0f} %)"
         gains.append(f"cheaper: an answer costs {_figure(cost or 0)} against {_figure(control_cost or 0)} {saved}")
     trade = [
@@ -98,13 +101,35 @@ def recommend(
     if harmed:
         return concluded("keep control", [_harm(row, confidence) for row in harmed])
     proofs = [_proof(row, confidence) for row in shown]
-    if missing:
-        return concluded("inconclusive", [*(_lack(row, confidence) for row in missing), *proofs])
+    lacking = [_lack(row, confidence) for row in missing]
+    if ratio.status is Status.NO_DATA:
+        lacking.append(ratio.sentence)
+    if lacking:
+        return concluded("inconclusive", [*lacking, *proofs])
+    if not gains and cheaper:
+        return concluded("inconclusive", [f"cheaper, but not shown to be as good: {unequal}", *proofs, *trade])
     if not gains:
         nothing = f"not worse than {plan.control}, but no metric is better by {100 * plan.practical:g} % or more"
         nothing += "" if cost_ratio is None else f", and an answer costs {100 * (cost_ratio - 1):+.0f} %"
         return concluded("keep control", [nothing, *proofs, *trade])
     return concluded("adopt", [*gains, *proofs, *trade])
+
+
+def _is_better(row: MetricRow) -> bool:
+    """Whether a row's own figure is better for certain and by enough to matter.
+
+    Mann-Whitney's p speaks of the whole distribution; a quantile is better when its own interval says so too.
+    """
+    certain = row.quantile is None or (row.improvement_low is not None and row.improvement_low > 0)
+    return row.significant and row.practical and row.effect == "better" and certain
+
+
+def _unequal(plan: ABTestPlan, by_metric: dict[str, MetricRow], confidence: str) -> str:
+    """Return why a lower cost is no gain: accuracy is not shown to be within its margin; empty when it is."""
+    row = by_metric.get("accuracy")
+    if row is None or not any(each.metric == "accuracy" and each.margin for each in plan.guardrails):
+        return "the plan gives accuracy no margin to be held to"
+    return "" if row.proof and row.proof.shown else _lack(row, confidence)
 
 
 def _harm(row: MetricRow, confidence: str) -> str:
@@ -174,7 +199,7 @@ def _beside(row: MetricRow) -> str:
 
 def _units(row: MetricRow) -> str:
     if row.paired:
-        return f"{row.treatment.n:,} pairs"
+        return f"{row.treatment.n:,} paired blocks"
     what = "requests" if row.unit == "ms" or row.metric == "error_rate" else "outcomes"
     return f"{row.treatment.n:,} {what} (control {row.control.n:,})"
 

@@ -8,7 +8,7 @@ crash and a new run for the same rollout all go on from the same place.
                                 │                                                │
                                 │ harm, blind, undecided, rejected, expired      │ all stages passed
                                 ▼                                                ▼
-                          rolling back ──► ROLLED_BACK                    promoting ──► PROMOTED
+                          rolling back ──► ROLLED_BACK ◄── harm ── promoting ──► baking ──► PROMOTED
 
 An A/B test is a rollout of one stage that ends COMPARED: traffic goes back to its control.
 """
@@ -37,6 +37,7 @@ class Phase(StrEnum):
     PASSED = "passed"  # the stage is good; the next act follows
     AWAITING_APPROVAL = "awaiting approval"  # a person has been asked
     PROMOTING = "promoting"  # every stage passed; the candidate becomes stable
+    BAKING = "baking"  # promoted and still watched; the model before it is warm
     ROLLING_BACK = "rolling back"  # traffic is going back to stable
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled back"
@@ -80,6 +81,7 @@ class Rollout(Value):
     approved: tuple[int, ...] = ()
     reasons: tuple[str, ...] = ()
     promotion_begun: bool = Field(default=False, description="The champion alias may name the candidate.")
+    bake_started_at: AwareDatetime | None = None
     token: int
     head: int
     ended_at: AwareDatetime | None = None
@@ -150,7 +152,11 @@ class AwaitApproval(Value):
 
 
 class Promote(Value):
-    """Make the candidate the stable model."""
+    """Name the candidate champion; it has all of the traffic."""
+
+
+class Bake(Value):
+    """Watch the new champion, then forget the way back."""
 
 
 class Conclude(Value):
@@ -163,7 +169,7 @@ class RollBack(Value):
     reasons: tuple[str, ...]
 
 
-Act = EnterStage | Observe | AwaitApproval | Promote | Conclude | RollBack
+Act = EnterStage | Observe | AwaitApproval | Promote | Bake | Conclude | RollBack
 
 
 def stream(model: str) -> str:
@@ -218,6 +224,8 @@ def _changes(rollout: Rollout, record: Record) -> dict[str, Any]:  # noqa: C901,
             return {"phase": Phase.ROLLING_BACK, "reasons": (f"{body['approver']} rejected: {body['comment']}",)}
         case "promotion.intended":
             return {"phase": Phase.PROMOTING, "promotion_begun": True}
+        case "bake.started":
+            return {"phase": Phase.BAKING, "bake_started_at": record.at}
         case "rollback.intended":
             return {"phase": Phase.ROLLING_BACK, "reasons": tuple(body["reasons"])}
         case "rollout.promoted" | "rollout.rolled_back" | "rollout.compared":
@@ -244,6 +252,8 @@ def next_act(rollout: Rollout) -> Act | None:  # noqa: PLR0911 - one return for 
             return RollBack(reasons=rollout.reasons)
         case Phase.PROMOTING:
             return Promote()
+        case Phase.BAKING:
+            return Bake()
         case Phase.OBSERVING if rollout.stage is not None:
             return Observe(stage=rollout.stage)
     if isinstance(plan, ABTestPlan):

@@ -81,6 +81,12 @@ class Settings(BaseSettings):
         default="safe",
         description="safe: a dying candidate's requests fail over to stable; seldon: they fail as in a cluster.",
     )
+    lease_seconds: float = Field(
+        default=45.0,
+        gt=0,
+        description="A rollout whose driver has not been heard of for so long is brought home by the guard.",
+    )
+    guard_seconds: float = Field(default=3.0, gt=0, description="Time between two rounds of the guard.")
     data_folder: Path | None = Field(default=None, description="Folder that holds data files of one's own.")
     fear_index_file: Path | None = Field(
         default=None, description="CSV with columns date, close; none: realised volatility."

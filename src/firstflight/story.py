@@ -46,10 +46,15 @@ SENTENCES: dict[str, Callable[[Body], str]] = {
     "approval.asked": lambda body: f"approval wanted before {body['stage']} %: {body['link']}",
     "approval.answered": _answered,
     "promotion.intended": lambda body: f"promoting {body['candidate']}",
+    "bake.started": lambda body: (
+        f"version {body['champion']['number']} is champion; version {body['before']['number']} stays warm meanwhile"
+    ),
     "rollback.intended": lambda body: f"rolling back ({body['trigger']})",
     "rollout.promoted": lambda body: f"promoted: {_split(body)}",
     "rollout.rolled_back": lambda body: f"rolled back, the router reports {_split(body)}",
     "rollout.compared": lambda body: f"compared, the router reports {_split(body)}",
+    "freeze.begun": lambda body: f"frozen: {body['reason']}",
+    "freeze.lifted": lambda body: f"freeze lifted: {body['reason']}",
     "check": lambda body: f"check at {body['look']['stage']} %: {body['decision']['verdict']}",
     "comparison": lambda body: f"compared {', '.join(sorted({row['variant'] for row in body['comparison']['rows']}))}",
     "trained": _trained,

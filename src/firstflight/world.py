@@ -13,9 +13,9 @@ from firstflight.observation.combined import CombinedSource
 from firstflight.observation.prometheus import PrometheusSource
 from firstflight.observation.source import MetricSource
 from firstflight.observation.store_source import StoreSource
-from firstflight.registry.mlflow_registry import MlflowRegistry
+from firstflight.registry.deferred import DeferredRegistry
 from firstflight.registry.registry import ModelRegistry
-from firstflight.serving import ServingBackend, gateway_series, open_backend
+from firstflight.serving import Leases, ServingBackend, gateway_series, open_backend, open_leases
 from firstflight.settings import Settings
 
 
@@ -29,12 +29,14 @@ class World:
     """The clients an act needs; a test puts in-memory ones and a clock of its own."""
 
     backend: ServingBackend
+    leases: Leases
     source: MetricSource
     registry: ModelRegistry
     ledger: RecordStore
     notifier: Notifier
     now: Callable[[], datetime] = clock
     wait: Callable[[float], None] = time.sleep
+    lease_seconds: float = 45.0
 
 
 def open_world(settings: Settings) -> World:
@@ -42,10 +44,12 @@ def open_world(settings: Settings) -> World:
     backend = open_backend(settings)
     return World(
         backend=backend,
+        leases=open_leases(settings),
         source=open_source(settings, backend),
-        registry=MlflowRegistry(settings.mlflow_uri),
+        registry=DeferredRegistry(settings.mlflow_uri),
         ledger=open_store(settings),
         notifier=open_notifier(settings),
+        lease_seconds=settings.lease_seconds,
     )
 
 

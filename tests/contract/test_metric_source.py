@@ -475,7 +475,7 @@ def test_a_block_is_one_observation_of_profit(recorder: Recorder) -> None:
 
 
 def test_pairs_of_a_shadow(recorder: Recorder) -> None:
-    """A shadow is compared with the stable model on the units both answered, each once, profit by block."""
+    """A shadow is compared with the stable model on the units both answered, each once, a block one observation."""
     asks = [asked(prediction=p) for p in (0.9, 0.2, 0.6)]
     shadows = [mirrored(a, prediction=p) for a, p in zip(asks, (0.8, 0.7, 0.4), strict=True)]
     elsewhere = asked(assigned=CANDIDATE)
@@ -489,13 +489,13 @@ def test_pairs_of_a_shadow(recorder: Recorder) -> None:
     )
     paired = recorder.source.paired(ROUTE, STABLE, SHADOW, everything(recorder))
     assert OUTCOMES == set(paired)
-    assert_pairs(paired["accuracy"], [(1, 1), (0, 1), (0, 1)])
-    assert_pairs(paired["brier"], [(0.01, 0.04), (0.64, 0.09), (0.36, 0.16)])
+    assert_pairs(paired["accuracy"], [(0.5, 1), (0, 1)])
+    assert_pairs(paired["brier"], [(0.325, 0.065), (0.36, 0.16)])
     assert_pairs(paired["profit"], [(0.01, 0.03), (-0.03, 0.0)])
 
 
-def test_a_pair_counts_when_its_later_half_is_known(recorder: Recorder) -> None:
-    """A pair belongs to the window in which the second of both answers had its truth, and to no other."""
+def test_a_pair_is_known_with_its_later_half(recorder: Recorder) -> None:
+    """A block of pairs closes after the second of both answers had its truth, and counts in that window alone."""
     prediction = asked()
     recorder.predictions(prediction)
     recorder.outcomes(truth(prediction))
@@ -507,6 +507,23 @@ def test_a_pair_counts_when_its_later_half_is_known(recorder: Recorder) -> None:
     assert {NoData} == {type(sample) for sample in (*none.values(), *gone.values())}
     assert_pairs(one["accuracy"], [(1, 1)])
     assert_pairs(one["profit"], [(0.01, 0.01)])
+
+
+def test_a_pair_that_comes_after_its_block_was_closed_is_left_out(recorder: Recorder) -> None:
+    """An open block of pairs is no observation yet; a closed one never changes."""
+    asks = [asked(prediction=p) for p in (0.9, 0.2, 0.1)]
+    recorder.predictions(*asks, *(mirrored(a, prediction=0.8) for a in asks))
+    recorder.outcomes(truth(asks[0]))
+    opened = recorder.watermark()
+    recorder.outcomes(truth(asks[1]))
+    assert {NoData} == {type(sample) for sample in recorder.source.paired(ROUTE, STABLE, SHADOW, opened).values()}
+    closed = everything(recorder)
+    recorder.outcomes(truth(asks[2]))
+    after = everything(recorder)
+    for window in (closed, after):
+        assert_pairs(recorder.source.paired(ROUTE, STABLE, SHADOW, window)["accuracy"], [(0.5, 1)])
+    later = recorder.source.paired(ROUTE, STABLE, SHADOW, Window(since=closed.until, until=after.until))
+    assert {NoData} == {type(sample) for sample in later.values()}
 
 
 def test_no_pair_has_a_reason(recorder: Recorder) -> None:

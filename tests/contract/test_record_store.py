@@ -320,6 +320,25 @@ def test_a_connection_killed_in_mid_append_is_an_outage(server: Server, stream: 
     assert 2 == store.append(stream, "third", {}, actor="a").number
 
 
+def test_a_full_disk_is_an_outage_and_loses_nothing(server: Server, stream: str) -> None:
+    """The server refuses to write with the code of a full disk: an outage, no record, and no gap once there is room."""
+    store = SqlRecordStore(server.url)
+    store.append(stream, "first", {}, actor="a")
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("""
+            CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+            CREATE TRIGGER no_room BEFORE INSERT ON ledger FOR EACH STATEMENT EXECUTE FUNCTION no_room();
+        """)
+        try:
+            with pytest.raises(StoreUnavailableError, match="No space left on device"):
+                store.append(stream, "second", {}, actor="a")
+            assert 1 == store.head(stream)
+        finally:
+            connection.execute("DROP TRIGGER no_room ON ledger; DROP FUNCTION no_room")
+    assert 2 == store.append(stream, "second", {}, actor="a").number
+
+
 def test_a_database_whose_rights_are_wrong_is_not_an_outage(server: Server) -> None:
     """A refusal for good is no outage: asking again would not help."""
     with psycopg.connect(server.url, autocommit=True) as connection:

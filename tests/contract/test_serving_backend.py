@@ -11,6 +11,7 @@ from firstflight.digest import folder_digest
 from firstflight.errors import ModelNotLoadedError, ModelNotReadyError, ServingError, StaleTokenError
 from firstflight.serving import ServingBackend, open_backend
 from firstflight.serving.inference import predict
+from firstflight.serving.memory import MemoryBackend
 from firstflight.settings import Settings
 from firstflight.traffic import TrafficSplit
 from firstflight.versions import ModelVersion
@@ -53,9 +54,15 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> tuple[ServingBackend, Ca
     settings = Settings(backend="memory", home=tmp_path_factory.mktemp("home"))
     chance = random.Random(5)  # noqa: S311 no secret
 
+    backend = open_backend(settings)
+    assert isinstance(backend, MemoryBackend)
+
     def ask(route: str) -> str | None:
-        split = open_backend(settings).get_traffic(route)
-        return chance.choices(list(split.weights), list(split.weights.values()))[0] if split else None
+        if (split := backend.get_traffic(route)) is None:
+            return None
+        [chosen] = chance.choices(list(split.weights), list(split.weights.values()))
+        backend.count(chosen, requests=1)
+        return chosen
 
     return open_backend(settings), ask
 
@@ -263,3 +270,50 @@ def test_a_name_not_in_use_takes_another_version_and_can_go(bench: Bench, token:
         bench.backend.undeploy(name)
         assert not bench.backend.is_ready(name)
     assert set(bench.versions) == bench.backend.served()
+
+
+def test_going_home_shuts_every_driver_out(bench: Bench, token: int) -> None:
+    """All goes to the stable model; tokens shown so far are refused, the next one counts again."""
+    bench.backend.set_traffic(MODEL, HALF, token)
+    home = TrafficSplit.all_to(STABLE)
+    assert home == bench.backend.go_home(MODEL)
+    assert home == bench.backend.go_home(MODEL)
+    assert {STABLE} == {bench.ask(MODEL) for _ in range(10)}
+    for late in (token, token - 1):
+        with pytest.raises(StaleTokenError):
+            bench.backend.set_traffic(MODEL, HALF, late)
+    assert home == bench.backend.get_traffic(MODEL)
+    assert HALF == bench.backend.set_traffic(MODEL, HALF, token + 1)
+
+
+def test_an_unknown_route_has_no_home(bench: Bench) -> None:
+    """There is nothing to send anywhere."""
+    assert bench.backend.go_home("no-such-model") is None
+
+
+def test_requests_are_counted_by_who_got_them(bench: Bench, token: int) -> None:
+    """The router's own counts grow with the requests, and stand still for a candidate once traffic is home."""
+    bench.backend.set_traffic(MODEL, HALF, token)
+    before = bench.backend.tallies(MODEL)
+    chosen = [bench.ask(MODEL) for _ in range(40)]
+    after = bench.backend.tallies(MODEL)
+    for name in (STABLE, ENHANCED):
+        earlier = before[name].requests if name in before else 0
+        assert chosen.count(name) <= after[name].requests - earlier
+    bench.backend.go_home(MODEL)
+    still = bench.backend.tallies(MODEL)[ENHANCED].requests
+    assert {STABLE} == {bench.ask(MODEL) for _ in range(10)}
+    assert still == bench.backend.tallies(MODEL)[ENHANCED].requests
+    assert PLAIN not in bench.backend.tallies(MODEL)
+
+
+def test_an_evicted_model_is_gone_though_it_is_needed_and_comes_back(bench: Bench, token: int) -> None:
+    """The second way home: it no longer answers, and deploying it brings it back."""
+    bench.backend.set_traffic(MODEL, HALF, token)
+    bench.backend.evict(ENHANCED)
+    assert not bench.backend.is_ready(ENHANCED)
+    bench.backend.go_home(MODEL)
+    assert {STABLE} == {bench.ask(MODEL) for _ in range(10)}
+    bench.backend.deploy(bench.versions[ENHANCED], bench.artifacts[ENHANCED])
+    assert bench.backend.is_ready(ENHANCED)
+    assert bench.versions[ENHANCED].digest == bench.backend.loaded_digest(ENHANCED)

@@ -36,6 +36,7 @@ CANARY = CanaryPlan(
     check_seconds=1,
     approval_seconds=120,
     no_data_seconds=20,
+    bake_seconds=2,
     guardrails=GUARDRAILS,
 )
 RELEASE = ReleasePlan(

@@ -145,7 +145,7 @@ def test_a_dead_collector_is_blindness_with_a_deadline(runs: Runs, healthy: Mode
 
 
 def test_a_candidate_that_keeps_dying_goes_home_and_takes_no_other_with_it(runs: Runs) -> None:
-    """SIGKILL of the candidate's server, again and again: what its users got counts against it, stable answers on."""
+    """SIGKILL of the candidate's server, again and again: whoever sees it first goes home, stable answers on."""
     run = canary(runs, version := candidate(runs, "server killed"), PATIENT)
     rollout = runs.observing(run.id)
     stable = f"model.{rollout.arms.stable.served_name}"
@@ -161,9 +161,7 @@ def test_a_candidate_that_keeps_dying_goes_home_and_takes_no_other_with_it(runs:
     assert killed - {None}
     ended = runs.rollout(run.id)
     assert_home(runs, ended)
-    [*_, (_, decision)] = checks(open_store(runs.settings), ended)
-    assert "ROLL_BACK" == decision.verdict
-    assert decision.triggers
+    assert any(found in ended.reasons[0] for found in (version.served_name, "candidate error rate"))
     assert server == Supervisor(runs.settings.supervisor_folder).states()[stable].pid
 
 

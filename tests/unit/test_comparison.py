@@ -1,13 +1,15 @@
 """Tests of an A/B test's conclusion: what is shown, what is adopted, and why."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from firstflight.analysis.moments import from_values, pairs_from_values
 from firstflight.analysis.status import Status
 from firstflight.comparison import Comparison, MetricRow, Recommendation, choose, compare
 from firstflight.latency import EDGES, bucket, histogram
@@ -16,6 +18,7 @@ from firstflight.samples import Counts, Histogram, Moments, NoData, PairedMoment
 
 CONTROL, LIGHT, DEEP, SHADOW = "baseline-predictor-v1", "lightweight-predictor-v3", "enhanced-predictor-v2", "shadow-3"
 PLAN = ABTestPlan(model="m", weights={"baseline": 50, "lightweight": 50}, shadow=None, requests=10_000)
+SPLIT = {CONTROL: 10_000, DEEP: 6000, LIGHT: 4000}
 CHEAP = {CONTROL: 50_000.0, LIGHT: 5_000.0}
 
 
@@ -239,7 +242,7 @@ def test_pairs_on_the_same_units_are_preferred() -> None:
     assert (True, False) == (together.primary, apart.primary)
     assert (SHADOW, None) == (together.treatment.served_name, apart.p_holm)
     assert "adopt" == advice(found).verdict
-    assert "600 pairs" in advice(found).reasons[-1]
+    assert "600 paired blocks" in advice(found).reasons[-1]
 
 
 def test_pairs_that_never_differ_leave_the_word_to_the_traffic() -> None:
@@ -294,10 +297,13 @@ def test_a_guardrail_that_cannot_be_proven_is_named() -> None:
 
 @pytest.mark.parametrize(("mean", "verdict"), [(0.004, "adopt"), (0.0005, "inconclusive"), (-0.004, "keep control")])
 def test_a_business_metric_is_held_to_its_limit(mean: float, verdict: str) -> None:
-    """Profit per block certainly above, perhaps above, and certainly below its limit."""
-    plan = with_guardrails(Guardrail(metric="profit", direction="higher_is_better", limit=0.0))
-    profit = {"profit": Moments(count=100, mean=mean, m2=0.01**2 * 99)}
-    assert verdict == advice(compared(profit, profit, plan, costs=CHEAP)).verdict
+    """Accuracy is proven; profit per block is certainly above, perhaps above, and certainly below its limit."""
+    plan = with_guardrails(
+        Guardrail(metric="profit", direction="higher_is_better", limit=0.0),
+        Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05),
+    )
+    earning = arm(profit=Moments(count=100, mean=mean, m2=0.01**2 * 99))
+    assert verdict == advice(compared(earning, earning, plan, costs=CHEAP)).verdict
 
 
 def test_few_blocks_are_reported_and_not_tested() -> None:
@@ -475,3 +481,160 @@ def test_a_candidate_on_the_margin_is_rarely_adopted() -> None:
 
     assert 14 <= adopted(0.48) <= 46  # three standard errors about 30
     assert adopted(0.53) >= 600 * 0.95
+
+
+def timed(count: int, scale: float = 1.0, tail: float = 0.0) -> Histogram:
+    """Latencies about 33 ms, `tail` of them six times as long."""
+    draw = np.random.default_rng(7)
+    places = [0] * (len(EDGES) + 1)
+    for value in draw.lognormal(3.5, 0.4, count) * scale:
+        places[bucket(value * 6 if draw.random() < tail else value)] += 1
+    return histogram(places)
+
+
+def three(**changes: Any) -> Comparison:
+    """The comparison of three equal arms of the default split, but for what `changes` say."""
+    arguments: dict[str, Any] = {
+        "samples": {name: arm(count, outcomes=count) for name, count in SPLIT.items()} | changes.pop("arms", {}),
+        "paired": {},
+        "assignments": SPLIT,
+        **changes,
+    }
+    return compare(
+        ABTestPlan(model="m"),
+        control=CONTROL,
+        weights={CONTROL: 50, DEEP: 30, LIGHT: 20},
+        variants={DEEP: "enhanced", LIGHT: "lightweight"},
+        **arguments,
+    )
+
+
+def verdicts(found: Comparison) -> dict[str, str]:
+    """Variant → verdict."""
+    return {one.variant: one.verdict for one in found.recommendations}
+
+
+def test_a_faster_median_with_a_slower_tail_is_not_a_better_p95() -> None:
+    """Mann-Whitney speaks of the distribution; a p95 that rose is never told as better."""
+    found = compared({**arm(), "latency": timed(4000, 0.8, 0.045)}, {**arm(), "latency": timed(10_000)})
+    latency = row(found, "latency")
+    assert (True, "undecided") == (latency.significant, latency.effect)
+    assert (latency.improvement or 0) < 0 < 0.5 - (latency.superiority or 1)
+    assert None is choose(found)
+
+
+def test_a_p95_that_only_may_be_lower_is_not_better() -> None:
+    """The distribution is faster for certain; while the quantile's own interval holds zero, nothing is gained."""
+    found = compared({**arm(), "latency": timed(300, 0.85)}, {**arm(), "latency": timed(300)})
+    latency = row(found, "latency")
+    assert (True, True, "better") == (latency.significant, latency.practical, latency.effect)
+    assert (latency.improvement_low or 0) <= 0
+    assert ((), "keep control") == (advice(found).better_on, advice(found).verdict)
+
+
+def test_a_faster_variant_is_adopted() -> None:
+    """Distribution and p95 agree, and the p95's interval lies below the control's."""
+    found = compared({**arm(), "latency": timed(4000, 0.6)}, {**arm(), "latency": timed(10_000)})
+    assert ("lightweight", ("latency",)) == (choose(found), advice(found).better_on)
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["unproven", "unguarded"])
+def test_cheaper_is_better_only_at_proven_quality(*, guarded: bool) -> None:
+    """A lower cost is no gain while accuracy is not shown to be within a margin, even where no proof is asked for."""
+    accuracy = Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05, proves=False)
+    plan = with_guardrails(Guardrail(metric="error_rate", limit=0.01), *([accuracy] if guarded else []))
+    few = arm(outcomes=60)
+    dear = advice(compared(few, few, plan, costs={CONTROL: 100.0, LIGHT: 200.0}))
+    cheap = advice(compared(few, few, plan, costs=CHEAP))
+    assert ("keep control", "inconclusive") == (dear.verdict, cheap.verdict)
+    lack = "accuracy is not shown to be good enough" if guarded else "the plan gives accuracy no margin to be held to"
+    assert cheap.reasons[0].startswith(f"cheaper, but not shown to be as good: {lack}")
+
+
+def test_pairs_of_a_shadow_prove_the_quality_of_the_cheaper() -> None:
+    """As in the demo: accuracy need not prove itself, the arms hold too little truth, the shadow holds enough."""
+    accuracy = Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05, proves=False)
+    plan = with_guardrails(Guardrail(metric="error_rate", limit=0.01), accuracy)
+    draw = np.random.default_rng(3)
+    old = draw.normal(0.53, 0.1, 150)
+    evidence = pairs_from_values(old.tolist(), (old + draw.normal(0, 0.05, 150)).tolist())
+    few = arm(outcomes=60)
+    found = compared(
+        few, few, plan, paired={SHADOW: {"accuracy": evidence}}, shadows={SHADOW: "lightweight"}, costs=CHEAP
+    )
+    assert ("adopt", True) == (advice(found).verdict, row(found, "accuracy", paired=True).primary)
+    assert advice(found).reasons[0].startswith("cheaper: ")
+
+
+def test_equal_variants_leave_the_control() -> None:
+    """Nothing is adopted because nothing differs."""
+    assert {"enhanced": "keep control", "lightweight": "keep control"} == verdicts(three())
+
+
+@pytest.mark.parametrize("assignments", [{}, {CONTROL: 10_500, DEEP: 6000, LIGHT: 3500}], ids=["unknown", "skewed"])
+def test_nothing_is_adopted_unless_traffic_was_divided_as_planned(assignments: dict[str, int]) -> None:
+    """A mismatch voids the test, and so does not knowing."""
+    found = three(assignments=assignments, costs={**CHEAP, DEEP: 10.0})
+    assert {"enhanced": "inconclusive", "lightweight": "inconclusive"} == verdicts(found)
+    assert None is choose(found)
+
+
+def test_harm_outweighs_any_price() -> None:
+    """Certain harm of one variant keeps the control before it, and leaves the other variant's verdict alone."""
+    costs = {**CHEAP, DEEP: 1.0}
+    for harmed in (arm(6000, errors=120), arm(6000, outcomes=6000, correct=0.45)):
+        assert {"enhanced": "keep control", "lightweight": "adopt"} == verdicts(three(arms={DEEP: harmed}, costs=costs))
+
+
+missing = st.just(NoData(reason="none"))
+moments = st.lists(st.floats(-1e6, 1e6), max_size=30).map(from_values)
+counts = st.builds(lambda n, share: Counts(exposures=n, events=int(n * share)), st.integers(0, 10**9), st.floats(0, 1))
+spectra = st.lists(st.integers(0, 10**6), min_size=len(EDGES) + 1, max_size=len(EDGES) + 1).map(histogram)
+some = st.fixed_dictionaries(
+    {},
+    optional={
+        "error_rate": counts | missing,
+        "latency": spectra | missing,
+        "latency_mean": moments,
+        "accuracy": counts | missing,
+        "brier": moments,
+        "profit": moments,
+    },
+)
+blocks = st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), max_size=30).map(
+    lambda both: pairs_from_values([c for c, _ in both], [t for _, t in both])
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(
+    st.fixed_dictionaries({CONTROL: some, DEEP: some, LIGHT: some}),
+    st.fixed_dictionaries({}, optional={"accuracy": blocks, "brier": blocks, "profit": blocks}),
+    st.integers(0, 10**9),
+)
+def test_adoption_always_has_its_proof(arms: dict[str, Any], paired: dict[str, Sample], n: int) -> None:
+    """Any samples give a comparison without NaN that survives JSON, and what is adopted has shown what was asked."""
+    found = three(
+        arms=arms,
+        paired={SHADOW: paired},
+        shadows={SHADOW: "lightweight"},
+        assignments={CONTROL: n, DEEP: n // 2, LIGHT: n // 3},
+        costs={**CHEAP, DEEP: 90_000.0},
+    )
+    written = json.dumps(found.model_dump(mode="json"), allow_nan=False)
+    assert found == Comparison.model_validate_json(written)
+    for one in found.recommendations:
+        assert one.reasons
+        if one.verdict == "adopt":
+            rows = [each for each in found.rows if each.variant == one.variant and each.primary]
+            proven = {each.metric for each in rows if each.proof and each.proof.shown}
+            assert {each.metric for each in PLAN.guardrails if each.proves} <= proven
+
+
+def test_a_billion_observations_are_as_easy_as_a_thousand() -> None:
+    """Mean 1e6, standard deviation 1, a billion values an arm: the difference of 0.01 is found."""
+    old, new = (Moments(count=10**9, mean=mean, m2=1e9 - 1) for mean in (1e6, 1e6 + 0.01))
+    found = row(compared({"brier": new}, {"brier": old}), "brier")
+    assert found.p_value is not None
+    assert found.p_value < 1e-6
+    assert 0.01 == pytest.approx(found.difference, rel=1e-6)

@@ -271,12 +271,68 @@ def test_samples_that_change_their_kind_are_a_fault() -> None:
     assert "another kind" in run(plan_with(ERRORS), looks).metrics[0].note
 
 
-def test_a_guardrail_without_anything_to_prove_is_refused_at_the_start() -> None:
-    """Neither limit nor margin, yet proof demanded: the rollout could never pass."""
-    with pytest.raises(ValueError, match="neither limit nor margin"):
-        start(plan_with(Guardrail(metric="profit")), "old", "new")
+def test_both_arms_are_two() -> None:
+    """A model is not compared with itself."""
     with pytest.raises(ValueError, match="both served"):
         start(plan_with(ERRORS), "old", "old")
+
+
+def without_news(second: float, since: int) -> Look:
+    """Return the look at `second` of a source whose records ended at `since`."""
+    end = BEGIN + timedelta(seconds=since)
+    changes = {"at": BEGIN + timedelta(seconds=second), "window": Window(since=end, until=end)}
+    return healthy(since).model_copy(update=changes)
+
+
+def test_looks_without_news_move_the_clock() -> None:
+    """Records that stop: CONTINUE with why, then INCONCLUSIVE by the clock, never PROMOTE; replay says the same."""
+    plan = plan_with(ERRORS, min_stage_seconds=45)
+    looks = [*(healthy(n) for n in range(40)), *(without_news(n, 40) for n in range(41, 53))]
+    verdicts = [run(plan, looks[: n + 1]).verdict for n in range(40, 52)]
+    assert [Verdict.CONTINUE] * 10 + [Verdict.INCONCLUSIVE] * 2 == verdicts
+    assert "nothing was recorded after" in run(plan, looks[:45]).reasons[-1]
+    assert "is the collector running?" in run(plan, looks).reasons[0]
+    assert Verdict.PROMOTE is run(plan, [*looks[:45], *(healthy(n) for n in range(45, 50))]).verdict
+
+
+def test_a_stage_runs_out_of_time_without_news_too() -> None:
+    """The stage's longest time is that of the clock."""
+    plan = plan_with(ERRORS, ACCURACY, stage_seconds=20, no_data_seconds=100)
+    decision = run(plan, [healthy(0), *(without_news(n, 1) for n in range(2, 25))])
+    assert Verdict.INCONCLUSIVE is decision.verdict
+    assert decision.reasons[0].startswith("undecided after 24 s")
+
+
+def test_a_latency_within_half_of_its_headroom_is_not_held_against_the_candidate() -> None:
+    """Stable's p95 below 50 ms, limit 200 ms: 100 ms pass, unless the guardrail tolerates less; 200 ms do not."""
+    edges = (50.0, 75.0, 100.0, 125.0, 150.0, 200.0, 400.0)
+    old = Histogram(edges=edges, counts=(97, 1, 1, 1, 0, 0, 0, 0))
+    slower = Histogram(edges=edges, counts=(10, 20, 67, 3, 0, 0, 0, 0))
+    slow = Histogram(edges=edges, counts=(10, 20, 40, 10, 17, 3, 0, 0))
+    strict = LATENCY.model_copy(update={"tolerance": 25.0})
+
+    def decided(guardrail: Guardrail, new: Histogram) -> Decision:
+        return run(plan_with(guardrail), [look(n, {"latency": new}, {"latency": old}) for n in range(3)])
+
+    assert Verdict.ROLL_BACK is not decided(LATENCY, slower).verdict
+    assert Verdict.ROLL_BACK is decided(LATENCY, slow).verdict
+    assert "worse than stable by more than half of what its limit leaves" in decided(LATENCY, slow).reasons[0]
+    assert "worse than stable by more than 25 ms" in decided(strict, slower).reasons[0]
+
+
+def test_the_reason_says_when_the_limit_alone_was_broken() -> None:
+    """Both arms fail alike, beyond the limit."""
+    looks = [look(n, {"error_rate": counts(20, 100)}, {"error_rate": counts(80, 400)}) for n in range(5)]
+    assert "beyond its limit" in run(plan_with(ERRORS), looks).reasons[0]
+
+
+def test_paired_units_count_once() -> None:
+    """Where accuracy comes as pairs, its counts of the same answers are left alone."""
+    pair = PairedMoments(count=20, control_mean=0.9, treatment_mean=0.6, control_m2=0.2, treatment_m2=0.2, cross=0.1)
+    new, old = {"accuracy": counts(60, 100)}, {"accuracy": counts(360, 400)}
+    decision = run(plan_with(ACCURACY), [look(n, new, old, paired={"accuracy": pair}) for n in range(5)])
+    assert ("accuracy",) == decision.triggers
+    assert 100 == decision.metrics[0].n_candidate
 
 
 @st.composite

@@ -70,3 +70,10 @@ def test_a_release_is_about_one_model() -> None:
     """Training one model and canarying another is a slip."""
     with pytest.raises(ValidationError, match="different models"):
         ReleasePlan(training=TrainingPlan(model="a"), ab_test=ABTestPlan(model="a"), canary=CanaryPlan(model="b"))
+
+
+def test_a_guardrail_without_anything_to_prove_is_refused() -> None:
+    """Neither limit nor margin, yet proof demanded: no candidate could ever pass."""
+    with pytest.raises(ValueError, match="neither limit nor margin"):
+        CanaryPlan(model="churn", guardrails=(Guardrail(metric="profit"),))
+    assert CanaryPlan(model="churn", guardrails=(Guardrail(metric="profit", proves=False),)).guardrails

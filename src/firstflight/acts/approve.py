@@ -1,5 +1,6 @@
 """Ask a person before a stage, and write down the answer."""
 
+from firstflight.acts.hold import hold
 from firstflight.acts.ledger_view import append
 from firstflight.approval import Answer
 from firstflight.rollout import Rollout
@@ -7,10 +8,14 @@ from firstflight.world import World
 
 
 def ask(world: World, rollout: Rollout, stage: int, link: str) -> Rollout:
-    """Write down that a person is asked before `stage`, once; the deadline counts from there."""
-    if stage in rollout.asked:
-        return rollout
-    return append(world.ledger, rollout, "approval.asked", {"stage": stage, "link": link})
+    """Write down that a person is asked before `stage`, once; the deadline counts from there.
+
+    The lease lasts until then: nobody is there to renew it, and the guard keeps watch.
+    """
+    if stage not in rollout.asked:
+        rollout = append(world.ledger, rollout, "approval.asked", {"stage": stage, "link": link})
+    hold(world, rollout, extra=max(0.0, (rollout.answer_by(stage) - world.now()).total_seconds()))
+    return rollout
 
 
 def answer(world: World, rollout: Rollout, stage: int, given: Answer) -> Rollout:

@@ -1,9 +1,11 @@
 """Watch an A/B test until its planned requests are in, then compare the variants."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
 
-from firstflight.acts.ledger_view import checks, reread
-from firstflight.acts.observe import SETTLE_SECONDS, OnCheck, split_fault, take_look
+from firstflight.acts.hold import wait_holding
+from firstflight.acts.ledger_view import reread
+from firstflight.acts.look import fault_of, take_look
+from firstflight.acts.observe import OnCheck, first_moment, persist, record_check, until_next
 from firstflight.comparison import Comparison, compare
 from firstflight.decision import Decision, Evidence, Verdict, judge, start, update
 from firstflight.errors import RolloutError
@@ -23,30 +25,35 @@ def compare_variants(world: World, rollout: Rollout, on_check: OnCheck) -> Decis
     Returns PROMOTE when the test ran its length (whatever it found), ROLL_BACK on harm, INCONCLUSIVE
     when the time was up first, None when somebody else moved the rollout.
     """
+    return persist(world, rollout, lambda saw: _until_compared(world, rollout, on_check, saw))
+
+
+def _until_compared(world: World, rollout: Rollout, on_check: OnCheck, saw: Callable[[], None]) -> Decision | None:
     plan = _plan(rollout)
     watched = _watched(plan, rollout)
     evidence = {version: start(watched, _stable(rollout), version.served_name) for version in rollout.arms.candidates}
     names = (*rollout.arms.names, *([rollout.arms.shadow_name] if rollout.arms.shadow_name else []))
-    last, requests = _begin(rollout), 0
-    for look, _ in checks(world.ledger, rollout):
-        evidence = _updated(watched, evidence, look)
-        last, requests = max(last, look.window.until), requests + sum(look.assignments.values())
-    checked = last
+    last, requests, head = first_moment(rollout), 0, 0
+    for record in world.ledger.read(checks_stream(rollout)):
+        head = record.number
+        if record.kind == "check":
+            look = Look.model_validate(record.body["look"])
+            evidence = _updated(watched, evidence, look)
+            last, requests = max(last, look.window.until), requests + sum(look.assignments.values())
+    at = last
     while True:
-        world.wait(max(0.0, plan.check_seconds - (world.now() - checked).total_seconds()))
+        wait_holding(world, rollout, until_next(world, plan.check_seconds, at))
         if reread(world.ledger, rollout).head != rollout.head:
             return None
-        look = take_look(world, rollout, names, since=last)
+        look = take_look(world, rollout, names, since=last, after=at)
         evidence = _updated(watched, evidence, look)
-        last, checked, requests = look.window.until, look.at, requests + sum(look.assignments.values())
-        decision = split_fault(rollout, world.backend.get_traffic(rollout.model)) or _decide(
-            watched, evidence, look, requests, plan
-        )
-        body = {"look": look.model_dump(mode="json"), "decision": decision.model_dump(mode="json")}
-        world.ledger.append(checks_stream(rollout), "check", body, actor=rollout.driver)
+        last, at, requests = look.window.until, look.at, requests + sum(look.assignments.values())
+        decision = fault_of(world, rollout) or _decide(watched, evidence, look, requests, plan)
+        head = record_check(world, rollout, look, decision, head).number
+        saw()
         on_check(look, decision)
         if decision.verdict is Verdict.PROMOTE:
-            found = _compare(world, rollout, Window(since=_begin(rollout), until=last))
+            found = _compare(world, rollout, Window(since=first_moment(rollout), until=last))
             body = {"comparison": found.model_dump(mode="json")}
             world.ledger.append(checks_stream(rollout), "comparison", body, actor=rollout.driver)
             why = tuple(f"{one.variant}: {reason}" for one in found.recommendations for reason in one.reasons)
@@ -123,10 +130,6 @@ def _costs(world: World, versions: tuple[ModelVersion, ...]) -> dict[str, float]
     """Served name → number of weights, of the versions whose tags tell it."""
     tags = {version.served_name: world.registry.tags(version) for version in versions}
     return {name: float(found[PARAMETERS]) for name, found in tags.items() if PARAMETERS in found}
-
-
-def _begin(rollout: Rollout) -> datetime:
-    return (rollout.stage_started_at or rollout.started_at) + timedelta(seconds=SETTLE_SECONDS)
 
 
 def _stable(rollout: Rollout) -> str:

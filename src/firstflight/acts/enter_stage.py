@@ -1,18 +1,39 @@
 """Move traffic to a stage's split: intend, set, read back, write down."""
 
+from firstflight.acts.freeze import wait_for_thaw
+from firstflight.acts.hold import hold
 from firstflight.acts.ledger_view import append
-from firstflight.rollout import Rollout
+from firstflight.acts.observe import look_again
+from firstflight.acts.roll_back import intend_roll_back
+from firstflight.decision import Verdict
+from firstflight.rollout import Phase, Rollout
+from firstflight.traffic import TrafficSplit
 from firstflight.world import World
 
 
 def enter_stage(world: World, rollout: Rollout, stage: int) -> Rollout:
     """Set the split of `stage` and return the rollout in it. Safe to repeat after a crash at any point.
 
+    Traffic is raised only when no freeze holds (it is waited out), from where the ledger says traffic is, and on
+    fresh evidence: else the rollout that is returned is about to roll back, with the reason.
+
     Raises StaleTokenError when a newer driver has taken over, ModelNotLoadedError or
     TrafficNotAppliedError when the router does not take the split (the last one stays in force).
     """
+    hold(world, rollout)
+    if (frozen := wait_for_thaw(world, rollout)) is not None:
+        return intend_roll_back(world, rollout, (frozen,), trigger="freeze")
     split = rollout.split_at(stage)
-    if rollout.stage != stage or rollout.phase != "entering":
+    reported = world.backend.get_traffic(rollout.model)
+    if reported != split and not _is_expected(rollout, reported):
+        expected = rollout.split or f"nothing yet for {rollout.candidate.served_name}"
+        reason = f"before {stage} %: the router reports {reported or 'no such route'}, the ledger says {expected}"
+        return intend_roll_back(world, rollout, (reason,), trigger="disagreement")
+    raised = reported == split  # by a driver that died before it could write so: there is nothing to look at between
+    again = look_again(world, rollout) if rollout.passed and not raised else None
+    if again is not None and again.verdict in {Verdict.ROLL_BACK, Verdict.INCONCLUSIVE}:
+        return intend_roll_back(world, rollout, again.reasons, trigger=again.verdict.value)
+    if rollout.stage != stage or rollout.phase is not Phase.ENTERING:
         rollout = append(
             world.ledger, rollout, "stage.intended", {"stage": stage, "split": split.model_dump(mode="json")}
         )
@@ -23,3 +44,12 @@ def enter_stage(world: World, rollout: Rollout, stage: int) -> Rollout:
 def pass_stage(world: World, rollout: Rollout, reasons: tuple[str, ...]) -> Rollout:
     """Write down that the stage the rollout is in is good."""
     return append(world.ledger, rollout, "stage.passed", {"stage": rollout.stage, "reasons": list(reasons)})
+
+
+def _is_expected(rollout: Rollout, reported: TrafficSplit | None) -> bool:
+    """Whether the router reports what the ledger says; before the first stage that is nothing for a candidate."""
+    if rollout.split is not None:
+        return reported == rollout.split
+    return reported is not None and not any(
+        reported.percent(version.served_name) for version in rollout.arms.candidates
+    )

@@ -21,9 +21,18 @@ def current(ledger: RecordStore, model: str) -> Rollout | None:
 
 
 def of_run(ledger: RecordStore, run: str) -> tuple[Rollout, ...]:
-    """Return the rollouts that flow run `run` started, over all models."""
+    """Return the rollouts that flow run `run` started or drives, over all models."""
     models = [name.removeprefix("rollout/") for name in ledger.streams("rollout/")]
-    return tuple(rollout for model in models for rollout in history(ledger, model) if rollout.run == run)
+    return tuple(
+        rollout for model in models for rollout in history(ledger, model) if run in {rollout.run, rollout.driver}
+    )
+
+
+def open_rollouts(ledger: RecordStore) -> tuple[Rollout, ...]:
+    """Return every rollout that has not ended, over all models."""
+    models = [name.removeprefix("rollout/") for name in ledger.streams("rollout/")]
+    found = [current(ledger, model) for model in models]
+    return tuple(rollout for rollout in found if rollout is not None and not rollout.final)
 
 
 def reread(ledger: RecordStore, rollout: Rollout) -> Rollout:

@@ -1,17 +1,24 @@
 """Look at what the arms do, until the stage is decided."""
 
+import logging
+import math
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from firstflight.acts.ledger_view import checks, reread
+from firstflight.acts.hold import RENEWALS, hold, wait_holding
+from firstflight.acts.ledger_view import reread
+from firstflight.acts.look import fault_of, records_fault, take_look
 from firstflight.decision import Decision, Evidence, Verdict, judge, start, update
-from firstflight.errors import RolloutError
-from firstflight.observation.source import MetricSource
+from firstflight.errors import Outage, RolloutError
+from firstflight.ledger.record import Record
 from firstflight.plans import ABTestPlan, CanaryPlan
-from firstflight.rollout import Rollout, checks_stream
-from firstflight.samples import Look, Window
-from firstflight.traffic import TrafficSplit
+from firstflight.rollout import Phase, Rollout, checks_stream
+from firstflight.samples import Look
 from firstflight.world import World
+
+log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 1.0
 """Requests routed under the old split may still be on their way this long after a change."""
@@ -24,90 +31,161 @@ def observe(world: World, rollout: Rollout, on_check: OnCheck) -> Decision | Non
 
     Each check is recorded with the look it judged, so the evidence survives this process and can be
     replayed. Returns None when somebody else moved the rollout: read it again before acting.
+
+    Raises an Outage when for `plan.no_data_seconds` no check could be made; StaleTokenError when the rollout
+    is somebody else's.
+    """
+    return persist(world, rollout, lambda saw: _until_decided(world, rollout, on_check, saw))
+
+
+def bake(world: World, rollout: Rollout, on_check: OnCheck) -> Decision | None:
+    """Watch the promoted candidate for `plan.bake_seconds`; only harm ends the bake early.
+
+    Returns ROLL_BACK on harm, PROMOTE when the time is over, None when somebody else moved the rollout. What the
+    stable model did cannot be compared any more: it has no traffic, and waits, warm, to take it back.
+    """
+    return persist(world, rollout, lambda saw: _until_baked(world, rollout, on_check, saw))
+
+
+def look_again(world: World, rollout: Rollout) -> Decision | None:
+    """Check once more before traffic is raised when the last check is old; None when it is not.
+
+    Whoever waited for a person's answer, or was away, must not act on old evidence.
+    """
+    plan = canary_plan(rollout)
+    known = recall(world, rollout, plan)
+    if (world.now() - known.until).total_seconds() <= max(plan.check_seconds, world.lease_seconds):
+        return None
+    return check(world, rollout, plan, known)[1]
+
+
+def canary_plan(rollout: Rollout) -> CanaryPlan:
+    """Return the plan of a canary; raises RolloutError for an A/B test, which is compared and not observed."""
+    if isinstance(rollout.plan, ABTestPlan):
+        raise RolloutError(f"{rollout.id} is an A/B test: it is compared, not observed stage by stage")
+    return rollout.plan
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the recorded checks tell: the evidence, up to when traffic has been looked at, the last check's number."""
+
+    evidence: Evidence
+    until: datetime
+    head: int
+
+
+def recall(world: World, rollout: Rollout, plan: CanaryPlan) -> Known:
+    """Return what is known from every recorded check of `rollout`."""
+    begin = start(plan, rollout.arms.stable.served_name, rollout.candidate.served_name)
+    return learn(world, rollout, plan, Known(begin, first_moment(rollout), head=0))
+
+
+def learn(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> Known:
+    """Return what is known with the checks that were recorded since."""
+    evidence, until, head = known.evidence, known.until, known.head
+    for record in world.ledger.read(checks_stream(rollout), after=known.head):
+        head = record.number
+        if record.kind == "check":
+            look = Look.model_validate(record.body["look"])
+            evidence, until = update(plan, evidence, look), max(until, look.window.until)
+    return Known(evidence, max(until, first_moment(rollout)), head)
+
+
+def until_next(world: World, every: float, last: datetime) -> float:
+    """Return for how many seconds to wait for the next check; a clock that was set back makes it no longer."""
+    return min(every, max(0.0, every - (world.now() - last).total_seconds()))
+
+
+def first_moment(rollout: Rollout) -> datetime:
+    """Return the moment from which the requests of the stage that `rollout` is in count."""
+    return (rollout.stage_started_at or rollout.started_at) + timedelta(seconds=SETTLE_SECONDS)
+
+
+def peek(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tuple[Look, Evidence, Decision]:
+    """Return what a check would find now; nothing is recorded."""
+    names = (rollout.arms.stable.served_name, rollout.candidate.served_name)
+    look = take_look(world, rollout, names, since=known.until, after=known.evidence.at)
+    evidence = update(plan, known.evidence, look)
+    # A stage that has passed is only being waited out: it cannot be late any more.
+    limits = plan if rollout.phase is Phase.OBSERVING else plan.model_copy(update={"stage_seconds": math.inf})
+    return look, evidence, fault_of(world, rollout) or records_fault(plan, look) or judge(limits, evidence)
+
+
+def check(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tuple[Look, Decision, Known]:
+    """Look, decide and record both.
+
+    Raises HeadMovedError when somebody else has recorded a check since: there would be two of one window.
+    """
+    look, evidence, decision = peek(world, rollout, plan, known)
+    if rollout.phase is Phase.BAKING and decision.verdict is not Verdict.ROLL_BACK:
+        baking = (f"promoted, baking for {plan.bake_seconds:,.0f} s", *decision.reasons)
+        decision = decision.model_copy(update={"verdict": Verdict.CONTINUE, "reasons": baking})
+    record = record_check(world, rollout, look, decision, known.head)
+    return look, decision, Known(evidence, look.window.until, record.number)
+
+
+def record_check(world: World, rollout: Rollout, look: Look, decision: Decision, head: int) -> Record:
+    """Record a check after the one numbered `head`."""
+    body = {"look": look.model_dump(mode="json"), "decision": decision.model_dump(mode="json")}
+    return world.ledger.append(checks_stream(rollout), "check", body, actor=rollout.driver, expect=head)
+
+
+def persist(
+    world: World, rollout: Rollout, attempt: Callable[[Callable[[], None]], Decision | None]
+) -> Decision | None:
+    """Repeat `attempt` through outages for as long as the plan allows to see nothing; it says when it has seen.
+
+    Raises the Outage when that time is over.
     """
     plan = rollout.plan
-    if isinstance(plan, ABTestPlan):
-        raise RolloutError(f"{rollout.id} is an A/B test: it is compared, not observed stage by stage")
-    stable, candidate = rollout.arms.stable.served_name, rollout.candidate.served_name
-    evidence, last = recall(world, rollout, plan)
-    checked = last
+    allowed = plan.seconds if isinstance(plan, ABTestPlan) else plan.no_data_seconds
+    seen = world.now()
+
+    def saw() -> None:
+        nonlocal seen
+        seen = world.now()
+
     while True:
-        world.wait(max(0.0, plan.check_seconds - (world.now() - checked).total_seconds()))
+        try:
+            return attempt(saw)
+        except Outage as error:
+            blind = (world.now() - seen).total_seconds()
+            if blind > allowed:
+                raise
+            log.warning("%s: health is unknown for %.0f s (at most %.0f s): %s", rollout.id, blind, allowed, error)
+            world.wait(min(plan.check_seconds, world.lease_seconds / RENEWALS))
+            with suppress(Outage):  # still here, though it sees nothing
+                hold(world, rollout)
+
+
+def _until_decided(world: World, rollout: Rollout, on_check: OnCheck, saw: Callable[[], None]) -> Decision | None:
+    plan = canary_plan(rollout)
+    known = recall(world, rollout, plan)
+    at = known.until
+    while True:
+        wait_holding(world, rollout, until_next(world, plan.check_seconds, at))
         if reread(world.ledger, rollout).head != rollout.head:
             return None
-        look = take_look(world, rollout, (stable, candidate), since=last)
-        last, checked = look.window.until, look.at
-        evidence = update(plan, evidence, look)
-        decision = (
-            split_fault(rollout, world.backend.get_traffic(rollout.model))
-            or records_fault(plan, look)
-            or judge(plan, evidence)
-        )
-        body = {"look": look.model_dump(mode="json"), "decision": decision.model_dump(mode="json")}
-        world.ledger.append(checks_stream(rollout), "check", body, actor=rollout.driver)
+        look, decision, known = check(world, rollout, plan, known)
+        at = look.at
+        saw()
         on_check(look, decision)
         if decision.verdict is not Verdict.CONTINUE:
             return decision
 
 
-def recall(world: World, rollout: Rollout, plan: CanaryPlan) -> tuple[Evidence, datetime]:
-    """Return the evidence of every recorded check, and the moment up to which traffic has been looked at."""
-    evidence = start(plan, rollout.arms.stable.served_name, rollout.candidate.served_name)
-    last = (rollout.stage_started_at or rollout.started_at) + timedelta(seconds=SETTLE_SECONDS)
-    for look, _ in checks(world.ledger, rollout):
-        evidence = update(plan, evidence, look)
-        last = max(last, look.window.until)
-    return evidence, last
-
-
-def take_look(world: World, rollout: Rollout, names: tuple[str, ...], *, since: datetime) -> Look:
-    """Return what `names` did from `since` up to where the records are complete."""
-    watermark = world.source.watermark(rollout.model)
-    until = max(since, watermark.until) if watermark else since
-    window = Window(since=since, until=until)
-    split, stage = rollout.split, rollout.stage
-    if split is None or stage is None or rollout.stage_started_at is None:
-        raise ValueError(
-            f"rollout {rollout.id} is {rollout.phase}: there is nothing to look at before a stage is entered"
-        )
-    return Look(
-        at=world.now(),
-        window=window,
-        stage=stage,
-        stage_started_at=rollout.stage_started_at,
-        weights={name: split.percent(name) for name in names},
-        assignments=dict(world.source.assignments(rollout.model, window)),
-        samples={name: dict(world.source.samples(rollout.model, name, window)) for name in names},
-        paired=_paired(world.source, rollout, window),
-    )
-
-
-def _paired(source: MetricSource, rollout: Rollout, window: Window) -> dict[str, dict[str, object]]:
-    control, shadow = rollout.arms.stable.served_name, rollout.arms.shadow_name
-    return {shadow: dict(source.paired(rollout.model, control, shadow, window))} if shadow else {}
-
-
-def split_fault(rollout: Rollout, reported: TrafficSplit | None) -> Decision | None:
-    """Return the decision to roll back when the router reports another split than the rollout set."""
-    if reported == rollout.split:
-        return None
-    return Decision(
-        verdict=Verdict.ROLL_BACK,
-        reasons=(f"the router reports {reported or 'no such route'}, the rollout had set {rollout.split}",),
-    )
-
-
-def records_fault(plan: CanaryPlan, look: Look) -> Decision | None:
-    """Return INCONCLUSIVE when records have stopped for longer than the plan allows, by the clock.
-
-    A look whose window does not move on holds no news, so `judge`, whose time is that of the windows, would
-    wait with the watermark for ever.
-    """
-    behind = (look.at - look.window.until).total_seconds()
-    if behind <= plan.no_data_seconds:
-        return None
-    reason = (
-        f"blind: requests are recorded up to {look.window.until:%H:%M:%S} UTC, {behind:,.0f} s ago, at most "
-        f"{plan.no_data_seconds:,.0f} s allowed; is the collector running?"
-    )
-    return Decision(verdict=Verdict.INCONCLUSIVE, reasons=(reason,), stage=look.stage, at=look.at)
+def _until_baked(world: World, rollout: Rollout, on_check: OnCheck, saw: Callable[[], None]) -> Decision | None:
+    plan = canary_plan(rollout)
+    known = recall(world, rollout, plan)
+    over = (rollout.bake_started_at or world.now()) + timedelta(seconds=plan.bake_seconds)
+    while (left := (over - world.now()).total_seconds()) > 0:
+        wait_holding(world, rollout, min(plan.check_seconds, left))
+        if reread(world.ledger, rollout).head != rollout.head:
+            return None
+        look, decision, known = check(world, rollout, plan, known)
+        saw()
+        if decision.verdict is Verdict.ROLL_BACK:
+            on_check(look, decision)
+            return decision
+    return Decision(verdict=Verdict.PROMOTE, reasons=(f"no harm in {plan.bake_seconds:,.0f} s after promotion",))

@@ -1,30 +1,49 @@
 """Make the candidate the stable model."""
 
+from firstflight.acts.freeze import wait_for_thaw
+from firstflight.acts.hold import hold, release
 from firstflight.acts.ledger_view import append
+from firstflight.acts.roll_back import intend_roll_back
 from firstflight.rollout import Phase, Rollout
 from firstflight.traffic import TrafficSplit
 from firstflight.world import World
 
 
 def promote(world: World, rollout: Rollout) -> Rollout:
-    """Send everything to the candidate as the new stable model, move the alias, end the rollout.
+    """Name the candidate champion and begin the bake, once no freeze holds. Safe to repeat.
 
-    The previous stable model stays loaded, so that going back needs no start. Safe to repeat.
+    The split still names the model before as the one to fall back to: it stays loaded and warm, and whoever sends
+    traffic home sends it there.
     """
     if rollout.phase is not Phase.PROMOTING:
+        if (frozen := wait_for_thaw(world, rollout)) is not None:
+            return intend_roll_back(world, rollout, (frozen,), trigger="freeze")
         rollout = append(world.ledger, rollout, "promotion.intended", {"candidate": rollout.candidate.served_name})
-    split = TrafficSplit.all_to(rollout.candidate.served_name)
-    reported = world.backend.set_traffic(rollout.model, split, rollout.token)
+    hold(world, rollout)
+    split = TrafficSplit.canary(rollout.arms.stable.served_name, rollout.candidate.served_name, 100)
+    world.backend.set_traffic(rollout.model, split, rollout.token)
     world.registry.set_alias(rollout.candidate, "champion")
     body = {
-        "split": reported.model_dump(mode="json"),
         "champion": rollout.candidate.model_dump(mode="json"),
         "before": rollout.arms.stable.model_dump(mode="json"),
     }
-    return append(world.ledger, rollout, "rollout.promoted", body)
+    return append(world.ledger, rollout, "bake.started", body)
+
+
+def finish(world: World, rollout: Rollout, reasons: tuple[str, ...]) -> Rollout:
+    """End the rollout with the candidate as the stable model."""
+    hold(world, rollout)
+    split = TrafficSplit.all_to(rollout.candidate.served_name)
+    reported = world.backend.set_traffic(rollout.model, split, rollout.token)
+    body = {"split": reported.model_dump(mode="json"), "reasons": list(reasons)}
+    rollout = append(world.ledger, rollout, "rollout.promoted", body)
+    release(world, rollout)
+    return rollout
 
 
 def conclude(world: World, rollout: Rollout) -> Rollout:
     """End an A/B test: everything back to its control."""
     reported = world.backend.set_traffic(rollout.model, rollout.home, rollout.token)
-    return append(world.ledger, rollout, "rollout.compared", {"split": reported.model_dump(mode="json")})
+    rollout = append(world.ledger, rollout, "rollout.compared", {"split": reported.model_dump(mode="json")})
+    release(world, rollout)
+    return rollout

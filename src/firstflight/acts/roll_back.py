@@ -1,15 +1,22 @@
 """Bring traffic home: the stable model first, verified; then the records; then people."""
 
 import logging
+from contextlib import suppress
 from typing import Any
 
-from firstflight.acts.ledger_view import append, reread
-from firstflight.acts.start import attach
-from firstflight.errors import HeadMovedError, RegistryUnavailableError
+from firstflight.acts.champion import settle_champion
+from firstflight.acts.hold import release
+from firstflight.acts.ledger_view import append, history, reread
+from firstflight.acts.take_over import surrendered, take_over
+from firstflight.errors import HeadMovedError, RegistryUnavailableError, StaleTokenError
 from firstflight.rollout import Phase, Rollout
+from firstflight.serving.going_home import bring_traffic_home
 from firstflight.world import World
 
 log = logging.getLogger(__name__)
+
+MOST_REFUSALS = 20
+"""How often others may get ahead of us before it is no coincidence."""
 
 
 def intend_roll_back(world: World, rollout: Rollout, reasons: tuple[str, ...], *, trigger: str) -> Rollout:
@@ -18,37 +25,85 @@ def intend_roll_back(world: World, rollout: Rollout, reasons: tuple[str, ...], *
 
 
 def roll_back(world: World, rollout: Rollout) -> Rollout:
-    """Send everything to the stable model, check that the router reports it, and end the rollout.
+    """Send everything to the stable model, prove it, and end the rollout.
 
     Traffic moves before anything else is attempted, so a ledger that does not answer cannot hold
     it up. Running it twice does no harm.
     """
-    reported = world.backend.set_traffic(rollout.model, rollout.home, rollout.token)
-    log.warning("%s: traffic is back, the router reports %s", rollout.model, reported)
+    proof = bring_traffic_home(
+        world.backend,
+        rollout.model,
+        [version.served_name for version in rollout.arms.candidates],
+        lambda: world.backend.set_traffic(rollout.model, rollout.home, rollout.token),
+        world.wait,
+    )
+    log.warning("%s: traffic is back, the router reports %s; %s", rollout.model, proof.reported, proof.counted)
     body: dict[str, Any] = {
-        "split": reported.model_dump(mode="json"),
+        "split": (proof.reported or rollout.home).model_dump(mode="json"),
         "reasons": list(rollout.reasons),
         "stage": rollout.stage,
+        "proof": proof.model_dump(mode="json"),
     }
     if rollout.promotion_begun:
         body["champion"] = _restore_champion(world, rollout)
-    return append(world.ledger, rollout, "rollout.rolled_back", body)
+    rollout = append(world.ledger, rollout, "rollout.rolled_back", body)
+    if proof.reported == rollout.home:
+        release(world, rollout)
+    else:  # the candidate is stopped, but the router would still send to it: the guard goes on trying
+        world.leases.surrender(rollout.model, "; ".join(rollout.reasons) or "rolled back")
+    return rollout
 
 
 def bring_home(world: World, rollout: Rollout, *, actor: str, reason: str, trigger: str) -> Rollout:
     """End `rollout` at the stable model whoever drives it, and return it as it ended.
 
-    The newest token is taken first, so the driver that is replaced can no longer move traffic.
+    The newest token is taken first, so the driver that is replaced can no longer move traffic. Where somebody else
+    is rolling back already it is not taken from him, or two would go on taking it from each other: both send traffic
+    home under his, and the ledger takes the end of one.
     """
+    refusals, fenced = 0, False
     while not rollout.final:
         try:
-            rollout = attach(world, rollout, actor=actor)
+            if fenced or rollout.phase is not Phase.ROLLING_BACK:
+                rollout, fenced = take_over(world, rollout, actor=actor), False
             if rollout.phase is not Phase.ROLLING_BACK:
                 rollout = intend_roll_back(world, rollout, (reason,), trigger=trigger)
             rollout = roll_back(world, rollout)
-        except HeadMovedError:
+        except (HeadMovedError, StaleTokenError) as error:  # somebody else does the same: the second finds it done
+            if (refusals := refusals + 1) > MOST_REFUSALS:
+                raise
+            fenced = isinstance(error, StaleTokenError)
             rollout = reread(world.ledger, rollout)
     return rollout
+
+
+def rejoin(world: World, rollout: Rollout) -> Rollout:
+    """Return `rollout` as its records tell it now; when the model was brought home, write that down first.
+
+    For a driver that was refused: it must neither go on nor wait for somebody else to tell the ledger.
+    """
+    told = reread(world.ledger, rollout)
+    if told.final:
+        with suppress(RegistryUnavailableError):  # whoever begins the next rollout asks again
+            settle_champion(world, history(world.ledger, told.model))  # we may have moved it while we were late
+        return told
+    why = surrendered(world, told)
+    if why is None and told.token == rollout.token:
+        why = _fenced_out(world, told)
+    if why is None:
+        return told
+    return bring_home(world, told, actor=rollout.driver, reason=why, trigger="guard")
+
+
+def _fenced_out(world: World, rollout: Rollout) -> str | None:
+    """Return why the router refuses the newest driver: it was brought home, and neither ledger nor lease could tell."""
+    if (split := world.backend.get_traffic(rollout.model)) is None:
+        return None
+    try:
+        world.backend.set_traffic(rollout.model, split, rollout.token)
+    except StaleTokenError as error:
+        return str(error)
+    return None
 
 
 def _restore_champion(world: World, rollout: Rollout) -> str:

@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from firstflight.acts.ledger_view import append
+from firstflight.acts.champion import settle_champion
+from firstflight.acts.freeze import refuse_frozen
+from firstflight.acts.hold import hold
+from firstflight.acts.roll_back import bring_home
+from firstflight.acts.take_over import surrendered, take_over
 from firstflight.errors import (
     HeadMovedError,
     ModelNotFoundError,
@@ -29,20 +33,25 @@ def start_ab_test(world: World, plan: ABTestPlan, *, run: str) -> Rollout:
 
 
 def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, find_arms: Callable[[], Arms], *, run: str) -> Rollout:
-    """Return the rollout of this kind that `run` started, taken over with a new token, or a new one.
+    """Return the rollout of this kind that `run` drives, taken over with a new token, or a new one.
 
-    A rollout that `run` started and that has ended is returned as it ended: a resumed run does not
-    begin again. Raises RolloutInProgressError when another run holds the model.
+    A rollout that `run` drove and that has ended is returned as it ended: a resumed run does not
+    begin again. One of exactly this plan whose driver has let its lease run out is picked up where it stands.
+    Raises RolloutInProgressError when another run holds the model, RolloutFrozenError when a freeze does.
     """
     records = world.ledger.read(stream(plan.model))
     told = rollouts(records)
-    mine = [rollout for rollout in told if rollout.run == run and isinstance(rollout.plan, type(plan))]
+    mine = [
+        rollout for rollout in told if run in {rollout.run, rollout.driver} and isinstance(rollout.plan, type(plan))
+    ]
     if mine and mine[-1].final:
         return mine[-1]
-    if mine:
-        return attach(world, mine[-1], actor=run)
+    if mine or (told and told[-1].plan == plan and _is_orphaned(world, told[-1])):
+        return attach(world, told[-1], actor=run)
     if told and not told[-1].final:
         raise in_progress(told[-1])
+    refuse_frozen(world, plan.model)
+    settle_champion(world, told)
     arms = find_arms()
     check_arms(world.backend, arms)
     ordinal = len(told) + 1
@@ -58,12 +67,26 @@ def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, find_arms: Call
         record = world.ledger.append(stream(plan.model), "rollout.started", body, actor=run, expect=head)
     except HeadMovedError:
         return resume_or_start(world, plan, find_arms, run=run)
-    return Rollout.started(record)
+    rollout = Rollout.started(record)
+    hold(world, rollout)
+    return rollout
 
 
 def attach(world: World, rollout: Rollout, *, actor: str) -> Rollout:
-    """Take `rollout` over: the record's number is the new fencing token, older drivers are refused."""
-    return append(world.ledger, rollout, "driver.attached", {"before": rollout.driver}, actor=actor)
+    """Take `rollout` over to drive it on; one that the guard has brought home is ended here, and returned so."""
+    if (why := surrendered(world, rollout)) is not None:
+        return bring_home(world, rollout, actor=actor, reason=why, trigger="guard")
+    taken = take_over(world, rollout, actor=actor)
+    hold(world, taken)
+    return taken
+
+
+def _is_orphaned(world: World, rollout: Rollout) -> bool:
+    """Whether an open rollout's driver has let its lease run out, and the guard has not been there either."""
+    lease = world.leases.held().get(rollout.model)
+    if rollout.final or lease is None or lease.surrendered:
+        return False
+    return (world.now() - lease.renewed_at).total_seconds() > lease.seconds
 
 
 def in_progress(rollout: Rollout) -> RolloutInProgressError:

@@ -31,7 +31,15 @@ def beyond_limit_log_likelihoods(
     L = (q/p0)^s · ((1-q)/(1-p0))^f, as given in Wald, "Sequential analysis" (1947), mixed over q and over
     beginnings by `start_mixture`. `limit` lies strictly between 0 and 1.
     """
-    return tuple((events * event + (exposures - events) * none) / dispersion for event, none in _log_likelihoods(limit))
+    failures = exposures - events
+    return tuple([(events * event + failures * none) / dispersion for event, none in _log_likelihoods(limit)])
+
+
+@functools.lru_cache(maxsize=256)
+def _prior(limit: float) -> tuple[float, float, float]:
+    """Return a and b of the mixture and the logarithm of what is left of it below the limit."""
+    a, b = 0.5, 0.5 / limit
+    return a, b, float(betaln(a, b) + math.log(betainc(a, b, limit)))
 
 
 def within_limit_log_e(events: float, exposures: float, limit: float) -> float:
@@ -46,7 +54,7 @@ def within_limit_log_e(events: float, exposures: float, limit: float) -> float:
     Where the incomplete beta function underflows, the proportion is far above the limit: the answer is -inf,
     never a floor, which would make the worst candidate look safe.
     """
-    a, b = 0.5, 0.5 / limit
+    a, b, prior = _prior(limit)
     failures = exposures - events
     tail = betainc(a + events, b + failures, limit)
     if tail <= 0.0:
@@ -54,8 +62,7 @@ def within_limit_log_e(events: float, exposures: float, limit: float) -> float:
     return float(
         betaln(a + events, b + failures)
         + math.log(tail)
-        - betaln(a, b)
-        - math.log(betainc(a, b, limit))
+        - prior
         - events * math.log(limit)
         - failures * math.log1p(-limit)
     )

@@ -5,14 +5,13 @@ power 1/φ it is not. φ is Pearson's dispersion of the control's looks, as for 
 "Generalized linear models", 1989, section 4.5). A heuristic, measured in docs/statistics.md, not a theorem.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 FEWEST = 4
 SUSPECTED = 1.3
 
 
-@dataclass(frozen=True)
-class Spread:
+class Spread(NamedTuple):
     """Sums over the looks of one arm: number, Σ events, Σ exposures and Σ events²/exposures."""
 
     looks: int = 0

@@ -6,6 +6,7 @@ none does, harm is counted above the next higher edge and proof above the next l
 """
 
 import bisect
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -79,14 +80,14 @@ def quantile_interval(edges: Sequence[float], counts: Sequence[int], quantile: f
     low, high = -math.inf, math.inf
     if total == 0:
         return Interval(low, high)
-    below = 0
-    for edge, count in zip(edges, counts[:-1], strict=True):
-        below += count
-        if log_mixture(below, total, quantile, prior) < threshold:
-            continue
-        if below < quantile * total:
-            low = edge
-        else:
-            high = edge
+    reached = list(itertools.accumulate(counts[:-1]))
+    middle = bisect.bisect_left(reached, quantile * total)
+    for index in range(middle - 1, -1, -1):  # the mixture grows away from the quantile: the nearest edges tell
+        if log_mixture(reached[index], total, quantile, prior) >= threshold:
+            low = edges[index]
+            break
+    for index in range(middle, len(reached)):
+        if log_mixture(reached[index], total, quantile, prior) >= threshold:
+            high = edges[index]
             break
     return Interval(low, high)

@@ -20,4 +20,5 @@ def log_sum(terms: Sequence[float]) -> float:
     largest = max(terms, default=NEVER)
     if largest <= NEVER:
         return NEVER
-    return largest + math.log(math.fsum([math.exp(term - largest) for term in terms]))
+    exp = math.exp
+    return largest + math.log(math.fsum([exp(term - largest) for term in terms]))

@@ -7,6 +7,8 @@ from scipy.special import betaln
 
 _STEPS = 100
 _EDGE = 1e-12
+_NEAR = 1e-7
+"""A Newton step this small, relative to the rate or what it lacks to 1, is the last: the next would not show."""
 
 
 class Interval(NamedTuple):
@@ -52,28 +54,26 @@ def proportion_interval(
 
 def _crossing(events: int, failures: int, height: float, outside: float, inside: float) -> float:
     """Return p between `outside` and `inside` where the log likelihood equals `height`; it rises towards `inside`."""
-    # Two standard errors and a little is near the answer, and the search is Newton's inside a shrinking bracket.
+    # The normal answer on the arcsine scale is near, and the search is Newton's inside a shrinking bracket.
     total = events + failures
-    spread = math.sqrt(events * failures / total**3) + 1.0 / total
-    point = inside + math.copysign(3 * spread, outside - inside)
+    top = (events * math.log(inside) if events else 0.0) + (failures * math.log1p(-inside) if failures else 0.0)
+    turn = math.copysign(math.sqrt(max(top - height, 0.0) / (2 * total)), outside - inside)
+    point = math.sin(min(max(math.asin(math.sqrt(inside)) + turn, 0.0), math.pi / 2)) ** 2
     if not min(outside, inside) < point < max(outside, inside):
         point = (outside + inside) / 2
+    log, log1p = math.log, math.log1p
     for _ in range(_STEPS):
         if not 0.0 < point < 1.0:
             break
-        gap = (
-            (events * math.log(point) if events else 0.0)
-            + (failures * math.log1p(-point) if failures else 0.0)
-            - height
-        )
+        gap = (events * log(point) if events else 0.0) + (failures * log1p(-point) if failures else 0.0) - height
         if gap < 0:
             outside = point
         else:
             inside = point
         slope = events / point - failures / (1 - point)
         step = point - gap / slope if slope else math.nan
-        following = step if min(outside, inside) < step < max(outside, inside) else (outside + inside) / 2
-        if abs(following - point) <= 1e-10 * point:
+        following = step if outside <= step <= inside or inside <= step <= outside else (outside + inside) / 2
+        if abs(following - point) <= _NEAR * min(point, 1 - point):
             return outside if abs(outside - following) <= _EDGE else following
         point = following
     return outside

@@ -27,10 +27,13 @@ def bet(log_wealth: Sequence[float], log_ratios: Sequence[float], start_weight: 
         start_weight: w_k, the weight of faults that begin with this look; 0 for none.
     """
     entry = math.log(start_weight) if start_weight > 0 else NEVER
-    after = []
-    for wealth, ratio in zip(log_wealth, log_ratios, strict=True):
-        larger, smaller = (wealth, entry) if wealth >= entry else (entry, wealth)
-        after.append(max(larger + math.log1p(math.exp(smaller - larger)) + ratio, NEVER))
+    log1p, exp = math.log1p, math.exp
+    after = [
+        (wealth + log1p(exp(entry - wealth)) if wealth >= entry else entry + log1p(exp(wealth - entry))) + ratio
+        for wealth, ratio in zip(log_wealth, log_ratios, strict=True)
+    ]
+    if min(after, default=0.0) < NEVER:
+        return tuple([max(each, NEVER) for each in after])
     return tuple(after)
 
 

@@ -61,7 +61,7 @@ def nearest_on_line(
             control_rate / point**2 + (1 - control_rate) / (1 - point) ** 2
         )
         step = point - slope / curvature
-        following = step if low < step < high else (low + high) / 2
+        following = step if low <= step <= high else (low + high) / 2
         if abs(following - point) <= 1e-14 * point:
             break
         point = following
@@ -85,6 +85,35 @@ def _log_ratio(
     )
 
 
+def _against_equal(
+    treatment_events: int,
+    treatment_exposures: int,
+    control_events: int,
+    control_exposures: int,
+    control_rate: float,
+    odds: float,
+    dispersion: float,
+) -> tuple[float, ...]:
+    """Return the log likelihood ratios of `RATIOS` against two equal rates; nearest is what both arms have pooled."""
+    log = math.log
+    treatment_others, control_others = treatment_exposures - treatment_events, control_exposures - control_events
+    weight = treatment_exposures / (treatment_exposures + control_exposures)
+    found = []
+    for ratio in RATIOS:
+        rate = ratio * odds / (1 + ratio * odds)
+        pooled = control_rate + weight * (rate - control_rate)
+        found.append(
+            (
+                treatment_events * log(rate / pooled)
+                + treatment_others * log((1 - rate) / (1 - pooled))
+                + control_events * log(control_rate / pooled)
+                + control_others * log((1 - control_rate) / (1 - pooled))
+            )
+            / dispersion
+        )
+    return tuple(found)
+
+
 def worse_log_likelihoods(
     treatment_events: int,
     treatment_exposures: int,
@@ -103,18 +132,16 @@ def worse_log_likelihoods(
     if treatment_exposures == 0 or control_exposures == 0:
         return (0.0,) * len(RATIOS)
     odds = control_rate / (1 - control_rate)
-    total = treatment_exposures + control_exposures
+    if tolerance == 0.0:
+        arms = (treatment_events, treatment_exposures, control_events, control_exposures)
+        return _against_equal(*arms, control_rate, odds, dispersion)
     found = []
     for ratio in RATIOS:
         rate = ratio * odds / (1 + ratio * odds)
         if rate - control_rate <= tolerance:
             found.append(0.0)
             continue
-        if tolerance == 0.0:
-            pooled = (treatment_exposures * rate + control_exposures * control_rate) / total
-            null = Pair(pooled, pooled)
-        else:
-            null = nearest_on_line(rate, treatment_exposures, control_rate, control_exposures, tolerance)
+        null = nearest_on_line(rate, treatment_exposures, control_rate, control_exposures, tolerance)
         found.append(
             _log_ratio(
                 treatment_events,

@@ -8,6 +8,9 @@ from rich.console import Console
 
 from firstflight.cli.demo import demo
 from firstflight.cli.doctor import doctor
+from firstflight.cli.drill import drill
+from firstflight.cli.freezing import freeze, frozen, thaw
+from firstflight.cli.guard import guard
 from firstflight.cli.plan import plan
 from firstflight.cli.replay import replay
 from firstflight.cli.rollouts import approve, history, reject, roll_back
@@ -26,6 +29,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Wherever it runs": (doctor,),
     "Try it": (demo, train, plan, replay),
     "A rollout": (watch, approve, reject, roll_back, history),
+    "Safety": (guard, drill, freeze, thaw, frozen),
 }
 for panel, commands in COMMANDS.items():
     for command in commands:

@@ -43,18 +43,21 @@ def roll_back(
     model: Annotated[str, typer.Argument(help="Model whose open rollout is to end.")],
     reason: Annotated[str, typer.Option(help="Why; it is kept in the record.")] = "asked for at a terminal",
     name: As = "terminal",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Send all of a model's traffic to its stable version, now. Safe at any moment, and twice.
 
-    Works without Prefect, MLflow and Slack. Prints what was, what is, and how it was verified.
+    Works without Prefect, MLflow, Slack and the database. Prints what was, what is, and how it was verified.
     """
-    world = open_world(Settings())
-    before = world.backend.get_traffic(model)
-    rollout = bring_model_home(world, model, actor=name, reason=reason)
-    after = world.backend.get_traffic(model)
-    console.print(f"was:      {before}")
-    console.print(f"is:       {after}")
-    console.print(f"verified: read back from the router; rollout {rollout.id} is {rollout.phase}")
+    home = bring_model_home(open_world(Settings()), model, actor=name, reason=reason)
+    if as_json:
+        typer.echo(home.model_dump_json())
+        return
+    console.print(f"was:      {home.was}")
+    console.print(f"is:       {home.proof.reported}")
+    console.print(f"verified: {home.proof.counted}, by the {home.proof.way}, in {home.proof.seconds:.1f} s")
+    console.print(f"ledger:   {home.ledger}")
 
 
 def history(

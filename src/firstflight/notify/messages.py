@@ -175,3 +175,15 @@ def blocked(*, model: str, rollout: str, what: str, reasons: tuple[str, ...], li
         reasons=reasons,
         link=link,
     )
+
+
+def guarded(*, model: str, rollout: str, candidates: Iterable[str], reason: str, proof: str) -> Message:
+    """The guard has brought traffic home and cannot reach the ledger: the shortest way to tell people."""
+    return Message(
+        kind="rolled back",
+        model=model,
+        rollout=rollout,
+        headline=f"{model}: {', '.join(candidates)} rolled back by the guard",
+        facts=(("Verified", proof), ("Ledger", "not told yet, it does not answer"), ("Rollout", rollout)),
+        reasons=(reason,),
+    )

@@ -49,7 +49,7 @@ def of_blocks(window: Window) -> str:
 
 def of_pairs(control: str, name: str, window: Window) -> str:
     """Return why there is no pair."""
-    return f"no unit that both {control} and {name} answered had its truth {_when(window)}"
+    return f"no block of units that both {control} and {name} answered was closed {_when(window)}"
 
 
 def _when(window: Window) -> str:

@@ -69,15 +69,14 @@ class MemorySource:
         return {**self._of_requests(route, name, window), **self._of_outcomes(route, name, window)}
 
     def paired(self, route: str, control: str, name: str, window: Window) -> Mapping[str, Sample]:
-        """Return PairedMoments, or NoData, per outcome metric over units both `control` and `name` answered."""
+        """Return PairedMoments, or NoData, per outcome metric over blocks of units both models answered."""
         ours = {scored.unit: scored for scored in self._about(route, name, window)}
         pairs = [(c, ours[c.unit]) for c in self._about(route, control, window) if c.unit in ours]
-        seen = [(c, t) for c, t in pairs if window.since < max(c.at, t.at)]
-        blocks = list(_closed([(max(c.at, t.at), c.block, (c.profit, t.profit)) for c, t in pairs], window))
+        blocks = list(_closed([(max(c.at, t.at), c.block, (c, t)) for c, t in pairs], window))
         values = {
-            "accuracy": [(c.accuracy, t.accuracy) for c, t in seen],
-            "brier": [(c.brier, t.brier) for c, t in seen],
-            "profit": [(_mean([c for c, _ in block]), _mean([t for _, t in block])) for block in blocks],
+            "accuracy": [_means([(c.accuracy, t.accuracy) for c, t in block]) for block in blocks],
+            "brier": [_means([(c.brier, t.brier) for c, t in block]) for block in blocks],
+            "profit": [_means([(c.profit, t.profit) for c, t in block]) for block in blocks],
         }
         nothing = NoData(reason=absence.of_pairs(control, name, window))
         return {metric: _paired(found) if found else nothing for metric, found in values.items()}
@@ -157,6 +156,10 @@ def _closed(units: Sequence[tuple[datetime, str, T]], window: Window) -> Iterato
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
+
+
+def _means(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return _mean([c for c, _ in pairs]), _mean([t for _, t in pairs])
 
 
 def _moments(values: Sequence[float]) -> Moments:

@@ -26,7 +26,11 @@ class MetricSource(Protocol):
         """Return a sample, or NoData, of every known metric of `name` first seen in `window`."""
 
     def paired(self, route: str, control: str, name: str, window: Window) -> Mapping[str, Sample]:
-        """Return PairedMoments, or NoData, per outcome metric over units both `control` and `name` answered."""
+        """Return PairedMoments, or NoData, per outcome metric over blocks of units both `control` and `name` answered.
+
+        Units of a block share what moved them (a market day), so a block is one observation of every metric: each
+        model's mean over the units of the block that both answered, first seen when the block closed.
+        """
 
     def assignments(self, route: str, window: Window) -> Mapping[str, int]:
         """Return how many requests of `route` were assigned to each served model in `window`."""

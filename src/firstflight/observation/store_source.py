@@ -64,16 +64,16 @@ WITH pair AS (
     GROUP BY unit HAVING count(*) = 2
 ), known AS MATERIALIZED (
     SELECT *, min(paired_at) OVER (PARTITION BY block) + %(open)s AS closes FROM pair
-), earned AS (
-    SELECT avg(profit_c) AS c, avg(profit_t) AS t FROM known
-    WHERE closes > %(since)s AND closes <= %(until)s AND paired_at <= closes GROUP BY block
-), every AS (
-    SELECT 'accuracy' AS metric, accuracy_c AS c, accuracy_t AS t FROM known WHERE paired_at > %(since)s
-    UNION ALL SELECT 'brier', brier_c, brier_t FROM known WHERE paired_at > %(since)s
-    UNION ALL SELECT 'profit', c, t FROM earned
+), closed AS (
+    SELECT avg(accuracy_c) AS accuracy_c, avg(accuracy_t) AS accuracy_t, avg(brier_c) AS brier_c,
+        avg(brier_t) AS brier_t, avg(profit_c) AS profit_c, avg(profit_t) AS profit_t
+    FROM known WHERE closes > %(since)s AND closes <= %(until)s AND paired_at <= closes GROUP BY block
 )
 SELECT metric, count(*), avg(c), avg(t), var_pop(c) * count(*), var_pop(t) * count(*), covar_pop(c, t) * count(*)
-FROM every GROUP BY metric
+FROM closed, LATERAL (
+    VALUES ('accuracy', accuracy_c, accuracy_t), ('brier', brier_c, brier_t), ('profit', profit_c, profit_t)
+) AS every (metric, c, t)
+GROUP BY metric
 """
 
 _ASSIGNMENTS = """
@@ -101,9 +101,9 @@ class StoreSource:
     """MetricSource over the prediction store at `url`; windows are over the stamps of ingestion, and exact.
 
     A unit counts in the window in which the first answer about it and its truth were both known; a block
-    in the window in which it closes, BLOCK_SECONDS after its first unit. Each call opens a connection of
-    its own, so threads and a database that was restarted need no care. Every method raises
-    StoreUnavailableError when the database does not answer.
+    (of units, or of pairs) in the window in which it closes, BLOCK_SECONDS after its first unit or pair.
+    Each call opens a connection of its own, so threads and a database that was restarted need no care.
+    Every method raises StoreUnavailableError when the database does not answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -124,7 +124,7 @@ class StoreSource:
             return {**_of_requests(connection, asked, window), **_of_outcomes(connection, asked, window)}
 
     def paired(self, route: str, control: str, name: str, window: Window) -> Mapping[str, Sample]:
-        """Return PairedMoments, or NoData, per outcome metric over units both `control` and `name` answered."""
+        """Return PairedMoments, or NoData, per outcome metric over blocks of units both models answered."""
         asked = {"route": route, "control": control, "name": name, **_bounds(window)}
         with self._database.connection() as connection:
             found = {

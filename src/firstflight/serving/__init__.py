@@ -1,16 +1,19 @@
-"""Serving: the one door (`ServingBackend`), the one switch (`open_backend`), and what its gateway counts."""
+"""Serving: the one door (`ServingBackend`), the leases beside it, and what its gateway counts."""
 
 from pathlib import Path
 from typing import assert_never
 
 from firstflight.series import GatewaySeries
 from firstflight.serving.backend import ServingBackend
+from firstflight.serving.lease import LeaseFile, Leases
 from firstflight.settings import Settings
 
-__all__ = ["ServingBackend", "gateway_series", "open_backend"]
+__all__ = ["Leases", "ServingBackend", "gateway_series", "open_backend", "open_leases"]
 
 MEMORY_FILE = Path("serving-memory.json")
 """State of the in-memory backend, below `home`, so that the processes of a dry run share it."""
+LEASES_FILE = Path("leases") / "leases.json"
+"""Leases of one machine, below `home`."""
 
 
 def open_backend(settings: Settings) -> ServingBackend:
@@ -40,3 +43,12 @@ def gateway_series(settings: Settings) -> GatewaySeries | None:
     from firstflight.serving.seldon import queries  # noqa: PLC0415 as in open_backend
 
     return queries.gateway_series(settings.namespace)
+
+
+def open_leases(settings: Settings) -> Leases:
+    """Return the leases that belong to the backend `settings.backend` names."""
+    match settings.backend:
+        case "local" | "memory":
+            return LeaseFile(settings.home / LEASES_FILE)
+        case unknown:
+            assert_never(unknown)

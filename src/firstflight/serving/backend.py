@@ -1,10 +1,27 @@
 """The one door to whatever serves models."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import Field
+
+from firstflight.samples import Histogram
 from firstflight.traffic import TrafficSplit
+from firstflight.values import Value
 from firstflight.versions import ModelVersion
+
+
+class Tally(Value):
+    """What the router itself has counted of one served model since the router started; a restart begins at zero.
+
+    `requests` were sent to the model, retries and copies for a shadow included; `failures` are answers 5xx and
+    requests it left unanswered, whether or not somebody else then answered; `latency` is in milliseconds.
+    """
+
+    requests: int = Field(default=0, ge=0)
+    failures: int = Field(default=0, ge=0)
+    latency: Histogram | None = None
 
 
 class ServingBackend(Protocol):
@@ -37,6 +54,24 @@ class ServingBackend(Protocol):
         Raises ModelNotLoadedError when the split names something not served, TrafficNotAppliedError
         when the router reports something else; in both cases the last good split stays.
         """
+
+    def go_home(self, route: str) -> TrafficSplit | None:
+        """Send all of `route` to the stable model of its split, whoever drives it, and return what the router reports.
+
+        Every token shown so far is refused from then on, so that no driver can undo it; the next higher one is
+        accepted again. Returns None when there is no such route. Raises TrafficNotAppliedError when the router
+        reports something else.
+        """
+
+    def evict(self, name: str) -> None:
+        """Stop serving `name` at once, even while a split needs it: the second way home, when the router does not obey.
+
+        What a client then meets is up to the router: the local one answers from the stable model. `deploy` brings
+        the name back.
+        """
+
+    def tallies(self, route: str) -> Mapping[str, Tally]:
+        """Return the router's own counts of each served model of `route`; one it has not counted yet is missing."""
 
     def get_traffic(self, route: str) -> TrafficSplit | None:
         """Return the split the router reports for `route`, or None when it has no such route."""

@@ -1,13 +1,15 @@
 """A backend that serves nobody: for dry runs and for tests of whatever drives a backend."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import Field
 
+from firstflight.serving.backend import Tally
 from firstflight.serving.files import locked, replace
 from firstflight.serving.refusals import (
+    Fence,
     refuse_other_files,
     refuse_other_version,
     refuse_stale,
@@ -22,7 +24,8 @@ from firstflight.versions import ModelVersion
 class _State(Value):
     served: dict[str, ModelVersion] = Field(default_factory=dict)
     splits: dict[str, TrafficSplit] = Field(default_factory=dict)
-    tokens: dict[str, int] = Field(default_factory=dict)
+    fences: dict[str, Fence] = Field(default_factory=dict)
+    tallies: dict[str, Tally] = Field(default_factory=dict)
 
 
 class MemoryBackend:
@@ -60,11 +63,35 @@ class MemoryBackend:
     def set_traffic(self, route: str, split: TrafficSplit, token: int) -> TrafficSplit:
         """Keep the split of `route`."""
         with self._changing() as state:
-            refuse_stale(route, token, state.tokens.get(route))
-            state.tokens[route] = token
+            state.fences[route] = refuse_stale(route, token, state.fences.get(route))
             refuse_unserved(route, split, state.served)
             state.splits[route] = split
         return split
+
+    def go_home(self, route: str) -> TrafficSplit | None:
+        """Send all of `route` to its stable model and refuse the tokens shown so far."""
+        with self._changing() as state:
+            if (split := state.splits.get(route)) is None:
+                return None
+            state.fences[route] = state.fences.get(route, Fence()).behind()
+            state.splits[route] = TrafficSplit.all_to(split.stable)
+            return state.splits[route]
+
+    def evict(self, name: str) -> None:
+        """Forget `name`, needed or not."""
+        with self._changing() as state:
+            state.served.pop(name, None)
+
+    def tallies(self, route: str) -> Mapping[str, Tally]:
+        """Return what `count` was told of the models of `route`."""
+        state = self._state()
+        return {name: one for name, one in state.tallies.items() if _serves(state, name, route)}
+
+    def count(self, name: str, requests: int, failures: int = 0) -> None:
+        """Count requests as a router would: those who play its clients say what they asked."""
+        with self._changing() as state:
+            known = state.tallies.get(name, Tally())
+            state.tallies[name] = Tally(requests=known.requests + requests, failures=known.failures + failures)
 
     def get_traffic(self, route: str) -> TrafficSplit | None:
         """Return the split kept for `route`."""
@@ -88,3 +115,7 @@ class MemoryBackend:
                 yield state
             finally:  # a refused driver's token still counts
                 replace(self._file, state.model_dump_json())
+
+
+def _serves(state: _State, name: str, route: str) -> bool:
+    return name in state.served and state.served[name].model == route

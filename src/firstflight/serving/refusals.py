@@ -6,6 +6,7 @@ from pathlib import Path
 from firstflight.digest import folder_digest
 from firstflight.errors import ModelNotLoadedError, ModelNotReadyError, ServingError, StaleTokenError
 from firstflight.traffic import TrafficSplit
+from firstflight.values import Value
 from firstflight.versions import ModelVersion
 
 MODEL_FILE = "model.onnx"
@@ -21,10 +22,31 @@ def routes_using(name: str, splits: Mapping[str, TrafficSplit]) -> list[str]:
     return [route for route, split in splits.items() if name in names_in(split)]
 
 
-def refuse_stale(route: str, token: int, highest: int | None) -> None:
-    """Raise StaleTokenError when another driver has shown a higher token for `route`."""
-    if highest is not None and token < highest:
-        raise StaleTokenError(f"{route}: token {token} is older than {highest}, somebody else drives this route now")
+class Fence(Value):
+    """The highest token shown for a route; `closed` when the route was brought home and that token counts no more."""
+
+    token: int = 0
+    closed: bool = False
+
+    def behind(self) -> "Fence":
+        """Return the fence after going home: every token shown so far is refused."""
+        return self.model_copy(update={"closed": True})
+
+
+def refuse_stale(route: str, token: int, fence: Fence | None) -> Fence:
+    """Return the fence once `token` has been shown for `route`.
+
+    Raises:
+        StaleTokenError: Another driver has shown a higher token, or the route was brought home under this one.
+    """
+    known = fence or Fence()
+    if token < known.token:
+        raise StaleTokenError(
+            f"{route}: token {token} is older than {known.token}, somebody else drives this route now"
+        )
+    if known.closed and token == known.token:
+        raise StaleTokenError(f"{route}: was brought home under token {token}; read the rollout again before acting")
+    return Fence(token=token)
 
 
 def refuse_unserved(route: str, split: TrafficSplit, served: Mapping[str, ModelVersion]) -> None:

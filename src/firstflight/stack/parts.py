@@ -8,6 +8,7 @@ from datetime import datetime
 import httpx
 import psutil
 
+from firstflight.guard.heartbeat import seconds_since
 from firstflight.serving.local import gateway
 from firstflight.settings import Settings
 from firstflight.stack import postgres
@@ -15,6 +16,8 @@ from firstflight.stack.environment import environment
 from firstflight.supervision import Program, Supervisor
 
 WORK_POOL = "local"
+GUARD_ROUNDS = 10
+"""A guard that has missed so many rounds is not well."""
 _ANSWER_SECONDS = 5
 
 
@@ -39,6 +42,7 @@ def parts(settings: Settings, supervisor: Supervisor) -> tuple[Part, ...]:
         _mlflow(settings, stored),
         _gateway(settings),
         _collector(settings, supervisor, stored),
+        _guard(settings),
         _worker(settings, supervisor),
     )
 
@@ -116,6 +120,22 @@ def _collector(settings: Settings, supervisor: Supervisor, stored: tuple[str, ..
         ),
         is_well=lambda: _runs(supervisor, "collector"),
         needs=stored,
+    )
+
+
+def _guard(settings: Settings) -> Part:
+    return Part(
+        name="guard",
+        program=lambda: Program(
+            name="guard",
+            command=_python("firstflight.cli.guard"),
+            directory=settings.home,
+            environment=environment(settings),
+        ),
+        is_well=lambda: (
+            (age := seconds_since(settings.home)) is not None and age < GUARD_ROUNDS * settings.guard_seconds
+        ),
+        needs=("gateway",),
     )
 
 

@@ -138,8 +138,10 @@ def test_a_late_driver_is_refused_by_ledger_and_backend(twin: Twin) -> None:
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
     late = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
     taken = attach(twin.world, late, actor="ada")
-    with pytest.raises(HeadMovedError):
+    with pytest.raises(StaleTokenError):
         enter_stage(twin.world, late, 50)
+    with pytest.raises(HeadMovedError):
+        pass_stage(twin.world, late, ())
     twin.world.backend.set_traffic(MODEL, taken.home, taken.token)
     with pytest.raises(StaleTokenError):
         twin.world.backend.set_traffic(MODEL, late.split_at(50), late.token)
@@ -151,7 +153,9 @@ def test_rolling_back_twice_does_no_harm(twin: Twin) -> None:
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
     enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
     first = bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
-    assert first == bring_model_home(twin.world, MODEL, actor="bob", reason="stop")
+    again = bring_model_home(twin.world, MODEL, actor="bob", reason="stop")
+    assert first.rollout == again.rollout
+    assert first.proof.reported == again.proof.reported == again.was
 
 
 def test_what_a_dead_run_left_open_is_ended(twin: Twin) -> None:

@@ -2,19 +2,12 @@
 
 import json
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from firstflight.acts.approve import answer, ask
 from firstflight.acts.deploy import deploy, ensure_champion
-from firstflight.acts.enter_stage import enter_stage, pass_stage
-from firstflight.acts.observe import observe
-from firstflight.acts.promote import promote
-from firstflight.acts.roll_back import intend_roll_back, roll_back
-from firstflight.approval import Answer
-from firstflight.decision import Decision, Verdict
+from firstflight.acts.drive import drive, unwatched
 from firstflight.ledger.memory import MemoryRecordStore
 from firstflight.notify.notifier import LogNotifier
 from firstflight.observation.memory_source import MemorySource
@@ -22,11 +15,12 @@ from firstflight.observation.records import Prediction
 from firstflight.plans import CanaryPlan, Guardrail
 from firstflight.registry.directory_registry import DirectoryRegistry
 from firstflight.release import Registered
-from firstflight.rollout import AwaitApproval, EnterStage, Observe, Promote, RollBack, Rollout, next_act
-from firstflight.samples import Look
+from firstflight.serving.lease import LeaseFile
 from firstflight.serving.memory import MemoryBackend
 from firstflight.versions import ModelVersion
 from firstflight.world import World
+
+__all__ = ["MODEL", "PLAN", "Clients", "Twin", "drive", "unwatched"]
 
 MODEL = "financial-predictor"
 PLAN = CanaryPlan(
@@ -38,6 +32,7 @@ PLAN = CanaryPlan(
     warmup_seconds=0,
     check_seconds=10,
     no_data_seconds=60,
+    bake_seconds=30,
     guardrails=(Guardrail(metric="error_rate", limit=0.01), Guardrail(metric="latency", limit=200, quantile=0.95)),
 )
 
@@ -61,9 +56,12 @@ class Twin:
     def __post_init__(self) -> None:
         self.random = random.Random(7)  # noqa: S311 - clients, not secrets
         self.requests = 0
+        self._counted: list[Prediction] = []
         self.source = MemorySource(lambda: self.time)
+        self.backend = MemoryBackend(self.folder / "backend.json")
         self.world = World(
-            backend=MemoryBackend(self.folder / "backend.json"),
+            backend=self.backend,
+            leases=LeaseFile(self.folder / "leases" / "leases.json"),
             source=self.source,
             registry=DirectoryRegistry(self.folder / "registry"),
             ledger=MemoryRecordStore(lambda: self.time),
@@ -77,6 +75,10 @@ class Twin:
         for _ in range(max(1, round(seconds))):
             self.time += timedelta(seconds=1)
             self._ask(round(self.clients.rate))
+        for name in {one.assigned for one in self._counted}:
+            codes = [one.code for one in self._counted if one.assigned == name]
+            self.backend.count(str(name), len(codes), sum(code >= 500 for code in codes))
+        self._counted.clear()
 
     def register(self, variant: str, tags: dict[str, str] | None = None) -> ModelVersion:
         """Register a version whose artifact is as small as can be."""
@@ -102,7 +104,9 @@ class Twin:
         if (split := self.world.backend.get_traffic(MODEL)) is None:
             return
         names = self.random.choices(list(split.weights), weights=list(split.weights.values()), k=requests)
-        self.source.add_predictions([self._prediction(name, "main") for name in names])
+        asked = [self._prediction(name, "main") for name in names]
+        self.source.add_predictions(asked)
+        self._counted += asked
 
     def _prediction(self, name: str, listener: str) -> Prediction:
         self.requests += 1
@@ -119,38 +123,3 @@ class Twin:
             us=10_000,
             at=self.time,
         )
-
-
-Drive = Callable[..., Rollout]
-
-
-def drive(world: World, rollout: Rollout, given: Answer | None = None, acts: int = 100) -> Rollout:
-    """Do what comes next, at most `acts` times, as the flow does."""
-    for _ in range(acts):
-        match next_act(rollout):
-            case None:
-                return rollout
-            case EnterStage(stage=stage):
-                rollout = enter_stage(world, rollout, stage)
-            case Observe():
-                rollout = _follow(world, rollout, observe(world, rollout, unwatched))
-            case AwaitApproval(stage=stage):
-                if given is None:
-                    return ask(world, rollout, stage, "link")
-                rollout = answer(world, ask(world, rollout, stage, "link"), stage, given)
-            case Promote():
-                rollout = promote(world, rollout)
-            case RollBack():
-                rollout = roll_back(world, rollout)
-    return rollout
-
-
-def _follow(world: World, rollout: Rollout, decision: Decision | None) -> Rollout:
-    assert decision is not None
-    if decision.verdict is Verdict.PROMOTE:
-        return pass_stage(world, rollout, decision.reasons)
-    return intend_roll_back(world, rollout, decision.reasons, trigger=decision.verdict.value)
-
-
-def unwatched(_look: Look, _decision: Decision) -> None:
-    """No one watches."""

@@ -57,3 +57,9 @@ def test_huge_counts_stay_sharp() -> None:
     """A million events in a billion requests: an interval of a few standard errors."""
     interval = proportion_interval(10**6, 10**9)
     assert 0.00099 < interval.low < 0.001 < interval.high < 0.00101
+
+
+def test_the_ends_mirror_each_other_however_near_to_1() -> None:
+    """Nine failures among a billion are bounded as well as nine events are."""
+    few, many = proportion_interval(9, 10**9), proportion_interval(10**9 - 9, 10**9)
+    assert pytest.approx((few.low, few.high), rel=1e-6) == (1 - many.high, 1 - many.low)

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from firstflight.digest import folder_digest
@@ -11,12 +12,14 @@ from firstflight.errors import (
     ProcessFailedError,
     TrafficNotAppliedError,
 )
+from firstflight.serving.backend import Tally
 from firstflight.serving.files import locked
 from firstflight.serving.local import loopback, model_server
 from firstflight.serving.local.envoy import PREFIX
 from firstflight.serving.local.gateway import Gateway
 from firstflight.serving.local.model_server import program_name
 from firstflight.serving.local.servers import Server, ServerTable
+from firstflight.serving.local.tallies import tallies
 from firstflight.serving.refusals import refuse_other_files, refuse_other_version, refuse_used, routes_using
 from firstflight.settings import Settings
 from firstflight.supervision import ProgramState, Supervisor
@@ -88,6 +91,27 @@ class LocalBackend:
         if (actual := self.get_traffic(route)) != split:
             raise TrafficNotAppliedError(f"{route}: the gateway reports {actual}, wanted {split}")
         return split
+
+    def go_home(self, route: str) -> TrafficSplit | None:
+        """Have the gateway send all of `route` to its stable model, and return what it then reports."""
+        self._gateway.go_home(route)
+        reported = self.get_traffic(route)
+        if reported is not None and reported != TrafficSplit.all_to(reported.stable):
+            raise TrafficNotAppliedError(f"{route}: the gateway reports {reported}, wanted all to {reported.stable}")
+        return reported
+
+    def evict(self, name: str) -> None:
+        """End the server of `name`, whatever the gateway does; it finds out within a second."""
+        try:
+            self._supervisor.remove(program_name(name))
+        except ProcessFailedError as error:
+            raise BackendUnavailableError(f"cannot stop the server of {name}: {error}") from error
+        self._table.mark(name, deployed=False)
+
+    def tallies(self, route: str) -> Mapping[str, Tally]:
+        """Return what Envoy counted of the models of `route`."""
+        names = [name for name, server in self._table.read().items() if server.version.model == route]
+        return tallies(self._gateway.counted(), names)
 
     def get_traffic(self, route: str) -> TrafficSplit | None:
         """Return the split of `route` that the running gateway reports."""

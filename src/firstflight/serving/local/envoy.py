@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from firstflight.latency import EDGES
 from firstflight.settings import Ports
 from firstflight.traffic import TrafficSplit
 
@@ -74,6 +75,9 @@ def bootstrap(folder: Path, ports: Ports) -> Json:
         "node": {"id": "firstflight", "cluster": "firstflight"},
         "admin": {"address": _address(ports.gateway_admin)},
         "stats_flush_interval": "1s",
+        "stats_config": {
+            "histogram_bucket_settings": [{"match": {"suffix": "upstream_rq_time"}, "buckets": list(EDGES)}]
+        },
         "dynamic_resources": {"cds_config": _source(clusters_file(folder))},
         "static_resources": {
             "listeners": [

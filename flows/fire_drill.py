@@ -1,0 +1,23 @@
+"""Break rollouts of copies on purpose, and see them come home."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas import State
+from pydantic import Field
+
+from firstflight.drill.faults import FaultName, alone
+from tasks import drills
+
+
+@flow
+def fire_drill(
+    model: str = Field(default="financial-predictor", description="Model whose champion is copied for the drill."),
+    faults: list[FaultName] = Field(
+        default=list(alone()), description="What to break. `gateway` takes every route's requests for about a second."
+    ),
+) -> State[Any]:
+    """Measure, fault by fault, how a staged rollout comes home; fail when one did not as promised."""
+    done = drills.run_drill(model, faults)
+    drills.show(done)
+    return drills.outcome(done)

@@ -1,0 +1,39 @@
+"""Keep the registry's alias `champion` true to how the last rollout ended."""
+
+from collections.abc import Sequence
+
+from firstflight.acts.ledger_view import history
+from firstflight.errors import ModelNotFoundError
+from firstflight.rollout import Phase, Rollout
+from firstflight.versions import ModelVersion
+from firstflight.world import World
+
+
+def settle_champion(world: World, told: Sequence[Rollout]) -> bool:
+    """Have `champion` name what the last of a model's rollouts left stable, when it names what went home.
+
+    A driver that was late may have moved it after the end, or the registry did not answer at the time. `told` are
+    all rollouts of the model. Returns whether it was moved. Raises RegistryUnavailableError.
+    """
+    last = told[-1] if told else None
+    if last is None or not (last.phase is Phase.PROMOTED or (last.phase is Phase.ROLLED_BACK and last.promotion_begun)):
+        return False
+    wanted = last.candidate if last.phase is Phase.PROMOTED else last.arms.stable
+    refused = {one.candidate for one in told if one.phase is Phase.ROLLED_BACK and one.promotion_begun} - {wanted}
+    if not refused or _champion(world, last.model) not in refused:
+        return False
+    world.registry.set_alias(wanted, "champion")
+    return True
+
+
+def _champion(world: World, model: str) -> ModelVersion | None:
+    try:
+        return world.registry.get(model, "champion")
+    except ModelNotFoundError:
+        return None
+
+
+def settle_champions(world: World) -> tuple[str, ...]:
+    """Do so for every model, and return those whose alias was moved."""
+    models = [name.removeprefix("rollout/") for name in world.ledger.streams("rollout/")]
+    return tuple(model for model in models if settle_champion(world, history(world.ledger, model)))

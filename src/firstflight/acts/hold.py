@@ -1,0 +1,41 @@
+"""Hold the lease of a rollout: whoever drives it says so again and again, or the guard brings traffic home."""
+
+from firstflight.rollout import Rollout
+from firstflight.serving.lease import Lease
+from firstflight.world import World
+
+RENEWALS = 9
+"""How often a lease is renewed within the time it lasts, while its driver waits."""
+
+
+def hold(world: World, rollout: Rollout, extra: float = 0.0) -> None:
+    """Renew the lease of `rollout` for `world.lease_seconds`, and `extra` ones while no process can renew it.
+
+    Raises StaleTokenError when a newer driver holds it, or the guard has brought the model home.
+    """
+    world.leases.hold(
+        Lease(
+            route=rollout.model,
+            rollout=rollout.id,
+            holder=rollout.driver,
+            candidates=tuple(version.served_name for version in rollout.arms.candidates),
+            token=rollout.token,
+            seconds=world.lease_seconds + extra,
+            renewed_at=world.now(),
+        )
+    )
+
+
+def wait_holding(world: World, rollout: Rollout, seconds: float) -> None:
+    """Let `seconds` pass, and renew the lease meanwhile: one that hangs elsewhere loses it."""
+    step = world.lease_seconds / RENEWALS
+    hold(world, rollout)
+    while seconds > 0:
+        world.wait(min(step, seconds))
+        seconds -= step
+        hold(world, rollout)
+
+
+def release(world: World, rollout: Rollout) -> None:
+    """Drop the lease of a rollout that has ended."""
+    world.leases.release(rollout.model, rollout.token)

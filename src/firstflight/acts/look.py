@@ -1,0 +1,82 @@
+"""One look at what the arms do, and what is wrong with it before any statistics."""
+
+from datetime import datetime
+
+from firstflight.decision import Decision, Verdict
+from firstflight.observation.source import MetricSource
+from firstflight.plans import CanaryPlan
+from firstflight.rollout import Phase, Rollout
+from firstflight.samples import Look, Window
+from firstflight.traffic import TrafficSplit
+from firstflight.world import World
+
+
+def fault_of(world: World, rollout: Rollout) -> Decision | None:
+    """Return the decision to roll back when what is declared or loaded is not what the rollout set, else None.
+
+    The split that is observed is compared with the declared one by the sample-ratio test of `judge`.
+    """
+    reported = world.backend.get_traffic(rollout.model)
+    finishing = rollout.phase is Phase.BAKING and reported == TrafficSplit.all_to(rollout.candidate.served_name)
+    if reported != rollout.split and not finishing:  # its driver sets that split a moment before it writes so
+        return _harm(f"the router reports {reported or 'no such route'}, the rollout had set {rollout.split}")
+    for version in rollout.arms.candidates:
+        loaded = world.backend.loaded_digest(version.served_name)
+        if loaded is None:
+            return _harm(f"{version.served_name} does not answer; its requests are another model's or nobody's")
+        if loaded != version.digest:
+            return _harm(f"{version.served_name} has loaded {loaded}, {version} is {version.digest}")
+    return None
+
+
+def _harm(reason: str) -> Decision:
+    return Decision(verdict=Verdict.ROLL_BACK, reasons=(reason,))
+
+
+def take_look(
+    world: World, rollout: Rollout, names: tuple[str, ...], *, since: datetime, after: datetime | None = None
+) -> Look:
+    """Return what `names` did from `since` up to where the records are complete.
+
+    `after` is the moment of the look before: a clock that was set back does not make this one earlier, or it would
+    not count for as long as the clock is behind.
+    """
+    watermark = world.source.watermark(rollout.model)
+    until = max(since, watermark.until) if watermark else since
+    window = Window(since=since, until=until)
+    split, stage = rollout.split, rollout.stage
+    if split is None or stage is None or rollout.stage_started_at is None:
+        raise ValueError(
+            f"rollout {rollout.id} is {rollout.phase}: there is nothing to look at before a stage is entered"
+        )
+    return Look(
+        at=max(world.now(), until, after or until),
+        window=window,
+        stage=stage,
+        stage_started_at=rollout.stage_started_at,
+        weights={name: split.percent(name) for name in names},
+        assignments=dict(world.source.assignments(rollout.model, window)),
+        samples={name: dict(world.source.samples(rollout.model, name, window)) for name in names},
+        paired=_paired(world.source, rollout, window),
+    )
+
+
+def _paired(source: MetricSource, rollout: Rollout, window: Window) -> dict[str, dict[str, object]]:
+    control, shadow = rollout.arms.stable.served_name, rollout.arms.shadow_name
+    return {shadow: dict(source.paired(rollout.model, control, shadow, window))} if shadow else {}
+
+
+def records_fault(plan: CanaryPlan, look: Look) -> Decision | None:
+    """Return INCONCLUSIVE when records have stopped for longer than the plan allows, by the clock.
+
+    A look whose window does not move on holds no news, so `judge`, whose time is that of the windows, would
+    wait with the watermark for ever.
+    """
+    behind = (look.at - look.window.until).total_seconds()
+    if behind <= plan.no_data_seconds:
+        return None
+    reason = (
+        f"blind: requests are recorded up to {look.window.until:%H:%M:%S} UTC, {behind:,.0f} s ago, at most "
+        f"{plan.no_data_seconds:,.0f} s allowed; is the collector running?"
+    )
+    return Decision(verdict=Verdict.INCONCLUSIVE, reasons=(reason,), stage=look.stage, at=look.at)

@@ -1,0 +1,16 @@
+"""Become the driver of a rollout."""
+
+from firstflight.acts.ledger_view import append
+from firstflight.rollout import Rollout
+from firstflight.world import World
+
+
+def take_over(world: World, rollout: Rollout, *, actor: str) -> Rollout:
+    """Write down that `actor` drives now: the record's number is the new fencing token, older drivers are refused."""
+    return append(world.ledger, rollout, "driver.attached", {"before": rollout.driver}, actor=actor)
+
+
+def surrendered(world: World, rollout: Rollout) -> str | None:
+    """Return why the guard brought this rollout's model home, when it did and the ledger may not know yet."""
+    lease = world.leases.held().get(rollout.model)
+    return lease.surrendered if lease and lease.rollout == rollout.id else None

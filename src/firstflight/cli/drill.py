@@ -1,0 +1,104 @@
+"""Break a staged rollout on purpose, and see it come home."""
+
+import itertools
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, get_args
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from firstflight.data.market import load_market
+from firstflight.drill.faults import FaultName, alone
+from firstflight.drill.result import HEADERS, LEGEND, Drill, headline, row
+from firstflight.drill.run import Show
+from firstflight.drill.run import drill as run
+from firstflight.drill.traffic import QUESTIONS
+from firstflight.features.held_out import held_out_questions
+from firstflight.settings import Settings
+
+CHOICES = (*get_args(FaultName), "all")
+
+
+def drill(
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="|".join(CHOICES),
+            help="What to break; may be given again. None: everything that the drill's own route alone meets.",
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Model whose champion is copied for the drill.")] = "financial-predictor",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines: one JSON object, no table.")] = False,
+) -> None:
+    """Fire drill: break rollouts of copies on a route of their own, and measure how they come home.
+
+    Needs the running stack and a champion; sends its own requests and touches no other route. `gateway` (and so
+    `all`) is the exception: it kills the one Envoy, and requests of every route fail for about a second.
+
+    The table is kept in the ledger's stream drills/<date> and in reports/ below FIRSTFLIGHT_HOME.
+    Exit code 0: every candidate came home within its promise; 1: one did not, or the drill could not run.
+    """
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    settings = Settings()
+    console = Console(stderr=as_json)
+    questions = tuple(itertools.islice(held_out_questions(load_market()), QUESTIONS))
+    with _progress(console) as show:
+        done = run(settings, model, _names(fault), questions, actor="terminal", show=show)
+    if as_json:
+        typer.echo(done.model_dump_json())
+    else:
+        console.print(table(done))
+        for result in done.results:
+            for sentence in result.broken:
+                console.print(f"[red]{result.fault.name}: {sentence}[/red]", highlight=False)
+        console.print(f"report {settings.home / 'reports' / done.id}.md", highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if done.kept else 1)
+
+
+def table(done: Drill) -> Table:
+    """Return the drill as a table for a terminal."""
+    shown = Table(title=headline(done), caption=f"{LEGEND}.", caption_justify="left", box=None, padding=(0, 1, 0, 0))
+    for header in HEADERS:
+        shown.add_column(header, justify="left" if header in {"fault", "kept", "by"} else "right", no_wrap=True)
+    for result in done.results:
+        shown.add_row(*row(result), style=None if result.kept else "bold red")
+    return shown
+
+
+def _names(given: list[str] | None) -> tuple[FaultName, ...]:
+    """Return the faults that are asked for, each once, in the order of a drill."""
+    if strangers := set(given or ()) - set(CHOICES):
+        raise typer.BadParameter(f"no such fault: {', '.join(sorted(strangers))}; there are {', '.join(CHOICES)}")
+    if not given:
+        return alone()
+    known: tuple[FaultName, ...] = get_args(FaultName)
+    return tuple(name for name in known if {name, "all"} & set(given))
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Show]:
+    """Show a line with a spinner and a clock for each fault, plain lines without a terminal."""
+    if not console.is_terminal:
+        began = time.monotonic()
+        yield lambda name, doing: console.print(
+            f"{time.monotonic() - began:5.1f} s  {name}: {doing}", highlight=False, soft_wrap=True
+        )
+        return
+    columns = (SpinnerColumn(finished_text="·"), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        lines = {}
+
+        def show(name: str, doing: str) -> None:
+            if name not in lines:
+                lines[name] = bar.add_task("", total=1)
+            ended = doing in {"kept", "not kept", "done"}
+            colour = {"kept": "green", "not kept": "bold red"}.get(doing, "default")
+            bar.update(lines[name], description=f"{name:9} [{colour}]{doing}[/{colour}]", completed=int(ended))
+
+        yield show

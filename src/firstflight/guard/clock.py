@@ -1,0 +1,45 @@
+"""How long ago each lease last changed, by a clock that nobody can set."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from firstflight.rollout import Rollout
+from firstflight.serving.lease import Lease
+
+
+class LeaseClock:
+    """Measures from when *this* process saw a lease change, so that two machines' clocks need not agree."""
+
+    def __init__(self, seconds: float) -> None:
+        """`seconds` is the time an open rollout without any lease is given."""
+        self._seconds = seconds
+        self._seen: dict[str, tuple[Lease | str, float]] = {}
+
+    def lost(self, held: Mapping[str, Lease], told: Mapping[str, Rollout], now: float, at: datetime) -> dict[str, str]:
+        """Return why the lease of a route is lost, by route; `now` is monotonic, in seconds, `at` the wall clock."""
+        lost = {}
+        current: dict[str, Lease | str] = {route: rollout.id for route, rollout in told.items()} | dict(held)
+        self._seen = {route: seen for route, seen in self._seen.items() if route in current}
+        for route, known in current.items():
+            if (seen := self._seen.get(route)) is None or seen[0] != known:
+                left = self._left_at_first_sight(known, at) if seen is None else self._lasts(known)
+                seen = self._seen[route] = (known, now + left)
+            if now > seen[1]:
+                lost[route] = _sentence(known, self._lasts(known))
+        return lost
+
+    def _lasts(self, known: Lease | str) -> float:
+        return known.seconds if isinstance(known, Lease) else self._seconds
+
+    def _left_at_first_sight(self, known: Lease | str, at: datetime) -> float:
+        """A lease of hours (somebody is being asked) must not begin anew because the guard was restarted."""
+        if isinstance(known, str):
+            return self._seconds
+        left = known.seconds - (at - known.renewed_at).total_seconds()
+        return min(known.seconds, max(left, self._seconds))
+
+
+def _sentence(known: Lease | str, seconds: float) -> str:
+    if isinstance(known, str):
+        return f"nobody has driven {known} for {seconds:g} s: it is open and has no lease"
+    return f"its driver {known.holder} has not been heard of for {seconds:,.0f} s, at most that is allowed"

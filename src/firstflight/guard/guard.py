@@ -1,0 +1,186 @@
+"""The guard: it watches every rollout from outside, and brings home what nobody looks after.
+
+It needs the backend alone to send traffic home: not Prefect, MLflow or Slack, and not the database. It never
+promotes and never raises traffic. Any number of guards may run: every act is idempotent, and the ledger takes one
+end of a rollout.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from firstflight.acts import notices
+from firstflight.acts.harm import harm_of
+from firstflight.acts.ledger_view import history, open_rollouts
+from firstflight.acts.roll_back import bring_home
+from firstflight.acts.tell import tell
+from firstflight.errors import FirstflightError, HeadMovedError, Outage
+from firstflight.guard.clock import LeaseClock
+from firstflight.guard.pulse import Pulse
+from firstflight.guard.watch import Watch
+from firstflight.notify.messages import guarded
+from firstflight.rollout import Rollout
+from firstflight.serving.going_home import Proof, bring_traffic_home
+from firstflight.serving.lease import Lease
+from firstflight.values import Value
+from firstflight.world import World
+
+log = logging.getLogger(__name__)
+ACTOR = "guard"
+
+
+class Homecoming(Value):
+    """What the guard did for one route: why, and the proof; `recorded` when the ledger knows."""
+
+    route: str
+    rollout: str
+    reason: str
+    proof: Proof
+    recorded: bool
+
+
+@dataclass
+class Guard:
+    """Goes its rounds in `world`; what it remembers only spares it work and may be lost at any time.
+
+    `link` is the page of a flow run, `announce` tells the orchestrator's event feed, `went` is called after each round.
+    """
+
+    world: World
+    link: Callable[[str], str] = lambda run: run
+    announce: Callable[[str, Mapping[str, str]], None] = lambda _event, _payload: None
+    went: Callable[[], None] = lambda: None
+    monotonic: Callable[[], float] = time.monotonic
+    clock: LeaseClock = field(init=False)
+    pulse: Pulse = field(init=False)
+    watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = LeaseClock(self.world.lease_seconds)
+        self.pulse = Pulse(self.world.wait)
+        self.watch = Watch(self.world)
+        self._paged: set[str] = set()
+
+    def round(self) -> tuple[Homecoming, ...]:
+        """Look at every rollout once and bring home what has to come home.
+
+        What cannot be reached now is tried in the next round.
+        """
+        try:
+            held = self.world.leases.held()
+        except (Outage, OSError) as error:
+            log.error("leases cannot be read, nothing can be said about any rollout: %s", error)  # noqa: TRY400 - the message is the whole story
+            return ()
+        told = self._told()
+        self.watch.forget_all_but({rollout.id for rollout in told.values()})
+        now = self.monotonic()
+        lost = self.clock.lost(held, told, now, self.world.now())
+        homecomings = []
+        for route in sorted({*held, *told}):
+            try:
+                done = self._inspect(route, held.get(route), told.get(route), lost.get(route), now)
+            except (FirstflightError, OSError) as error:
+                log.error("%s: %s; the next round tries again", route, error)  # noqa: TRY400 - the same
+                continue
+            homecomings += [done] if done else []
+        return tuple(homecomings)
+
+    def rounds(self, every: float, seconds: float) -> Iterator[Homecoming]:
+        """Go a round every so many seconds for `seconds` (inf: for ever), and yield what was brought home."""
+        end = self.monotonic() + seconds
+        while True:
+            begun = self.monotonic()
+            yield from self.round()
+            self.went()
+            if self.monotonic() >= end:
+                return
+            self.world.wait(max(0.0, every - (self.monotonic() - begun)))
+
+    def _told(self) -> dict[str, Rollout]:
+        """Return the open rollouts by model; none when the ledger does not answer."""
+        try:
+            return {rollout.model: rollout for rollout in open_rollouts(self.world.ledger)}
+        except Outage as error:
+            log.warning("the ledger does not answer, watching by leases and counters alone: %s", error)
+            return {}
+
+    def _inspect(
+        self, route: str, lease: Lease | None, rollout: Rollout | None, lost: str | None, now: float
+    ) -> Homecoming | None:
+        if lease and (lease.surrendered or (rollout is None and self._has_ended(lease))):
+            return self._settle(lease, rollout)
+        candidates = lease.candidates if lease else _candidates(rollout)
+        reason = lost or self._danger(route, candidates, rollout, now)
+        return self._bring_home(route, lease, rollout, candidates, reason) if reason else None
+
+    def _has_ended(self, lease: Lease) -> bool:
+        """Whether the ledger tells that the lease's rollout has ended: its driver died before releasing it."""
+        try:
+            told = history(self.world.ledger, lease.route)
+        except Outage:
+            return False
+        return any(rollout.id == lease.rollout and rollout.final for rollout in told)
+
+    def _danger(self, route: str, candidates: tuple[str, ...], rollout: Rollout | None, now: float) -> str | None:
+        return self.pulse.fault(self.world.backend, route, candidates, now) or (
+            self.watch.trigger(rollout) if rollout else None
+        )
+
+    def _bring_home(
+        self, route: str, lease: Lease | None, rollout: Rollout | None, candidates: tuple[str, ...], reason: str
+    ) -> Homecoming:
+        log.error("%s: bringing traffic home: %s", route, reason)
+        proof = self._send_home(route, candidates)
+        log.error("%s: traffic is home by the %s: %s; %s", route, proof.way, proof.reported, proof.counted)
+        try:
+            self.world.leases.surrender(route, reason)
+        except (Outage, OSError) as error:  # the fence keeps its driver out, and the ledger will tell
+            log.warning("%s: the lease could not be marked: %s", route, error)
+        recorded = self._record(rollout, reason) if rollout else False
+        name = lease.rollout if lease else rollout.id if rollout else route
+        if not recorded:
+            self._page(route, name, candidates, reason, proof)
+        self.announce("firstflight.brought-home", {"model": route, "rollout": name, "reason": reason})
+        return Homecoming(route=route, rollout=name, reason=reason, proof=proof, recorded=recorded)
+
+    def _send_home(self, route: str, candidates: tuple[str, ...]) -> Proof:
+        backend = self.world.backend
+        return bring_traffic_home(backend, route, candidates, lambda: backend.go_home(route), self.world.wait)
+
+    def _settle(self, lease: Lease, rollout: Rollout | None) -> Homecoming | None:
+        """Finish what was begun: traffic home again if it is not, and the ledger told."""
+        reason = lease.surrendered or f"{lease.rollout} has ended, and the router still sends to its candidate"
+        reported = self.world.backend.get_traffic(lease.route)
+        if reported is not None and any(reported.percent(name) for name in lease.candidates if name != reported.stable):
+            return self._bring_home(lease.route, lease, rollout, lease.candidates, reason)
+        if rollout is not None:
+            self._record(rollout, reason)
+        elif self._has_ended(lease):
+            self.world.leases.release(lease.route, lease.token)
+        return None
+
+    def _record(self, rollout: Rollout, reason: str) -> bool:
+        """Write down that the rollout has ended and tell people; False when the ledger does not answer."""
+        try:
+            ended = bring_home(self.world, rollout, actor=ACTOR, reason=reason, trigger=ACTOR)
+            tell(self.world, ended, "ended", notices.ended(ended, harm_of(self.world, ended), self.link(ended.run)))
+        except (Outage, HeadMovedError) as error:
+            log.warning("%s: home, but the ledger does not know yet: %s", rollout.model, error)
+            return False
+        return True
+
+    def _page(self, route: str, name: str, candidates: tuple[str, ...], reason: str, proof: Proof) -> None:
+        """Tell people without the ledger, once for each rollout."""
+        if name in self._paged:
+            return
+        self._paged.add(name)
+        message = guarded(model=route, rollout=name, candidates=candidates, reason=reason, proof=proof.counted)
+        try:
+            self.world.notifier.send(message)
+        except Outage as error:
+            log.warning("%s: nobody could be told: %s", route, error)
+
+
+def _candidates(rollout: Rollout | None) -> tuple[str, ...]:
+    return tuple(version.served_name for version in rollout.arms.candidates) if rollout else ()

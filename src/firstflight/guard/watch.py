@@ -1,0 +1,65 @@
+"""The same triggers by the same decision code as the driver's, on everything recorded up to now."""
+
+from datetime import timedelta
+
+from firstflight.acts.ledger_view import reread
+from firstflight.acts.observe import Known, learn, peek, recall, record_check
+from firstflight.decision import Verdict
+from firstflight.errors import HeadMovedError, Outage
+from firstflight.plans import CanaryPlan
+from firstflight.rollout import Phase, Rollout
+from firstflight.world import World
+
+WATCHED = frozenset({Phase.OBSERVING, Phase.PASSED, Phase.AWAITING_APPROVAL, Phase.BAKING})
+"""Phases in which a split is in force and nobody is changing it."""
+
+
+class Watch:
+    """Judges rollouts; what it remembers of each is what the ledger holds, so that a look costs little."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._known: dict[str, Known] = {}
+
+    def forget_all_but(self, open_now: set[str]) -> None:
+        """Keep what is known of these rollouts alone."""
+        self._known = {name: known for name, known in self._known.items() if name in open_now}
+
+    def trigger(self, rollout: Rollout) -> str | None:
+        """Return why the rollout has to go home now, None when it has not.
+
+        While nobody drives it (a person is being asked) the looks taken here are the rollout's checks, and are
+        recorded as often as the plan wants. An outage of the ledger or of the records is no trigger here: the lease
+        and the counters go on being watched, and a driver has its own deadline for blindness.
+        """
+        if not isinstance(rollout.plan, CanaryPlan) or rollout.phase not in WATCHED or rollout.split is None:
+            return None
+        try:
+            return self._late(rollout) or self._judge(rollout, rollout.plan)
+        except (Outage, HeadMovedError):
+            return None
+
+    def _late(self, rollout: Rollout) -> str | None:
+        if rollout.phase is not Phase.AWAITING_APPROVAL:
+            return None
+        stage = max(rollout.asked)
+        deadline = rollout.answer_by(stage)
+        # The orchestrator ends the run at the deadline itself; this is for when it does not.
+        if self._world.now() <= deadline + timedelta(seconds=self._world.lease_seconds):
+            return None
+        return f"nobody approved {stage} % by {deadline:%Y-%m-%d %H:%M:%S} UTC"
+
+    def _judge(self, rollout: Rollout, plan: CanaryPlan) -> str | None:
+        known = self._known.get(rollout.id) or recall(self._world, rollout, plan)
+        known = learn(self._world, rollout, plan, known)
+        self._known[rollout.id] = known
+        look, _, decision = peek(self._world, rollout, plan, known)
+        if reread(self._world.ledger, rollout).head != rollout.head:
+            return None  # it moved on while we looked: the split was somebody's to change
+        harmed = decision.verdict is Verdict.ROLL_BACK
+        alone = rollout.phase is Phase.AWAITING_APPROVAL
+        if harmed or (alone and (look.at - known.until).total_seconds() >= plan.check_seconds):
+            record_check(self._world, rollout, look, decision, known.head)
+        if harmed or (alone and decision.verdict is Verdict.INCONCLUSIVE):
+            return "; ".join(decision.reasons)
+        return None

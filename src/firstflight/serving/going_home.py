@@ -1,0 +1,151 @@
+"""Traffic goes home, and it is proved: the router says so, and no request reaches the candidate any more."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
+
+from firstflight.errors import (
+    BackendUnavailableError,
+    FirstflightError,
+    ModelNotLoadedError,
+    StaleTokenError,
+    TrafficNotAppliedError,
+)
+from firstflight.serving.backend import ServingBackend
+from firstflight.traffic import TrafficSplit
+from firstflight.values import Value
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+STALL_SECONDS = 3.0
+"""A router that has not obeyed by then is gone around: the candidate itself is stopped."""
+QUIET_SECONDS = 0.5
+"""For so long no request may reach the candidate."""
+_QUIET_DEADLINE = 3.0
+_FAILURES = (BackendUnavailableError, TrafficNotAppliedError, ModelNotLoadedError, OSError)
+
+
+class Proof(Value):
+    """How traffic was brought home and what showed it.
+
+    `reported` is the router's split (None: it could not say); `counted` tells how the counters bear it out, in
+    words; `seconds` is from the first attempt to that.
+    """
+
+    way: Literal["router", "eviction"]
+    reported: TrafficSplit | None
+    counted: str
+    seconds: float
+
+
+Set = Callable[[], TrafficSplit | None]
+
+
+def bring_traffic_home(
+    backend: ServingBackend,
+    route: str,
+    candidates: Sequence[str],
+    first: Set,
+    wait: Callable[[float], None] = time.sleep,
+) -> Proof:
+    """Send `route` home by `first`, or by stopping `candidates` when it fails or stalls, and return the proof.
+
+    Raises:
+        StaleTokenError: `first` was refused: somebody else drives the route.
+        TrafficNotAppliedError: Neither way worked; the message tells why.
+    """
+    begun = time.monotonic()
+    trouble = ""
+    try:
+        reported = _within(STALL_SECONDS, first)
+        # A promotion that is being finished: what the router falls back to is a candidate no more.
+        candidates = [name for name in candidates if reported is None or name != reported.stable]
+        if quiet := _quiet(backend, route, candidates, wait):
+            return Proof(way="router", reported=reported, counted=quiet, seconds=time.monotonic() - begun)
+        trouble = f"the router reports {reported}, but requests still reach {', '.join(candidates)}"
+    except StaleTokenError:
+        raise
+    except _FAILURES as error:
+        trouble = str(error)
+    log.error("%s: the first way home failed (%s); stopping %s", route, trouble, ", ".join(candidates))
+    return _by_eviction(backend, route, candidates, wait, begun, trouble)
+
+
+def _by_eviction(
+    backend: ServingBackend,
+    route: str,
+    candidates: Sequence[str],
+    wait: Callable[[float], None],
+    begun: float,
+    trouble: str,
+) -> Proof:
+    if (split := _reported(backend, route)) is not None and split.stable in candidates:
+        raise TrafficNotAppliedError(
+            f"{route}: {trouble}; {split.stable} is what the router falls back to: stopping it would leave nobody"
+        )
+    for name in candidates:
+        try:
+            _within(STALL_SECONDS, lambda name=name: backend.evict(name))  # type: ignore[misc]  # a lambda of one name
+        except _FAILURES as error:
+            raise TrafficNotAppliedError(
+                f"{route}: neither way home worked: {trouble}; stopping {name}: {error}"
+            ) from error
+    if any(backend.is_ready(name) for name in candidates):
+        raise TrafficNotAppliedError(f"{route}: neither way home worked: {trouble}; {', '.join(candidates)} still run")
+    quiet = _quiet(backend, route, candidates, wait) or "they no longer answer"
+    return Proof(way="eviction", reported=_reported(backend, route), counted=quiet, seconds=time.monotonic() - begun)
+
+
+def _reported(backend: ServingBackend, route: str) -> TrafficSplit | None:
+    try:
+        return backend.get_traffic(route)
+    except BackendUnavailableError:
+        return None
+
+
+def _quiet(backend: ServingBackend, route: str, candidates: Sequence[str], wait: Callable[[float], None]) -> str | None:
+    """Return how the counters show that nothing reaches `candidates` any more, None when something does."""
+    if not candidates:
+        return "the stable model alone had traffic"
+    deadline = time.monotonic() + _QUIET_DEADLINE
+    try:
+        before = _requests(backend, route, candidates)
+        while True:
+            wait(QUIET_SECONDS)
+            after = _requests(backend, route, candidates)
+            if after == before:
+                return f"no request reached {', '.join(candidates)} for {QUIET_SECONDS:g} s"
+            if time.monotonic() > deadline:
+                return None
+            before = after
+    except BackendUnavailableError as error:
+        return f"the counters could not be read: {error}"
+
+
+def _requests(backend: ServingBackend, route: str, candidates: Sequence[str]) -> dict[str, int]:
+    counted = backend.tallies(route)
+    return {name: counted[name].requests for name in candidates if name in counted}
+
+
+def _within(seconds: float, call: Callable[[], T]) -> T:
+    """Return what `call` returns; when it takes longer it is left alone, and TrafficNotAppliedError raised."""
+    answer: list[T] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answer.append(call())
+        except (FirstflightError, OSError) as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if raised:
+        raise raised[0]
+    if not answer:
+        raise TrafficNotAppliedError(f"no answer within {seconds:g} s")
+    return answer[0]

@@ -1,0 +1,50 @@
+"""What Envoy counted, by served model: from Prometheus' text format to tallies.
+
+A request to a candidate passes the clusters `<name>_or_<stable>` (codes, retries, times; see `envoy`) and
+`<name>_guarded` (what was really sent to it); one to anybody else passes `<name>_http` alone.
+https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/upstream/cluster_manager/cluster_stats
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from firstflight.samples import Histogram
+from firstflight.serving.backend import Tally
+
+_SAMPLE = re.compile(r"^envoy_cluster_upstream_rq_(?P<what>\w+)\{(?P<labels>[^}]*)\} (?P<value>\d+)$", re.MULTILINE)
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
+_Buckets = dict[float, int]
+
+
+def tallies(text: str, names: Iterable[str]) -> Mapping[str, Tally]:
+    """Return the tally of each of `names` that `text` has counts of."""
+    counts: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    times: defaultdict[str, list[_Buckets]] = defaultdict(list)
+    buckets: defaultdict[str, _Buckets] = defaultdict(dict)
+    for found in _SAMPLE.finditer(text):
+        labels, value = dict(_LABEL.findall(found["labels"])), int(found["value"])
+        cluster = labels["envoy_cluster_name"]
+        if found["what"] == "time_bucket":
+            buckets[cluster][float(labels["le"])] = value
+        elif found["what"] != "xx" or labels["envoy_response_code_class"] == "5":
+            counts[cluster.split("_")[0]][found["what"]] += value
+    for cluster, of_cluster in buckets.items():
+        times[cluster.split("_")[0]].append(of_cluster)
+    return {
+        name: Tally(
+            requests=counts[name]["total"],
+            failures=counts[name]["xx"] + counts[name]["retry"],
+            latency=_histogram(times[name]),
+        )
+        for name in names
+        if name in counts
+    }
+
+
+def _histogram(cumulative: list[_Buckets]) -> Histogram | None:
+    if not cumulative:
+        return None
+    edges = sorted(cumulative[0])
+    upto = [sum(buckets.get(edge, 0) for buckets in cumulative) for edge in edges]
+    return Histogram(edges=tuple(edges[:-1]), counts=tuple(b - a for a, b in zip([0, *upto[:-1]], upto, strict=True)))

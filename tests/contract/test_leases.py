@@ -1,0 +1,89 @@
+"""What every store of leases promises."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from firstflight.errors import StaleTokenError
+from firstflight.serving import Leases
+from firstflight.serving.lease import Lease, LeaseFile
+
+LEASE = Lease(
+    route="churn",
+    rollout="churn-r1",
+    holder="run-1",
+    candidates=("b-predictor-v2",),
+    token=5,
+    seconds=45,
+    renewed_at=datetime(2026, 1, 1, tzinfo=UTC),
+)
+
+
+@pytest.fixture(params=["file"])
+def leases(request: pytest.FixtureRequest) -> Leases:
+    """A store without leases."""
+    opener: Callable[[], Leases] = request.getfixturevalue(f"{request.param}_leases")
+    return opener()
+
+
+@pytest.fixture
+def file_leases(tmp_path: Path) -> Callable[[], Leases]:
+    """Leases in a file."""
+    return lambda: LeaseFile(tmp_path / "leases" / "leases.json")
+
+
+def test_what_is_held_is_reported(leases: Leases) -> None:
+    """A lease is read back as it was written, and a renewal replaces it."""
+    assert {} == leases.held()
+    leases.hold(LEASE)
+    assert {"churn": LEASE} == leases.held()
+    later = LEASE.model_copy(update={"renewed_at": datetime(2026, 1, 2, tzinfo=UTC)})
+    leases.hold(later)
+    assert {"churn": later} == leases.held()
+
+
+def test_routes_are_independent(leases: Leases) -> None:
+    """One model's lease is not another's."""
+    other = LEASE.model_copy(update={"route": "volatility", "token": 1})
+    leases.hold(LEASE)
+    leases.hold(other)
+    leases.surrender("churn", "harm")
+    leases.release("churn", 5)
+    assert {"volatility": other} == leases.held()
+
+
+def test_an_older_driver_cannot_renew(leases: Leases) -> None:
+    """The newest token holds the lease."""
+    leases.hold(LEASE)
+    newer = LEASE.model_copy(update={"token": 9, "holder": "run-2"})
+    leases.hold(newer)
+    with pytest.raises(StaleTokenError):
+        leases.hold(LEASE)
+    assert {"churn": newer} == leases.held()
+
+
+def test_a_surrendered_rollout_cannot_renew(leases: Leases) -> None:
+    """Whatever its token; the first reason stays; another rollout of the route may begin."""
+    leases.hold(LEASE)
+    leases.surrender("churn", "burst of errors")
+    leases.surrender("churn", "something else")
+    for token in (5, 6):
+        with pytest.raises(StaleTokenError, match="burst of errors"):
+            leases.hold(LEASE.model_copy(update={"token": token}))
+    assert "burst of errors" == leases.held()["churn"].surrendered
+    following = LEASE.model_copy(update={"rollout": "churn-r2", "token": 7})
+    leases.hold(following)
+    assert {"churn": following} == leases.held()
+
+
+def test_releasing_is_the_holders_or_a_newer_ones(leases: Leases) -> None:
+    """An older driver's release is without effect, as is that of no lease."""
+    leases.release("churn", 1)
+    leases.surrender("churn", "nothing there")
+    leases.hold(LEASE)
+    leases.release("churn", 4)
+    assert {"churn": LEASE} == leases.held()
+    leases.release("churn", 6)
+    assert {} == leases.held()

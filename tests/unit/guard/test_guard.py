@@ -1,0 +1,322 @@
+"""The guard brings home what nobody looks after, with as little as it needs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from firstflight.acts.enter_stage import enter_stage
+from firstflight.acts.hold import hold
+from firstflight.acts.homecoming import bring_model_home
+from firstflight.acts.ledger_view import checks, current
+from firstflight.acts.roll_back import rejoin
+from firstflight.acts.start import start_canary
+from firstflight.errors import (
+    BackendUnavailableError,
+    NotificationFailedError,
+    RolloutInProgressError,
+    StaleTokenError,
+    StoreUnavailableError,
+    TrafficNotAppliedError,
+)
+from firstflight.guard.guard import Guard, Homecoming
+from firstflight.ledger.memory import MemoryRecordStore
+from firstflight.ledger.record import Record
+from firstflight.notify.messages import Message
+from firstflight.notify.notifier import Delivery
+from firstflight.plans import CanaryPlan
+from firstflight.rollout import Phase, Rollout
+from firstflight.serving.memory import MemoryBackend
+from firstflight.traffic import TrafficSplit
+from firstflight.world import World
+from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
+
+
+def seconds(twin: Twin) -> float:
+    """The twin's time as a clock that nobody sets."""
+    return twin.time.timestamp()
+
+
+def guard_of(twin: Twin, world: World | None = None) -> Guard:
+    """A guard whose clock is the twin's."""
+    return Guard(world or twin.world, monotonic=lambda: seconds(twin))
+
+
+def rounds(guard: Guard, twin: Twin, seconds: float, also: Callable[[], object] = lambda: None) -> list[Homecoming]:
+    """Let `seconds` pass with a round every three of them."""
+    done = list(guard.round())
+    for _ in range(int(seconds // 3)):
+        twin.wait(3)
+        also()
+        done += guard.round()
+    return done
+
+
+def in_first_stage(twin: Twin, **changes: Any) -> Rollout:
+    """A rollout that has entered its first stage."""
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, **changes})
+    return enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), plan.stages[0])
+
+
+def waiting(twin: Twin) -> Rollout:
+    """A rollout whose run is suspended before its second stage."""
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,), "approval_seconds": 300})
+    return drive(twin.world, start_canary(twin.world, plan, run="run-1"))
+
+
+def is_home(twin: Twin, rollout: Rollout) -> bool:
+    """Whether the router and the ledger agree that the rollout has ended at its stable model."""
+    told = current(twin.world.ledger, MODEL)
+    assert told is not None
+    return rollout.home == twin.world.backend.get_traffic(MODEL) and Phase.ROLLED_BACK is told.phase
+
+
+def test_a_driver_that_renews_its_lease_is_left_alone(twin: Twin) -> None:
+    """A healthy rollout that somebody drives is none of the guard's business."""
+    rollout = in_first_stage(twin)
+    assert [] == rounds(guard_of(twin), twin, 300, lambda: hold(twin.world, rollout))
+    assert rollout.split == twin.world.backend.get_traffic(MODEL)
+
+
+def test_a_lost_lease_brings_the_model_home(twin: Twin) -> None:
+    """The driver is gone without a word: traffic is home within the lease and a round, and the ledger says why."""
+    rollout = in_first_stage(twin)
+    [home] = rounds(guard_of(twin), twin, 48)
+    assert is_home(twin, rollout)
+    assert home.recorded
+    told = current(twin.world.ledger, MODEL)
+    assert told is not None
+    assert ("its driver run-1 has not been heard of for 45 s, at most that is allowed",) == told.reasons
+    assert {} == twin.world.leases.held()
+
+
+def test_a_rollout_that_never_had_a_lease_is_found_in_the_ledger(twin: Twin) -> None:
+    """The run died between its first record and its first lease."""
+    rollout = start_canary(twin.world, PLAN.model_copy(update={"candidate": twin.candidate().number}), run="run-1")
+    twin.world.leases.release(MODEL, rollout.token)
+    assert 1 == len(rounds(guard_of(twin), twin, 51))
+    assert is_home(twin, rollout)
+
+
+def test_a_dead_candidate_goes_home_at_once(twin: Twin) -> None:
+    """A model server that does not come back is noticed in one round, though its driver is well."""
+    rollout = in_first_stage(twin)
+    guard = guard_of(twin)
+    assert () == guard.round()
+    twin.world.backend.evict(rollout.candidate.served_name)
+    [home] = guard.round()
+    assert is_home(twin, rollout)
+    assert f"{rollout.candidate.served_name} is not ready to answer, asked twice" == home.reason
+
+
+def test_a_burst_of_errors_goes_home_without_statistics(twin: Twin) -> None:
+    """Every request to the candidate fails: a few seconds of counters are enough."""
+    rollout = in_first_stage(twin)
+    guard = guard_of(twin, replace(twin.world, ledger=_Down()))
+    rounds(guard, twin, 9, lambda: hold(twin.world, rollout))
+    twin.clients.failing[rollout.candidate.served_name] = 1.0
+    begun = twin.time
+    done: list[Homecoming] = []
+    while not done and (twin.time - begun).total_seconds() < 30:
+        twin.wait(3)
+        hold(twin.world, rollout)
+        done = list(guard.round())
+    assert rollout.home == twin.world.backend.get_traffic(MODEL)
+    assert (twin.time - begun).total_seconds() <= 10
+    assert "of the candidate's last" in done[0].reason
+
+
+def test_everybody_failing_is_not_the_candidates_fault(twin: Twin) -> None:
+    """Going home cures nothing when the stable model fails as well."""
+    rollout = in_first_stage(twin)
+    twin.clients.failing = {rollout.candidate.served_name: 1.0, rollout.arms.stable.served_name: 1.0}
+    guard = Guard(replace(twin.world, ledger=_Down()), monotonic=lambda: seconds(twin))
+    assert [] == rounds(guard, twin, 30, lambda: hold(twin.world, rollout))
+
+
+def test_harm_is_seen_while_a_person_is_being_asked(twin: Twin) -> None:
+    """The run is suspended, its process gone; the candidate begins to fail now and then."""
+    rollout = waiting(twin)
+    twin.clients.failing[rollout.candidate.served_name] = 0.2
+    [home] = rounds(guard_of(twin), twin, 300)[:1]
+    assert is_home(twin, rollout)
+    assert "candidate error rate" in home.reason
+    assert "limit 1 %" in home.reason
+
+
+def test_checks_go_on_while_a_person_is_being_asked(twin: Twin) -> None:
+    """What the guard sees is recorded as the rollout's checks, once for each interval, by two guards as by one."""
+    rollout = waiting(twin)
+    before = len(checks(twin.world.ledger, rollout))
+    one, other = guard_of(twin), guard_of(twin)
+    assert [] == rounds(one, twin, 60, also=other.round)
+    looks = [look for look, _ in checks(twin.world.ledger, rollout)][before:]
+    assert 5 <= len(looks) <= 7
+    assert all(a.window.until == b.window.since for a, b in pairwise(looks))
+
+
+def test_nobody_answering_ends_the_wait(twin: Twin) -> None:
+    """Past the deadline and a grace, the safe act is done even when the orchestrator forgot to."""
+    rollout = waiting(twin)
+    guard = guard_of(twin)
+    assert [] == rounds(guard, twin, 300)
+    [home] = rounds(guard, twin, 60)[:1]
+    assert is_home(twin, rollout)
+    assert "nobody approved 50 %" in home.reason or "not been heard of" in home.reason
+
+
+def test_a_guard_that_is_restarted_does_not_begin_the_wait_anew(twin: Twin) -> None:
+    """A lease of an hour that is nearly over stays so."""
+    rollout = waiting(twin)
+    twin.time = rollout.answer_by(50)
+    world = replace(twin.world, ledger=_Down())
+    assert 1 == len(rounds(guard_of(twin, world), twin, 51))
+    assert rollout.home == twin.world.backend.get_traffic(MODEL)
+
+
+class _Down(MemoryRecordStore):
+    """A ledger that does not answer."""
+
+    def append(self, *_: Any, **__: Any) -> Record:
+        """Fail."""
+        raise StoreUnavailableError("the database does not answer")
+
+    def read(self, *_: Any, **__: Any) -> tuple[Record, ...]:
+        """Fail."""
+        raise StoreUnavailableError("the database does not answer")
+
+    def head(self, *_: Any, **__: Any) -> int:
+        """Fail."""
+        raise StoreUnavailableError("the database does not answer")
+
+    def streams(self, *_: Any, **__: Any) -> tuple[str, ...]:
+        """Fail."""
+        raise StoreUnavailableError("the database does not answer")
+
+
+class _Pager:
+    """Remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    def send(self, message: Message) -> Delivery:
+        """Keep it."""
+        self.sent.append(message)
+        return Delivery(delivered=True, where="pager", reason="")
+
+
+class _Broken:
+    """A notifier that cannot deliver."""
+
+    def send(self, _message: Message) -> Delivery:
+        """Fail."""
+        raise NotificationFailedError("Slack does not answer")
+
+
+def test_without_the_database_traffic_goes_home_and_is_recorded_later(twin: Twin) -> None:
+    """Lease and router are enough; one page is sent; when the database is back, it learns why."""
+    rollout = in_first_stage(twin)
+    pager = _Pager()
+    blind = guard_of(twin, replace(twin.world, ledger=_Down(), notifier=pager))
+    [home] = rounds(blind, twin, 60)
+    assert rollout.home == twin.world.backend.get_traffic(MODEL)
+    assert not home.recorded
+    assert ["rolled back"] == [message.kind for message in pager.sent]
+    told = current(twin.world.ledger, MODEL)
+    assert told is not None
+    assert not told.final
+    rounds(guard_of(twin), twin, 0)
+    assert is_home(twin, rollout)
+
+
+def test_a_pager_that_fails_does_not_keep_traffic_away(twin: Twin) -> None:
+    """People are told after traffic is safe, if they can be."""
+    rollout = in_first_stage(twin)
+    rounds(guard_of(twin, replace(twin.world, ledger=_Down(), notifier=_Broken())), twin, 60)
+    assert rollout.home == twin.world.backend.get_traffic(MODEL)
+
+
+class _Disobedient(MemoryBackend):
+    """A router that does not take new splits."""
+
+    def go_home(self, route: str) -> TrafficSplit | None:
+        """Fail."""
+        raise TrafficNotAppliedError(f"{route}: the router refuses")
+
+    def set_traffic(self, route: str, *_: Any) -> TrafficSplit:
+        """Fail."""
+        raise BackendUnavailableError(f"{route}: the router does not answer")
+
+
+def test_the_candidate_is_stopped_when_the_router_does_not_obey(twin: Twin) -> None:
+    """The second way: nobody can reach a model that is not there; the ledger is told by which way."""
+    rollout = in_first_stage(twin)
+    world = replace(twin.world, backend=_Disobedient(twin.folder / "backend.json"))
+    [home, *_] = rounds(guard_of(twin, world), twin, 48)
+    assert "eviction" == home.proof.way
+    assert not twin.world.backend.is_ready(rollout.candidate.served_name)
+    told = current(twin.world.ledger, MODEL)
+    assert told is not None
+    assert Phase.ROLLED_BACK is told.phase
+
+
+def test_two_guards_do_no_harm(twin: Twin) -> None:
+    """Both see it; the ledger has one end, and people are told once."""
+    rollout = in_first_stage(twin)
+    one, other = guard_of(twin), guard_of(twin)
+    rounds(one, twin, 60, also=other.round)
+    assert is_home(twin, rollout)
+    kinds = [record.kind for record in twin.world.ledger.read(f"rollout/{MODEL}")]
+    assert 1 == kinds.count("rollout.rolled_back")
+    assert 1 == len(twin.world.ledger.read(f"notices/{rollout.id}"))
+
+
+def test_a_driver_that_comes_back_too_late_ends_the_rollout(twin: Twin) -> None:
+    """It was asleep while the guard sent traffic home without a database: it can neither renew nor raise traffic."""
+    rollout = in_first_stage(twin)
+    rounds(guard_of(twin, replace(twin.world, ledger=_Down())), twin, 60)
+    with pytest.raises(StaleTokenError):
+        hold(twin.world, rollout)
+    with pytest.raises(StaleTokenError):
+        twin.world.backend.set_traffic(MODEL, rollout.split_at(50), rollout.token)
+    assert Phase.ROLLED_BACK is rejoin(twin.world, rollout).phase
+    assert is_home(twin, rollout)
+
+
+def test_a_run_that_resumes_after_the_guard_ends_as_rolled_back(twin: Twin) -> None:
+    """A rollback made while the run was suspended ends it, even when the database was away meanwhile."""
+    rollout = waiting(twin)
+    twin.world.backend.evict(rollout.candidate.served_name)
+    rounds(guard_of(twin, replace(twin.world, ledger=_Down())), twin, 3)
+    found = start_canary(twin.world, _plan(rollout), run="run-1")
+    assert (rollout.id, Phase.ROLLED_BACK) == (found.id, found.phase)
+
+
+def test_a_lease_whose_rollout_has_ended_is_dropped(twin: Twin) -> None:
+    """Its driver died after the last record: nothing is brought home, and the next rollout may begin."""
+    rollout = in_first_stage(twin)
+    lease = twin.world.leases.held()[MODEL]
+    bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
+    twin.world.leases.hold(lease.model_copy(update={"token": rollout.token + 100}))
+    assert [] == rounds(guard_of(twin), twin, 60)
+    assert {} == twin.world.leases.held()
+
+
+def test_a_new_run_picks_up_what_a_dead_one_left(twin: Twin) -> None:
+    """Same plan, lease run out, no guard yet: it goes on in the stage it was in; before that it is refused."""
+    rollout = in_first_stage(twin)
+    with pytest.raises(RolloutInProgressError):
+        start_canary(twin.world, _plan(rollout), run="run-2")
+    twin.wait(46)
+    found = start_canary(twin.world, _plan(rollout), run="run-2")
+    assert (rollout.id, Phase.OBSERVING, 10, "run-2") == (found.id, found.phase, found.stage, found.driver)
+    assert [] == rounds(guard_of(twin), twin, 9)
+    assert Phase.PROMOTED is drive(twin.world, found).phase
+
+
+def _plan(rollout: Rollout) -> CanaryPlan:
+    assert isinstance(rollout.plan, CanaryPlan)
+    return rollout.plan
