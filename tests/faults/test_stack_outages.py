@@ -22,7 +22,6 @@ from firstflight.supervision import Supervisor
 
 pytestmark = pytest.mark.local
 AWAY_SECONDS = 8.0
-NOT_YET = pytest.mark.xfail(strict=False, reason="persist waits without renewing the lease: acts/observe.py")
 
 
 class Watched:
@@ -106,7 +105,6 @@ def refusing(settings: Settings) -> Iterator[None]:
             connection.execute("ALTER DATABASE firstflight ALLOW_CONNECTIONS true")
 
 
-@NOT_YET
 def test_postgres_away_for_a_while(watched: Watched) -> None:
     """Stopped in mid-rollout, ledger, predictions, Prefect and MLflow at once, and started again."""
     run = watched.start()
@@ -115,7 +113,6 @@ def test_postgres_away_for_a_while(watched: Watched) -> None:
     watched.promoted(run)
 
 
-@NOT_YET
 def test_a_database_that_refuses_connections_for_longer_than_a_lease(watched: Watched) -> None:
     """Its driver lives and says so: the guard must not take a silent ledger for a silent driver."""
     run = watched.start()

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import pytest
-
 from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.ledger_view import current
 from firstflight.acts.promote import promote
@@ -25,7 +23,6 @@ def finishing(twin: Twin) -> Rollout:
     return rollout
 
 
-@pytest.mark.xfail(strict=True, reason="the only model with traffic is evicted: guard/guard.py, serving/going_home.py")
 def test_the_only_model_that_answers_is_never_evicted(twin: Twin) -> None:
     """Clients go on asking: the guard sends them to the model before, or leaves them where they are answered."""
     rollout = finishing(twin)
