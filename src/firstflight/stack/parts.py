@@ -18,6 +18,8 @@ from firstflight.supervision import Program, Supervisor
 WORK_POOL = "local"
 GUARD_ROUNDS = 10
 """A guard that has missed so many rounds is not well."""
+BEHIND = ("nice", "-n", "5")
+"""What may wait goes behind what answers clients: on a busy machine flows would starve the model servers."""
 _ANSWER_SECONDS = 5
 
 
@@ -62,7 +64,7 @@ def _prefect(settings: Settings, stored: tuple[str, ...]) -> Part:
         name="prefect",
         program=lambda: Program(
             name="prefect",
-            command=(*_python("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)),
+            command=(*BEHIND, *_python("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)),
             directory=settings.home,
             environment={
                 **environment(settings),
@@ -82,6 +84,7 @@ def _mlflow(settings: Settings, stored: tuple[str, ...]) -> Part:
         program=lambda: Program(
             name="mlflow",
             command=(
+                *BEHIND,
                 *_python("firstflight.stack.reclaim"),
                 str(port),
                 *(*_python("mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
@@ -154,7 +157,7 @@ def _worker_program(settings: Settings) -> Program:
     start = ("worker", "start", "--pool", WORK_POOL, "--type", "process", "--name", "local")
     return Program(
         name="worker",
-        command=(*_python("prefect"), *start, "--install-policy", "never"),
+        command=(*BEHIND, *_python("prefect"), *start, "--install-policy", "never"),
         directory=settings.project,
         environment={**environment(settings), "TMPDIR": str(scratch)},
         priority=900,
