@@ -44,7 +44,7 @@ def parts(settings: Settings, supervisor: Supervisor) -> tuple[Part, ...]:
         _mlflow(settings, stored),
         _gateway(settings),
         _collector(settings, supervisor, stored),
-        _guard(settings),
+        _guard(settings, supervisor),
         _worker(settings, supervisor),
     )
 
@@ -126,7 +126,7 @@ def _collector(settings: Settings, supervisor: Supervisor, stored: tuple[str, ..
     )
 
 
-def _guard(settings: Settings) -> Part:
+def _guard(settings: Settings, supervisor: Supervisor) -> Part:
     return Part(
         name="guard",
         program=lambda: Program(
@@ -135,11 +135,14 @@ def _guard(settings: Settings) -> Part:
             directory=settings.home,
             environment=environment(settings),
         ),
-        is_well=lambda: (
-            (age := seconds_since(settings.home)) is not None and age < GUARD_ROUNDS * settings.guard_seconds
-        ),
+        is_well=lambda: _runs(supervisor, "guard") and _goes_rounds(settings),
         needs=("gateway",),
     )
+
+
+def _goes_rounds(settings: Settings) -> bool:
+    age = seconds_since(settings.home)
+    return age is not None and age < GUARD_ROUNDS * settings.guard_seconds
 
 
 def _worker(settings: Settings, supervisor: Supervisor) -> Part:
