@@ -15,7 +15,7 @@ def is_outage(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
 
 
 DELAYS = [1.0, 2.0, 4.0, 8.0, *(15.0,) * 8]
-"""Over two minutes in all; each try renews the lease, so the longest delay stays well below the lease's 45 s."""
+"""Over two minutes in all; each try renews the lease, so the longest delay stays well below the lease's 30 s."""
 
 CALLS_OUT: dict[str, Any] = {
     "retries": len(DELAYS),

@@ -18,6 +18,7 @@ from benchmarks.faults.ground import DEPLOYMENT, Lane
 from benchmarks.faults.judge import Book, at_rest, is_settled, ladder_faults, look, router
 from benchmarks.faults.results import DEADLINE_SECONDS, Ended, Played, Point, Results
 from benchmarks.faults.scenarios import Scenario, Strike
+from firstflight.acts.deploy import deploy
 from firstflight.acts.homecoming import bring_model_home
 from firstflight.errors import FirstflightError, OrchestratorUnavailableError, Outage
 from firstflight.ledger import open_store
@@ -200,6 +201,9 @@ class Bench:
         reported = router(self.backend, self.lane.model)
         if reported is None:
             raise GivenUpError("the router reports no split")
+        for version in self.lane.versions:  # the guard may have evicted one: its second way home
+            if not self.backend.is_ready(version.served_name):
+                deploy(open_world(self.settings), version)
         return self.lane.plan(reported.stable, stages, min_stage_seconds)
 
     def _start(self, plan: CanaryPlan) -> str:

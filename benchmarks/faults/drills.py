@@ -3,7 +3,7 @@
     python -m benchmarks.faults.drills --runs 1000 --json docs/drills.json --plot docs/img/drills.svg
 
 What is measured: the product's acts, guard and decision code, with the product's intervals (guard every 3 s, lease
-45 s), on a router, model servers, files and databases in memory whose calls take random times. What is not: Envoy,
+30 s), on a router, model servers, files and databases in memory whose calls take random times. What is not: Envoy,
 MLServer, PostgreSQL and the disk themselves. Seeded: the same arguments give the same table.
 """
 
@@ -31,7 +31,7 @@ from firstflight.rollout import Phase, rollouts, stream
 
 CANDIDATE = "lightweight-predictor-v2"
 STAGE_PERCENT = (25, 50)
-LEASE, ROUND, CHECK, SCRAPE = 45.0, 3.0, 5.0, 1.0
+LEASE, ROUND, CHECK, SCRAPE = 30.0, 3.0, 5.0, 1.0
 SETTLED = 20.0
 """The fault comes some time after the rollout has been in its stage for so long."""
 GIVEN_UP = 400.0

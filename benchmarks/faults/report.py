@@ -72,6 +72,7 @@ def promises_table(summary: Summary) -> str:
                 f"{summary.after_home:,} after {summary.rolled_back:,} rollbacks",
             ],
             ["rollouts, by how they ended", ", ".join(f"{count} {phase}" for phase, count in summary.phases.items())],
+            ["processes that wanted one of the machine's two cores, median over the kills", f"{summary.load:.0f}"],
             ["scenarios that were given up", f"{len(summary.given_up)}"],
         ],
     )

@@ -26,7 +26,7 @@ PLAN = CanaryPlan(
     approval_seconds=60,
     guardrails=(Guardrail(metric="error_rate", limit=0.2),),
 )
-LEASE, ROUND = 45.0, 3.0
+LEASE, ROUND = 30.0, 3.0
 DETECTED = LEASE + 2 * ROUND + 15.0
 """Longest time from a fault to traffic at home: the lease, two rounds, both ways home with their stalls."""
 LONGEST = 3 * PLAN.stage_seconds + 2 * (PLAN.approval_seconds + DETECTED) + PLAN.bake_seconds + PLAN.no_data_seconds

@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         description="safe: a dying candidate's requests fail over to stable; seldon: they fail as in a cluster.",
     )
     lease_seconds: float = Field(
-        default=45.0,
+        default=30.0,
         gt=0,
         description="A rollout whose driver has not been heard of for so long is brought home by the guard.",
     )

@@ -36,7 +36,7 @@ class World:
     notifier: Notifier
     now: Callable[[], datetime] = clock
     wait: Callable[[float], None] = time.sleep
-    lease_seconds: float = 45.0
+    lease_seconds: float = 30.0
 
 
 def open_world(settings: Settings) -> World:

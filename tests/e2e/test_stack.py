@@ -22,7 +22,7 @@ from firstflight.supervision import Supervisor, is_alive
 
 pytestmark = pytest.mark.local
 
-PARTS = ("postgres", "prefect", "mlflow", "gateway", "collector", "worker")
+PARTS = ("postgres", "prefect", "mlflow", "gateway", "collector", "guard", "worker")
 PREFECT_YAML = """
 pull:
   - prefect.deployments.steps.set_working_directory:
@@ -150,7 +150,7 @@ def test_a_second_up_changes_nothing(own: Settings) -> None:
     assert time.monotonic() - began < 20
 
 
-@pytest.mark.parametrize("part", ["gateway", "postgres", "mlflow"])
+@pytest.mark.parametrize("part", ["gateway", "postgres", "mlflow", "guard"])
 def test_a_killed_part_comes_back(own: Settings, part: str) -> None:
     """A part that dies is started again and answers, without anybody's help; what it left behind is gone."""
     before = processes(own)[part]

@@ -113,7 +113,6 @@ def test_postgres_away_for_a_while(watched: Watched) -> None:
     watched.promoted(run)
 
 
-@pytest.mark.xfail(strict=False, reason="persist waits without renewing the lease: acts/observe.py")
 def test_a_database_that_refuses_connections_for_longer_than_a_lease(watched: Watched) -> None:
     """Its driver lives and says so: the guard must not take a silent ledger for a silent driver."""
     run = watched.start()

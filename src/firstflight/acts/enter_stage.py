@@ -43,6 +43,7 @@ def enter_stage(world: World, rollout: Rollout, stage: int) -> Rollout:
 
 def pass_stage(world: World, rollout: Rollout, reasons: tuple[str, ...]) -> Rollout:
     """Write down that the stage the rollout is in is good."""
+    hold(world, rollout)
     return append(world.ledger, rollout, "stage.passed", {"stage": rollout.stage, "reasons": list(reasons)})
 
 

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def guard(
     *,
     seconds: Annotated[
-        float, typer.Option(help="Watch for so long and end; a driver's silence takes 45 s to notice.")
+        float, typer.Option(help="Watch for so long and end; a driver's silence takes 30 s to notice.")
     ] = math.inf,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each model brought home.")] = False,
 ) -> None:

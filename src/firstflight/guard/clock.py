@@ -32,11 +32,14 @@ class LeaseClock:
         return known.seconds if isinstance(known, Lease) else self._seconds
 
     def _left_at_first_sight(self, known: Lease | str, at: datetime) -> float:
-        """A lease of hours (somebody is being asked) must not begin anew because the guard was restarted."""
+        """A lease must not begin anew because the guard was restarted, the less so one of hours.
+
+        Here alone the wall clock is asked; should it be wrong, a driver still has time to renew several times.
+        """
         if isinstance(known, str):
             return self._seconds
         left = known.seconds - (at - known.renewed_at).total_seconds()
-        return min(known.seconds, max(left, self._seconds))
+        return min(known.seconds, max(left, self._seconds / 2))
 
 
 def _sentence(known: Lease | str, seconds: float) -> str:

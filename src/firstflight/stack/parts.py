@@ -18,6 +18,8 @@ from firstflight.supervision import Program, Supervisor
 WORK_POOL = "local"
 GUARD_ROUNDS = 10
 """A guard that has missed so many rounds is not well."""
+BEHIND = ("nice", "-n", "5")
+"""What may wait goes behind what answers clients: on a busy machine flows would starve the model servers."""
 _ANSWER_SECONDS = 5
 
 
@@ -42,7 +44,7 @@ def parts(settings: Settings, supervisor: Supervisor) -> tuple[Part, ...]:
         _mlflow(settings, stored),
         _gateway(settings),
         _collector(settings, supervisor, stored),
-        _guard(settings),
+        _guard(settings, supervisor),
         _worker(settings, supervisor),
     )
 
@@ -62,7 +64,7 @@ def _prefect(settings: Settings, stored: tuple[str, ...]) -> Part:
         name="prefect",
         program=lambda: Program(
             name="prefect",
-            command=(*_python("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)),
+            command=(*BEHIND, *_python("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)),
             directory=settings.home,
             environment={
                 **environment(settings),
@@ -82,6 +84,7 @@ def _mlflow(settings: Settings, stored: tuple[str, ...]) -> Part:
         program=lambda: Program(
             name="mlflow",
             command=(
+                *BEHIND,
                 *_python("firstflight.stack.reclaim"),
                 str(port),
                 *(*_python("mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
@@ -123,7 +126,7 @@ def _collector(settings: Settings, supervisor: Supervisor, stored: tuple[str, ..
     )
 
 
-def _guard(settings: Settings) -> Part:
+def _guard(settings: Settings, supervisor: Supervisor) -> Part:
     return Part(
         name="guard",
         program=lambda: Program(
@@ -132,11 +135,14 @@ def _guard(settings: Settings) -> Part:
             directory=settings.home,
             environment=environment(settings),
         ),
-        is_well=lambda: (
-            (age := seconds_since(settings.home)) is not None and age < GUARD_ROUNDS * settings.guard_seconds
-        ),
+        is_well=lambda: _runs(supervisor, "guard") and _goes_rounds(settings),
         needs=("gateway",),
     )
+
+
+def _goes_rounds(settings: Settings) -> bool:
+    age = seconds_since(settings.home)
+    return age is not None and age < GUARD_ROUNDS * settings.guard_seconds
 
 
 def _worker(settings: Settings, supervisor: Supervisor) -> Part:
@@ -154,7 +160,7 @@ def _worker_program(settings: Settings) -> Program:
     start = ("worker", "start", "--pool", WORK_POOL, "--type", "process", "--name", "local")
     return Program(
         name="worker",
-        command=(*_python("prefect"), *start, "--install-policy", "never"),
+        command=(*BEHIND, *_python("prefect"), *start, "--install-policy", "never"),
         directory=settings.project,
         environment={**environment(settings), "TMPDIR": str(scratch)},
         priority=900,

@@ -6,6 +6,7 @@ from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.harm import harm_of
 from firstflight.acts.homecoming import bring_model_home, bring_run_home
 from firstflight.acts.ledger_view import append, checks, current, reread
+from firstflight.acts.roll_back import intend_roll_back
 from firstflight.acts.start import attach, start_canary
 from firstflight.approval import Answer
 from firstflight.decision import Verdict
@@ -141,7 +142,7 @@ def test_a_late_driver_is_refused_by_ledger_and_backend(twin: Twin) -> None:
     with pytest.raises(StaleTokenError):
         enter_stage(twin.world, late, 50)
     with pytest.raises(HeadMovedError):
-        pass_stage(twin.world, late, ())
+        intend_roll_back(twin.world, late, ("late",), trigger="test")
     twin.world.backend.set_traffic(MODEL, taken.home, taken.token)
     with pytest.raises(StaleTokenError):
         twin.world.backend.set_traffic(MODEL, late.split_at(50), late.token)

@@ -88,7 +88,7 @@ def test_a_lost_lease_brings_the_model_home(twin: Twin) -> None:
     assert home.recorded
     told = current(twin.world.ledger, MODEL)
     assert told is not None
-    assert ("its driver run-1 has not been heard of for 45 s, at most that is allowed",) == told.reasons
+    assert ("its driver run-1 has not been heard of for 30 s, at most that is allowed",) == told.reasons
     assert {} == twin.world.leases.held()
 
 
