@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 from pydantic import Field
 
@@ -191,7 +192,7 @@ def _seen(file: Path) -> Seen:
     return Seen(requests=requests, failed=why.total(), why=dict(why))
 
 
-def _lines(file: Path) -> Iterator[dict]:  # type: ignore[type-arg]  # lines of JSON
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
     if file.exists():
         for text in file.read_text(encoding="utf-8").splitlines():
             yield json.loads(text)

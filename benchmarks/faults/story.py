@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 from benchmarks.faults.processes import Desk, Driver, guarding, rolling_back
 from benchmarks.faults.twin import MODEL, Hurt, Process, Stalls, Twin, own_clock
@@ -72,7 +73,7 @@ class Story:
     faults: tuple[Fault, ...] = ()
     down: tuple[Down, ...] = ()
     steps: tuple[Step, ...] = ()
-    person: str = "approve"
+    person: Literal["approve", "reject", "silent"] = "approve"
     answers_after: float = 10.0
     rolls_back_at: float | None = None
     breach_at: float | None = None
@@ -188,12 +189,12 @@ class Teller:
                 self._guard(process.name, now + 5.0)
             elif process.name.startswith("run"):
                 self._follow(process, now)
-        while self.desk.asked and self.story.person in {"approve", "reject"}:
+        while self.desk.asked and self.story.person != "silent":
             at, rollout, stage = self.desk.asked[0]
             if now < at + self.story.answers_after:
                 return
             self.desk.asked.pop(0)
-            given = Answer(approver="ada", decision=self.story.person, comment="so")  # type: ignore[arg-type]  # one of two
+            given = Answer(approver="ada", decision=self.story.person, comment="so")
             self.desk.answers[rollout, stage] = given
             self._drive("run-1", now + 1.0)
 

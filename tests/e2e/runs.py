@@ -2,7 +2,8 @@
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -14,6 +15,8 @@ from firstflight.plans import ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, Tr
 from firstflight.rollout import Phase, Rollout
 from firstflight.serving import open_backend
 from firstflight.settings import Settings
+from firstflight.stack.parts import parts
+from firstflight.supervision import Supervisor
 from firstflight.traffic import TrafficSplit
 from firstflight.training.faulty import Fault, with_fault
 from firstflight.values import Value
@@ -128,3 +131,19 @@ def assert_home(runs: Runs, rollout: Rollout) -> None:
     """The rollout ended rolled back, and the router reports the stable model alone."""
     assert Phase.ROLLED_BACK is rollout.phase
     assert TrafficSplit.all_to(rollout.arms.stable.served_name) == open_backend(runs.settings).get_traffic(MODEL)
+
+
+@contextmanager
+def stopped(settings: Settings, name: str, seconds: float = 90.0) -> Iterator[None]:
+    """Keep one part of the stack down while the block runs; it is well again afterwards."""
+    supervisor = Supervisor(settings.supervisor_folder)
+    [part] = [part for part in parts(settings, supervisor) if part.name == name]
+    supervisor.remove(name)
+    try:
+        yield
+    finally:
+        supervisor.add(part.program())
+        deadline = time.monotonic() + seconds
+        while not part.is_well():
+            assert time.monotonic() < deadline, f"{name} is not well after {seconds} s"
+            time.sleep(0.2)

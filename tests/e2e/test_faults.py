@@ -3,8 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -19,11 +18,10 @@ from firstflight.rollout import Phase, Rollout, checks_stream, stream
 from firstflight.serving import open_backend
 from firstflight.settings import Settings
 from firstflight.stack.local import PartStatus, status
-from firstflight.stack.parts import parts
 from firstflight.supervision import Supervisor
 from firstflight.versions import ModelVersion
 from firstflight.world import clock
-from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate
+from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate, stopped
 
 pytestmark = [pytest.mark.local, pytest.mark.usefixtures("released")]
 
@@ -43,19 +41,6 @@ def wait(true: Callable[[], bool], seconds: float = 60.0) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.25)
-
-
-@contextmanager
-def stopped(settings: Settings, name: str) -> Iterator[None]:
-    """Keep one part of the stack down for a while; it is well again afterwards."""
-    supervisor = Supervisor(settings.supervisor_folder)
-    [part] = [part for part in parts(settings, supervisor) if part.name == name]
-    supervisor.remove(name)
-    try:
-        yield
-    finally:
-        supervisor.add(part.program())
-        wait(part.is_well)
 
 
 def kill(settings: Settings, name: str) -> int | None:

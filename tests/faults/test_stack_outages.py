@@ -17,8 +17,7 @@ from firstflight.orchestrator import Orchestrator
 from firstflight.rollout import Phase, Rollout
 from firstflight.serving import open_backend
 from firstflight.settings import Settings
-from firstflight.stack.parts import parts
-from firstflight.supervision import Supervisor
+from tests.e2e.runs import stopped
 
 pytestmark = pytest.mark.local
 AWAY_SECONDS = 8.0
@@ -78,22 +77,6 @@ def watched(
 
 
 @contextmanager
-def away(settings: Settings, name: str) -> Iterator[None]:
-    """Keep one part of the stack down while the block runs; it is well again afterwards."""
-    supervisor = Supervisor(settings.supervisor_folder)
-    [part] = [part for part in parts(settings, supervisor) if part.name == name]
-    supervisor.remove(name)
-    try:
-        yield
-    finally:
-        supervisor.add(part.program())
-        deadline = time.monotonic() + 90
-        while not part.is_well():
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-
-
-@contextmanager
 def refusing(settings: Settings) -> Iterator[None]:
     """Have PostgreSQL turn away everybody from the product's database; those who are in are thrown out."""
     with psycopg.connect(settings.database("prefect"), autocommit=True) as connection:
@@ -108,7 +91,7 @@ def refusing(settings: Settings) -> Iterator[None]:
 def test_postgres_away_for_a_while(watched: Watched) -> None:
     """Stopped in mid-rollout, ledger, predictions, Prefect and MLflow at once, and started again."""
     run = watched.start()
-    with away(watched.settings, "postgres"):
+    with stopped(watched.settings, "postgres"):
         time.sleep(AWAY_SECONDS)  # the length of the outage is what is tested
     watched.promoted(run)
 
@@ -124,7 +107,7 @@ def test_a_database_that_refuses_connections_for_longer_than_a_lease(watched: Wa
 def test_prefect_restarted_in_mid_run(watched: Watched) -> None:
     """Server and page away for a while: the run goes on and is told as it was."""
     run = watched.start()
-    with away(watched.settings, "prefect"):
+    with stopped(watched.settings, "prefect"):
         time.sleep(AWAY_SECONDS)  # the length of the outage is what is tested
     watched.promoted(run)
     watched.wait(lambda: watched.orchestrator.run(run).final)

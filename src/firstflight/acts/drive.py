@@ -38,13 +38,13 @@ def drive(world: World, rollout: Rollout, given: Answer | None = None, on_check:
     Without `given` the rollout is returned as soon as it waits for a person. Raises RolloutError when somebody
     else has taken it over, and an Outage when the world was away for longer than the plan allows.
     """
-    driver = rollout.driver
+    driver, token = rollout.driver, rollout.token
     while (act := next_act(rollout)) is not None:
         try:
             rollout = _perform(world, rollout, act, given, on_check)
         except (HeadMovedError, StaleTokenError):
             rollout = rejoin(world, rollout)
-        if not rollout.final and rollout.driver != driver:
+        if not rollout.final and rollout.token != token:  # not the name: one run may have two processes
             raise RolloutError(f"{rollout.id} was taken over by {rollout.driver}; {driver} stops")
         if rollout.phase is Phase.AWAITING_APPROVAL and given is None:
             return rollout

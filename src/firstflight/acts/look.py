@@ -41,7 +41,7 @@ def take_look(
     `after` is the moment of the look before: a clock that was set back does not make this one earlier, or it would
     not count for as long as the clock is behind.
     """
-    watermark = world.source.watermark(rollout.model)
+    now, watermark = world.now(), world.source.watermark(rollout.model)
     until = max(since, watermark.until) if watermark else since
     window = Window(since=since, until=until)
     split, stage = rollout.split, rollout.stage
@@ -50,7 +50,7 @@ def take_look(
             f"rollout {rollout.id} is {rollout.phase}: there is nothing to look at before a stage is entered"
         )
     return Look(
-        at=max(world.now(), until, after or until),
+        at=max(now, watermark.until if watermark else now, after or now),  # not `since`: it may lie ahead, to settle
         window=window,
         stage=stage,
         stage_started_at=rollout.stage_started_at,

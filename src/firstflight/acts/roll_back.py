@@ -15,6 +15,10 @@ from firstflight.world import World
 
 log = logging.getLogger(__name__)
 
+SECONDS_TO_SAY = 3
+"""The guard writes down that it takes a rollout, and then why; a new driver says nothing more."""
+SECONDS_TO_PROVE = 8
+"""The longest way home takes so long, before its reason is written on the lease."""
 MOST_REFUSALS = 20
 """How often others may get ahead of us before it is no coincidence."""
 
@@ -82,17 +86,41 @@ def rejoin(world: World, rollout: Rollout) -> Rollout:
 
     For a driver that was refused: it must neither go on nor wait for somebody else to tell the ledger.
     """
-    told = reread(world.ledger, rollout)
+    told = _as_told(world, rollout)
     if told.final:
         with suppress(RegistryUnavailableError):  # whoever begins the next rollout asks again
             settle_champion(world, history(world.ledger, told.model))  # we may have moved it while we were late
         return told
+    if told.phase is Phase.ROLLING_BACK:
+        return bring_home(world, told, actor=rollout.driver, reason="; ".join(told.reasons), trigger="guard")
     why = surrendered(world, told)
-    if why is None and told.token == rollout.token:
-        why = _fenced_out(world, told)
+    if why is None and told.token == rollout.token and (fenced := _fenced_out(world, told)) is not None:
+        return _after_a_stranger(world, told, fenced)
     if why is None:
         return told
     return bring_home(world, told, actor=rollout.driver, reason=why, trigger="guard")
+
+
+def _after_a_stranger(world: World, rollout: Rollout, fenced: str) -> Rollout:
+    """End a rollout whose traffic somebody has just sent home: he knows why, and says so once it is proved."""
+    for _ in range(SECONDS_TO_PROVE):
+        told = reread(world.ledger, rollout)
+        if told.final:
+            return told
+        if (why := surrendered(world, told)) is not None:
+            return bring_home(world, told, actor=rollout.driver, reason=why, trigger="guard")
+        world.wait(1.0)
+    return bring_home(world, rollout, actor=rollout.driver, reason=fenced, trigger="guard")
+
+
+def _as_told(world: World, rollout: Rollout) -> Rollout:
+    """Return the rollout as its records tell it, once whoever has just taken it has said what for."""
+    for _ in range(SECONDS_TO_SAY):
+        told = reread(world.ledger, rollout)
+        if told.final or told.token == rollout.token or told.phase is Phase.ROLLING_BACK:
+            return told
+        world.wait(1.0)
+    return reread(world.ledger, rollout)
 
 
 def _fenced_out(world: World, rollout: Rollout) -> str | None:

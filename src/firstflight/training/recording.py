@@ -60,7 +60,7 @@ def tracked(
     )
     try:
         yield run
-    except BaseException:
+    except BaseException:  # an interrupt too: a run that stays open looks as if it were still training
         with suppress(Outage):  # what went wrong in the block matters more
             run.end(failed=True)
         raise

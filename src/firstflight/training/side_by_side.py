@@ -90,7 +90,7 @@ def _fit_all(jobs: list[tuple[Job, OnEpoch]]) -> dict[VariantName, FittedVariant
         ]
         try:
             return {done.variant: done for done in (future.result() for future in as_completed(fitted))}
-        except BaseException:
+        except BaseException:  # an interrupt too: children must not outlive who waits for them
             for child in children:
                 child.kill()
             raise

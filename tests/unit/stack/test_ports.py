@@ -11,7 +11,7 @@ import pytest
 
 from firstflight.errors import PortTakenError
 from firstflight.settings import Ports
-from firstflight.stack.ports import check_ports, is_free
+from firstflight.stack.ports import SERVER_PORTS, check_ports, is_free
 from firstflight.stack.reclaim import reclaim
 from firstflight.supervision import Program, Supervisor
 
@@ -67,14 +67,12 @@ def test_a_taken_port_is_named(ports: Ports, supervisor: Supervisor, stranger: s
         check_ports(ports.model_copy(update={"mlflow": port}), supervisor)
 
 
-def test_a_taken_port_of_the_model_servers_is_named(
-    ports: Ports, supervisor: Supervisor, stranger: socket.socket
-) -> None:
+def test_a_taken_port_of_the_model_servers_is_named(ports: Ports, supervisor: Supervisor) -> None:
     """The whole block of the model servers is asked for."""
-    port = stranger.getsockname()[1]
-
-    with pytest.raises(PortTakenError, match=rf"port {port} \(FIRSTFLIGHT_PORT_SERVERS\)"):
-        check_ports(ports.model_copy(update={"servers": port - 47}), supervisor)
+    last = ports.servers + SERVER_PORTS - 1
+    refused = pytest.raises(PortTakenError, match=rf"port {last} \(FIRSTFLIGHT_PORT_SERVERS\)")
+    with socket.create_server(("127.0.0.1", last)), refused:
+        check_ports(ports, supervisor)
 
 
 def test_a_port_wanted_twice_is_refused(ports: Ports, supervisor: Supervisor) -> None:
