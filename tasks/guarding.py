@@ -21,7 +21,7 @@ def go_rounds() -> list[str]:
     world = open_world(settings)
     with suppress(RegistryUnavailableError):  # the guard's rounds need no registry; the next run tries again
         settle_champions(world)
-    watching = Guard(world, link=Orchestrator(settings.prefect_api).run_page)
+    watching = Guard(world, link=Orchestrator(settings.prefect_page).run_page)
     done = [
         f"{home.route}: {home.rollout} is home by the {home.proof.way}: {home.reason}"
         for home in watching.rounds(settings.guard_seconds, settings.lease_seconds + settings.guard_seconds)

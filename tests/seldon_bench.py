@@ -48,5 +48,11 @@ def seldon_cluster() -> Iterator[Cluster]:
             store.create_bucket(Bucket=BUCKET)
         api = ends.enter_context(KubernetesApi())
         seldon = ends.enter_context(Seldon(api))
-        settings = Settings(backend="seldon", namespace=NAMESPACE, mesh_url=seldon.url, artifact_bucket=BUCKET)
+        settings = Settings(
+            backend="seldon",
+            namespace=NAMESPACE,
+            mesh_url=seldon.url,
+            mesh_stats_url=f"{seldon.url}/stats/prometheus",
+            artifact_bucket=BUCKET,
+        )
         yield Cluster(api, seldon, settings)

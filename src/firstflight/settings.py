@@ -54,6 +54,10 @@ class Settings(BaseSettings):
         default="http://seldon-mesh.firstflight",
         description="In a cluster: where clients ask for predictions; from outside it, a port-forward.",
     )
+    mesh_stats_url: str = Field(
+        default="http://mesh-stats.firstflight:9003/stats/prometheus",
+        description="In a cluster: what the mesh's Envoys count. Every address of that name is asked, and added up.",
+    )
     kube_context: str | None = Field(
         default=None, description="From outside a cluster: which of the kubeconfig's contexts; none: its current one."
     )

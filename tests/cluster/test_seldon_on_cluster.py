@@ -3,17 +3,22 @@
 import os
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from kubernetes import client
 
 from firstflight.errors import FieldConflictError, ModelNotReadyError, ServingError, StaleTokenError
+from firstflight.serving.lease import Lease
+from firstflight.serving.refusals import Fence
 from firstflight.serving.seldon import experiments, models
 from firstflight.serving.seldon.api import Api, Outdated
 from firstflight.serving.seldon.artifacts import Stored
 from firstflight.serving.seldon.backend import Patience, SeldonBackend
 from firstflight.serving.seldon.configuration import configuration
+from firstflight.serving.seldon.leases import KubernetesLeases
+from firstflight.serving.seldon.marks import fence_of
 from firstflight.settings import Settings
 from firstflight.traffic import TrafficSplit
 from tests.cluster.conftest import Kubectl
@@ -46,7 +51,7 @@ def api(namespace: str) -> Iterator[Api]:
 
 def test_what_is_applied_is_read_back(api: Api, namespace: str) -> None:
     """The CRDs take every field we write, strictly; applying it again changes nothing."""
-    manifest = experiments.manifest(MODEL, namespace, HALF, 3, None)
+    manifest = experiments.manifest(MODEL, namespace, HALF, Fence(token=3), None)
     first = api.apply("experiments", manifest)
     assert HALF == experiments.declared(first)
     assert first["metadata"]["resourceVersion"] == api.apply("experiments", manifest)["metadata"]["resourceVersion"]
@@ -55,7 +60,7 @@ def test_what_is_applied_is_read_back(api: Api, namespace: str) -> None:
 
 def test_an_unknown_field_is_refused(api: Api, namespace: str) -> None:
     """Not pruned in silence."""
-    manifest = experiments.manifest(MODEL, namespace, HALF, 3, None)
+    manifest = experiments.manifest(MODEL, namespace, HALF, Fence(token=3), None)
     manifest["spec"]["outputs"] = []
     with pytest.raises(ServingError, match="outputs"):
         api.apply("experiments", manifest)
@@ -63,30 +68,30 @@ def test_an_unknown_field_is_refused(api: Api, namespace: str) -> None:
 
 def test_a_version_that_moved_on_is_refused(api: Api, namespace: str) -> None:
     """The precondition that keeps an older driver from overwriting a newer one."""
-    old = api.apply("experiments", experiments.manifest(MODEL, namespace, HALF, 3, None))
-    api.apply("experiments", experiments.manifest(MODEL, namespace, HALF, 4, None))
+    old = api.apply("experiments", experiments.manifest(MODEL, namespace, HALF, Fence(token=3), None))
+    api.apply("experiments", experiments.manifest(MODEL, namespace, HALF, Fence(token=4), None))
     with pytest.raises(Outdated):
         api.apply(
             "experiments",
-            experiments.manifest(MODEL, namespace, TrafficSplit.all_to(STABLE), 3, None),
+            experiments.manifest(MODEL, namespace, TrafficSplit.all_to(STABLE), Fence(token=3), None),
             version=old["metadata"]["resourceVersion"],
         )
 
 
 def test_a_field_of_somebody_else_is_a_conflict(api: Api, namespace: str) -> None:
     """And is not taken."""
-    api.apply("experiments", experiments.manifest(MODEL, namespace, HALF, 3, None), owner="somebody")
+    api.apply("experiments", experiments.manifest(MODEL, namespace, HALF, Fence(token=3), None), owner="somebody")
     with pytest.raises(FieldConflictError, match="somebody"):
-        api.apply("experiments", experiments.manifest(MODEL, namespace, TrafficSplit.all_to(STABLE), 3, None))
+        api.apply("experiments", experiments.manifest(MODEL, namespace, TrafficSplit.all_to(STABLE), Fence(token=3), None))
 
 
 def test_a_watch_tells_changes_and_forgotten_versions(api: Api, namespace: str) -> None:
     """From the version of a write on."""
-    first = api.apply("experiments", experiments.manifest(MODEL, namespace, HALF, 3, None))
-    api.apply("experiments", experiments.manifest(MODEL, namespace, HALF, 4, None))
+    first = api.apply("experiments", experiments.manifest(MODEL, namespace, HALF, Fence(token=3), None))
+    api.apply("experiments", experiments.manifest(MODEL, namespace, HALF, Fence(token=4), None))
     latest = next(api.watch("experiments", MODEL, first["metadata"]["resourceVersion"], 5))
     assert latest is not None
-    assert "4" == latest["metadata"]["annotations"]["firstflight.io/token"]
+    assert Fence(token=4) == fence_of(latest)
 
 
 def test_tokens_fence_with_and_without_an_experiment(api: Api, namespace: str, tmp_path: Path) -> None:
@@ -104,7 +109,31 @@ def test_tokens_fence_with_and_without_an_experiment(api: Api, namespace: str, t
         with pytest.raises(StaleTokenError):
             backend.set_traffic(MODEL, HALF, token - 1)
         if token == 5:
-            api.apply("experiments", experiments.manifest(MODEL, namespace, TrafficSplit.all_to(STABLE), 6, None))
+            api.apply("experiments", experiments.manifest(MODEL, namespace, TrafficSplit.all_to(STABLE), Fence(token=6), None))
+
+
+def test_leases_are_kept_by_the_api(namespace: str) -> None:
+    """Held, surrendered and released; an older driver is refused, and an older version is not written over."""
+    leases = KubernetesLeases(configuration(os.environ.get("FIRSTFLIGHT_KUBE_CONTEXT")), namespace)
+    lease = Lease(
+        route=MODEL,
+        rollout=f"{MODEL}-r1",
+        holder="run-1",
+        candidates=(CANDIDATE,),
+        token=5,
+        seconds=30,
+        renewed_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    leases.hold(lease)
+    assert {MODEL: lease} == leases.held()
+    with pytest.raises(StaleTokenError):
+        leases.hold(lease.model_copy(update={"token": 4}))
+    leases.surrender(MODEL, "harm")
+    assert "harm" == leases.held()[MODEL].surrendered
+    leases.release(MODEL, 4)
+    assert [MODEL] == list(leases.held())
+    leases.release(MODEL, 5)
+    assert {} == leases.held()
 
 
 def test_an_api_that_is_not_there_is_an_outage(namespace: str) -> None:

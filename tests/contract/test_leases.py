@@ -1,6 +1,6 @@
 """What every store of leases promises."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +9,8 @@ import pytest
 from firstflight.errors import StaleTokenError
 from firstflight.serving import Leases
 from firstflight.serving.lease import Lease, LeaseFile
+from firstflight.serving.seldon.leases import KubernetesLeases
+from tests.doubles.kubernetes_api import NAMESPACE, KubernetesApi
 
 LEASE = Lease(
     route="churn",
@@ -21,7 +23,7 @@ LEASE = Lease(
 )
 
 
-@pytest.fixture(params=["file"])
+@pytest.fixture(params=["file", "kubernetes"])
 def leases(request: pytest.FixtureRequest) -> Leases:
     """A store without leases."""
     opener: Callable[[], Leases] = request.getfixturevalue(f"{request.param}_leases")
@@ -32,6 +34,13 @@ def leases(request: pytest.FixtureRequest) -> Leases:
 def file_leases(tmp_path: Path) -> Callable[[], Leases]:
     """Leases in a file."""
     return lambda: LeaseFile(tmp_path / "leases" / "leases.json")
+
+
+@pytest.fixture
+def kubernetes_leases() -> Iterator[Callable[[], Leases]]:
+    """Leases in a double of a Kubernetes API, over HTTP."""
+    with KubernetesApi() as api:
+        yield lambda: KubernetesLeases(api.configuration, NAMESPACE)
 
 
 def test_what_is_held_is_reported(leases: Leases) -> None:

@@ -28,6 +28,7 @@ Paths = dict[tuple[str, ...], Any]
 
 NAMESPACE = "models"
 _KINDS = {"Model": "models", "Experiment": "experiments"}
+_GROUPS = (API_VERSION, "coordination.k8s.io/v1")
 _FIELDS = {
     "models": {
         **dict.fromkeys(("storageUri", "modelType", "server", "secretName", "memory"), str),
@@ -200,11 +201,30 @@ class KubernetesApi:
         self.changed(plural, name)
         return (200 if kept else 201), body
 
-    def delete(self, plural: str, name: str) -> Object:
-        """Delete, at once or when the finalizers are done."""
+    def create(self, plural: str, manifest: Object) -> Object:
+        """Make an object that is not there yet."""
+        name = manifest["metadata"]["name"]
+        with self._news:
+            if (plural, name) in self._kept:
+                raise Refusal(409, "AlreadyExists", f'{plural} "{name}" already exists', {"name": name})
+            manifest["metadata"] = {**manifest["metadata"], **self._born(name, manifest)["metadata"]}
+            return self._keep(plural, name, manifest, {})
+
+    def replace(self, plural: str, name: str, manifest: Object) -> Object:
+        """Put an object in the place of the one that it was read as."""
+        with self._news:
+            kept = self._found(plural, name)
+            if manifest["metadata"].get("resourceVersion") != kept.body["metadata"]["resourceVersion"]:
+                raise Refusal(409, "Conflict", f"{name}: the object has been modified; apply to the latest version")
+            return self._keep(plural, name, manifest, kept.owners)
+
+    def delete(self, plural: str, name: str, version: str | None = None) -> Object:
+        """Delete, at once or when the finalizers are done; `version` is the one it must still have."""
         with self._news:
             kept = self._found(plural, name)
             body = copy.deepcopy(kept.body)
+            if version not in {None, body["metadata"]["resourceVersion"]}:
+                raise Refusal(409, "Conflict", f"{name}: the object has been modified")
             if body["metadata"].get("finalizers"):
                 if "deletionTimestamp" not in body["metadata"]:
                     body["metadata"]["deletionTimestamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -214,10 +234,12 @@ class KubernetesApi:
         self.changed(plural, name)
         return {"kind": "Status", "status": "Success"}
 
-    def list(self, plural: str) -> Object:
-        """All objects of a kind."""
+    def list(self, plural: str, selector: str = "") -> Object:
+        """All objects of a kind that have the labels of the selector."""
+        wanted = dict(part.split("=") for part in selector.split(",") if part).items()
         with self._news:
-            items = [copy.deepcopy(kept.body) for (kind, _), kept in self._kept.items() if kind == plural]
+            every = [copy.deepcopy(kept.body) for (kind, _), kept in self._kept.items() if kind == plural]
+            items = [one for one in every if wanted <= (one["metadata"].get("labels") or {}).items()]
             return {"kind": "List", "metadata": {"resourceVersion": str(self._version)}, "items": items}
 
     def get(self, plural: str, name: str) -> Object:
@@ -332,7 +354,7 @@ def _validate(plural: str, manifest: Object) -> None:
 
 
 def _handler(api: KubernetesApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901 a server's verbs
-    prefix = f"/apis/{API_VERSION}/namespaces/{NAMESPACE}/"
+    prefixes = tuple(f"/apis/{group}/namespaces/{NAMESPACE}/" for group in _GROUPS)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -357,6 +379,12 @@ def _handler(api: KubernetesApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901 
         def do_PATCH(self) -> None:
             self._answer("patch")
 
+        def do_POST(self) -> None:
+            self._answer("post")
+
+        def do_PUT(self) -> None:
+            self._answer("put")
+
         def do_DELETE(self) -> None:
             self._answer("delete")
 
@@ -364,7 +392,8 @@ def _handler(api: KubernetesApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901 
             address = urlsplit(self.path)
             query = {key: values[0] for key, values in parse_qs(address.query).items()}
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if not address.path.startswith(prefix):
+            prefix = next((one for one in prefixes if address.path.startswith(one)), None)
+            if prefix is None:
                 self._send(404, b"404 page not found")
                 return
             plural, _, name = address.path.removeprefix(prefix).partition("/")
@@ -387,11 +416,16 @@ def _handler(api: KubernetesApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901 
         def _do(self, verb: str, plural: str, name: str, query: dict[str, str], content: bytes) -> tuple[int, Object]:
             match verb:
                 case "list":
-                    return 200, api.list(plural)
+                    return 200, api.list(plural, query.get("labelSelector", ""))
+                case "post":
+                    return 201, api.create(plural, json.loads(content))
+                case "put":
+                    return 200, api.replace(plural, name, json.loads(content))
                 case "get":
                     return 200, api.get(plural, name)
                 case "delete":
-                    return 200, api.delete(plural, name)
+                    preconditions = json.loads(content or b"{}").get("preconditions") or {}
+                    return 200, api.delete(plural, name, preconditions.get("resourceVersion"))
                 case _:
                     api.applied.append({**query, "name": name, "type": self.headers["Content-Type"]})
                     forced = query["force"] == "true"

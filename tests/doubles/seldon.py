@@ -67,6 +67,8 @@ class Seldon:
         self.loaded: dict[str, Loaded] = {}
         self.splits: dict[str, Split] = {}
         self.mirrored: Counter[str] = Counter()
+        self.answered: Counter[tuple[str, int]] = Counter()
+        """Answers by Envoy's cluster and code."""
         self.going = threading.Event()
         """Cleared: the scheduler is away, and nothing is taken until it is back."""
         self.going.set()
@@ -260,6 +262,25 @@ def _load(uri: str, number: int) -> Loaded:
         return Loaded(number, settings["parameters"]["extra"]["served_name"], digest)
 
 
+def _stats(answered: Counter[tuple[str, int]]) -> str:
+    """Return what Envoy's `/stats/prometheus` says of its clusters; each request took 8 ms here."""
+    lines = []
+    for cluster in sorted({cluster for cluster, _ in answered}):
+        label = f'envoy_cluster_name="{cluster}"'
+        total = sum(count for (name, _), count in answered.items() if name == cluster)
+        failed = sum(count for (name, code), count in answered.items() if name == cluster and code >= 500)
+        lines += [
+            f"envoy_cluster_upstream_rq_total{{{label}}} {total}",
+            f'envoy_cluster_upstream_rq_xx{{envoy_response_code_class="2",{label}}} {total - failed}',
+            f'envoy_cluster_upstream_rq_xx{{envoy_response_code_class="5",{label}}} {failed}',
+            f"envoy_cluster_upstream_rq_retry{{{label}}} 0",
+            f'envoy_cluster_upstream_rq_time_bucket{{{label},le="5"}} 0',
+            f'envoy_cluster_upstream_rq_time_bucket{{{label},le="10"}} {total}',
+            f'envoy_cluster_upstream_rq_time_bucket{{{label},le="+Inf"}} {total}',
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def _handler(seldon: Seldon) -> type[BaseHTTPRequestHandler]:  # noqa: C901 a server's verbs
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -269,7 +290,10 @@ def _handler(seldon: Seldon) -> type[BaseHTTPRequestHandler]:  # noqa: C901 a se
             """Say nothing."""
 
         def do_GET(self) -> None:
-            self._route(self._describe)
+            if self.path.startswith("/stats/prometheus"):
+                self._send(200, _stats(seldon.answered).encode(), {})
+            else:
+                self._route(self._describe)
 
         def do_POST(self) -> None:
             self._route(self._infer)
@@ -281,8 +305,10 @@ def _handler(seldon: Seldon) -> type[BaseHTTPRequestHandler]:  # noqa: C901 a se
             if chosen is None:
                 self._send(404, b"", {})
             elif loaded is None:
+                seldon.answered[f"{chosen}_1_http", 503] += 1
                 self._send(503, b"no healthy upstream", {"x-seldon-route": f":{chosen}_1:"})
             else:
+                seldon.answered[f"{chosen}_{loaded.number}_http", 200] += 1
                 body = answer(chosen, json.loads(content or b"{}"))
                 self._send(200, json.dumps(body).encode(), {"x-seldon-route": f":{chosen}_{loaded.number}:"})
 

@@ -33,7 +33,7 @@ def guard(
     """
     settings = Settings()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(show_path=False)])
-    prefect = Orchestrator(settings.prefect_api)
+    prefect = Orchestrator(settings.prefect_api, settings.prefect_auth)
 
     def announce(event: str, payload: Mapping[str, str]) -> None:
         try:
@@ -41,7 +41,7 @@ def guard(
         except FirstflightError as error:
             log.warning("Prefect was not told: %s", error)
 
-    watching = Guard(open_world(settings), link=prefect.run_page, announce=announce, went=lambda: beat(settings.home))
+    watching = Guard(open_world(settings), link=Orchestrator(settings.prefect_page).run_page, announce=announce, went=lambda: beat(settings.home))
     something = False
     for home in watching.rounds(settings.guard_seconds, seconds):
         something = True

@@ -50,5 +50,10 @@ def open_leases(settings: Settings) -> Leases:
     match settings.backend:
         case "local" | "memory":
             return LeaseFile(settings.home / LEASES_FILE)
+        case "seldon":
+            from firstflight.serving.seldon.configuration import configuration  # noqa: PLC0415 as in open_backend
+            from firstflight.serving.seldon.leases import KubernetesLeases  # noqa: PLC0415 the same
+
+            return KubernetesLeases(configuration(settings.kube_context), settings.namespace)
         case unknown:
             assert_never(unknown)

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,9 @@ from firstflight.errors import (
     ServingError,
     TrafficNotAppliedError,
 )
+from firstflight.serving.backend import Tally
 from firstflight.serving.refusals import (
+    Fence,
     refuse_other_files,
     refuse_other_version,
     refuse_stale,
@@ -27,15 +29,16 @@ from firstflight.serving.seldon import experiments, models
 from firstflight.serving.seldon.api import FIELD_MANAGER, Api, Object, Outdated
 from firstflight.serving.seldon.artifacts import Storage
 from firstflight.serving.seldon.configuration import configuration
+from firstflight.serving.seldon.counters import Counters
 from firstflight.serving.seldon.marks import (
-    TOKEN,
+    FENCE,
     Change,
     change_of,
+    fence_of,
     is_ending,
     is_ours,
     name_of,
     require_ours,
-    token_of,
     version_of,
 )
 from firstflight.serving.seldon.mesh import Mesh
@@ -47,7 +50,7 @@ from firstflight.versions import ModelVersion
 log = logging.getLogger(__name__)
 
 _FENCE_OWNER = "firstflight-fence"
-"""Owns the token on a Model, so that applying the Model again leaves it."""
+"""Owns the fence on a Model, so that applying the Model again leaves it."""
 _TRIES = 8
 _WATCH_SECONDS = 10
 """Longest watch: a connection that died without a word costs no more."""
@@ -80,6 +83,7 @@ class SeldonBackend:
         self._api = api or Api(configuration(settings.kube_context), settings.namespace)
         self._patience = patience or Patience()
         self._mesh = Mesh(settings.gateway_url, self._patience.answer)
+        self._counters = Counters(settings.mesh_stats_url, self._patience.answer)
         self._storage = Storage(settings.artifact_bucket, settings.artifact_remote, settings.artifact_secret)
 
     def deploy(self, version: ModelVersion, artifact: Path, name: str | None = None) -> None:
@@ -136,10 +140,36 @@ class SeldonBackend:
             if not home:
                 self._restore(route, token, before)
             raise
-        self._settle(route, split, token, seen)
+        self._settle(route, split, seen)
         if (actual := self.get_traffic(route)) != split:
             raise TrafficNotAppliedError(f"{route}: the experiment carries {actual}, wanted {split}")
         return split
+
+    def go_home(self, route: str) -> TrafficSplit | None:
+        """Write all to the default of the route's Experiment, and see that Seldon and requests follow."""
+        now = self._api.get(Experiment.plural, route)
+        if now is None:
+            return None
+        if is_ending(now):
+            return experiments.in_force(now)  # its default's own endpoint is left, and carries everybody
+        written = self._close(route, now)
+        home = experiments.declared(written)
+        seen = self._await_split(route, home, written)
+        self._await_requests(route, home)
+        self._settle(route, home, seen)
+        return home
+
+    def evict(self, name: str) -> None:
+        """Delete the Model of `name`: its experiment becomes inactive then, and its default answers everybody."""
+        present = self._api.get(Model.plural, name)
+        if present is not None:
+            require_ours(present, Model.kind)
+            self._api.delete(Model.plural, name)
+
+    def tallies(self, route: str) -> Mapping[str, Tally]:
+        """Return what the mesh's Envoys counted of the models of `route`, all of them together."""
+        versions = self._versions(self._api.list(Model.plural))
+        return self._counters.tallies(name for name, version in versions.items() if version.model == route)
 
     def get_traffic(self, route: str) -> TrafficSplit | None:
         """Return the split that is in force: the Experiment's, or all to its default while that is not active."""
@@ -194,19 +224,20 @@ class SeldonBackend:
                     raise BackendUnavailableError(f"{route}: its experiment is being deleted; try again")
             versions = self._versions(list(all_models.values()))
             witnesses = [all_models[name] for name in sorted(versions) if versions[name].model == route]
-            shown = [token_of(one) for one in (*([now] if now else []), *witnesses)]
-            refuse_stale(route, token, max((one for one in shown if one is not None), default=None))
+            shown = [fence_of(one) for one in (*([now] if now else []), *witnesses)]
+            known = [one for one in shown if one is not None]
+            fence = refuse_stale(route, token, max(known, key=lambda one: (one.token, one.closed), default=None))
             try:
                 self._refuse(route, split, versions, all_models, all_experiments)
             except ServingError:
                 try:
-                    self._keep_token(token, now, witnesses)
+                    self._keep_fence(fence, now, witnesses)
                 except Outdated:
                     continue
                 raise
             if now is None:
                 try:
-                    self._keep_token(token, now, witnesses)
+                    self._keep_fence(fence, now, witnesses)
                 except Outdated:
                     continue
             return now
@@ -237,8 +268,8 @@ class SeldonBackend:
                     f"{route}: {split.stable} is the default of experiment {other}, and can be of one only"
                 )
 
-    def _keep_token(self, token: int, now: Object | None, witnesses: list[Object]) -> None:
-        """Keep the token where the next driver finds it: on the Experiment, or before there is one, on a Model."""
+    def _keep_fence(self, fence: Fence, now: Object | None, witnesses: list[Object]) -> None:
+        """Keep the fence where the next driver finds it: on the Experiment, or before there is one, on a Model."""
         plural, kind, thing, owner = Experiment.plural, Experiment.kind, now, FIELD_MANAGER
         if thing is None:
             if not witnesses:
@@ -250,36 +281,63 @@ class SeldonBackend:
             "metadata": {
                 "name": name_of(thing),
                 "namespace": self._namespace,
-                "annotations": {TOKEN: str(token)},
+                "annotations": {FENCE: fence.model_dump_json()},
             },
         }
         if now is not None:
             split = experiments.declared(now)
-            manifest = experiments.manifest(name_of(now), self._namespace, split, token, change_of(now))
+            manifest = experiments.manifest(name_of(now), self._namespace, split, fence, change_of(now))
         self._api.apply(plural, manifest, version=thing["metadata"]["resourceVersion"], owner=owner)
 
     def _write(self, route: str, split: TrafficSplit, token: int, now: Object | None, *, home: bool = False) -> Object:
         for _ in range(_TRIES):
-            change = _change(now, split)
-            wanted = experiments.manifest(route, self._namespace, split, token, change)
-            version = now["metadata"]["resourceVersion"] if now else None
-            time.sleep(_rest_of_second(change))
             try:
-                return self._api.apply(Experiment.plural, wanted, version=version)
-            except FieldConflictError as error:
-                if not home:
-                    raise
-                log.warning("%s: on the way home, fields are taken from their owner: %s", route, error)
-                return self._api.apply(Experiment.plural, wanted, version=version, force=True)
+                return self._apply(route, split, Fence(token=token), now, home=home)
             except Outdated:
                 now = self._api.get(Experiment.plural, route)
                 self._refuse_overtaken(route, token, now)
         raise BackendUnavailableError(f"{route}: its experiment changes all the time; try again")
 
+    def _close(self, route: str, now: Object) -> Object:
+        """Send all of the route to its stable model, whoever drives it, and fence out every token shown so far."""
+        for _ in range(_TRIES):
+            require_ours(now, Experiment.kind)
+            if (stable := experiments.default(now)) is None:
+                raise TrafficNotAppliedError(
+                    f"{route}: somebody else wrote its experiment and it names no default, so nobody is stable"
+                )
+            fence = (fence_of(now) or Fence()).behind()
+            try:
+                return self._apply(route, TrafficSplit.all_to(stable), fence, now, home=True)
+            except Outdated:
+                latest = self._api.get(Experiment.plural, route)
+                if latest is None:
+                    raise TrafficNotAppliedError(f"{route}: its experiment was deleted by somebody else") from None
+                now = latest
+        raise BackendUnavailableError(f"{route}: its experiment changes all the time; try again")
+
+    def _apply(self, route: str, split: TrafficSplit, fence: Fence, now: Object | None, *, home: bool) -> Object:
+        """Write the split to the Experiment as it was read in `now`.
+
+        Raises:
+            Outdated: It is another one since.
+        """
+        change = _change(now, split)
+        wanted = experiments.manifest(route, self._namespace, split, fence, change)
+        version = now["metadata"]["resourceVersion"] if now else None
+        time.sleep(_rest_of_second(change))
+        try:
+            return self._api.apply(Experiment.plural, wanted, version=version)
+        except FieldConflictError as error:
+            if not home:
+                raise
+            log.warning("%s: on the way home, fields are taken from their owner: %s", route, error)
+            return self._api.apply(Experiment.plural, wanted, version=version, force=True)
+
     def _refuse_overtaken(self, route: str, token: int, now: Object | None) -> None:
         if now is not None:
             require_ours(now, Experiment.kind)
-            refuse_stale(route, token, token_of(now))
+            refuse_stale(route, token, fence_of(now))
 
     def _await_split(self, route: str, split: TrafficSplit, written: Object) -> Object:
         """Follow the Experiment until Seldon has taken the change, and return it as it then is.
@@ -313,18 +371,19 @@ class SeldonBackend:
         if fault is not None:
             raise TrafficNotAppliedError(f"{route}: Seldon reports {split}, but {fault}")
 
-    def _settle(self, route: str, split: TrafficSplit, token: int, seen: Object) -> None:
+    def _settle(self, route: str, split: TrafficSplit, seen: Object) -> None:
         """Write down that the change was seen accepted."""
+        fence = fence_of(seen)
         for _ in range(_TRIES):
-            if change_of(seen) is None:
+            if fence is None or change_of(seen) is None:
                 return
-            wanted = experiments.manifest(route, self._namespace, split, token, None)
+            wanted = experiments.manifest(route, self._namespace, split, fence, None)
             try:
                 self._api.apply(Experiment.plural, wanted, version=seen["metadata"]["resourceVersion"])
             except Outdated:
                 latest = self._api.get(Experiment.plural, route)
-                self._refuse_overtaken(route, token, latest)
-                if latest is None or experiments.declared(latest) != split:
+                if latest is None or experiments.readable(latest) != split or fence_of(latest) != fence:
+                    self._refuse_overtaken(route, fence.token, latest)
                     raise TrafficNotAppliedError(f"{route}: somebody else changed its experiment") from None
                 seen = latest
             else:

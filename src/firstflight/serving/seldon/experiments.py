@@ -1,9 +1,10 @@
 """Splits as Experiments, and whether Seldon has taken one."""
 
 from firstflight.errors import ServingError
+from firstflight.serving.refusals import Fence
 from firstflight.serving.seldon import resources
 from firstflight.serving.seldon.api import Object
-from firstflight.serving.seldon.marks import CHANGE, OURS, TOKEN, Change, change_of, condition, is_ending, name_of
+from firstflight.serving.seldon.marks import CHANGE, FENCE, OURS, Change, change_of, condition, is_ending, name_of
 from firstflight.traffic import TrafficSplit
 
 WHOLE = 100
@@ -12,7 +13,7 @@ _REJECTED = "ModelReady"
 """Seldon writes what is wrong with an Experiment into a condition of this type; it stays after later, good changes."""
 
 
-def manifest(route: str, namespace: str, split: TrafficSplit, token: int, change: Change | None) -> Object:
+def manifest(route: str, namespace: str, split: TrafficSplit, fence: Fence, change: Change | None) -> Object:
     """Return the Experiment of a route.
 
     The stable model stands first: when a later candidate cannot be reached, the experiment's own endpoint keeps those
@@ -24,7 +25,7 @@ def manifest(route: str, namespace: str, split: TrafficSplit, token: int, change
         candidates=tuple(resources.Candidate(name=name, weight=split.weights[name]) for name in names),
         mirror=resources.Mirror(name=split.shadow, percent=WHOLE) if split.shadow else None,
     )
-    notes = {TOKEN: str(token), **({CHANGE: change.model_dump_json()} if change else {})}
+    notes = {FENCE: fence.model_dump_json(), **({CHANGE: change.model_dump_json()} if change else {})}
     return spec.manifest(route, namespace, labels=OURS, annotations=notes)
 
 

@@ -1,6 +1,7 @@
 """What we write on objects beside their specs, and how we read it back."""
 
 from firstflight.errors import ServingError
+from firstflight.serving.refusals import Fence
 from firstflight.serving.seldon.api import Object
 from firstflight.traffic import TrafficSplit
 from firstflight.values import Value
@@ -10,7 +11,7 @@ OURS = {"app.kubernetes.io/managed-by": "firstflight"}
 """The label of every object of ours. Changing labels or annotations moves no traffic and reloads no model."""
 ROUTE = "firstflight.io/route"
 VERSION = "firstflight.io/version"
-TOKEN = "firstflight.io/token"  # noqa: S105 a fencing token is no secret
+FENCE = "firstflight.io/fence"
 CHANGE = "firstflight.io/change"
 
 
@@ -57,10 +58,10 @@ def version_of(model: Object) -> ModelVersion | None:
     return ModelVersion.model_validate_json(text) if text and is_ours(model) else None
 
 
-def token_of(thing: Object) -> int | None:
-    """Return the highest token that the object has seen."""
-    text = _annotation(thing, TOKEN)
-    return int(text) if text else None
+def fence_of(thing: Object) -> Fence | None:
+    """Return the highest token that the object has seen, and whether the route was brought home under it."""
+    text = _annotation(thing, FENCE)
+    return Fence.model_validate_json(text) if text else None
 
 
 def change_of(experiment: Object) -> Change | None:

@@ -1,8 +1,10 @@
 """What goes wrong between us and Seldon, and what we then say and do."""
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,9 @@ from firstflight.errors import (
     StaleTokenError,
     TrafficNotAppliedError,
 )
+from firstflight.serving.refusals import Fence
 from firstflight.serving.seldon.backend import Patience
-from firstflight.serving.seldon.marks import CHANGE, TOKEN
+from firstflight.serving.seldon.marks import CHANGE, FENCE, fence_of
 from firstflight.traffic import TrafficSplit
 from firstflight.versions import ModelVersion
 from tests.doubles.kubernetes_api import Fault, Object
@@ -70,7 +73,7 @@ def test_a_split_is_one_experiment_whose_default_is_stable(cluster: Cluster) -> 
         "resourceType": "model",
     } == experiment(cluster)["spec"]
     notes = experiment(cluster)["metadata"]["annotations"]
-    assert "2" == notes[TOKEN]
+    assert Fence(token=2) == Fence.model_validate_json(notes[FENCE])
     assert CHANGE not in notes
 
 
@@ -335,6 +338,61 @@ def test_the_way_home_is_kept_though_it_cannot_be_seen_yet(cluster: Cluster) -> 
     assert [{"name": STABLE, "weight": 100}] == experiment(cluster)["spec"]["candidates"]
     cluster.seldon.going.set()
     assert HOME == cluster.backend().set_traffic(MODEL, HOME, 2)
+
+
+def test_going_home_takes_fields_back_and_shuts_drivers_out(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever wrote the weights last: in doubt traffic goes to the stable model, and it is said that force was used."""
+    cluster.backend().set_traffic(MODEL, CANARY, 2)
+
+    def heavier(body: Object) -> None:
+        body["spec"]["candidates"] = [{"name": STABLE, "weight": 1}, {"name": CANDIDATE, "weight": 1}]
+
+    cluster.api.edit("experiments", MODEL, heavier)
+    with caplog.at_level(logging.WARNING):
+        assert HOME == cluster.backend().go_home(MODEL)
+    assert "taken from their owner" in caplog.text
+    assert Fence(token=2, closed=True) == fence_of(experiment(cluster))
+    with pytest.raises(StaleTokenError, match="brought home"):
+        cluster.backend().set_traffic(MODEL, CANARY, 2)
+
+
+def test_going_home_while_a_driver_waits_wins(cluster: Cluster) -> None:
+    """The driver's change is not taken yet when the guard comes; the driver does not write its split back."""
+    cluster.seldon.going.clear()
+    raised: list[BaseException] = []
+
+    def drive() -> None:
+        try:
+            cluster.backend().set_traffic(MODEL, CANARY, 2)
+        except ServingError as error:
+            raised.append(error)
+
+    driver = threading.Thread(target=drive)
+    driver.start()
+    until(lambda: Fence(token=2) == fence_of(experiment(cluster)))
+    guard = threading.Thread(target=cluster.backend().go_home, args=(MODEL,))
+    guard.start()
+    until(lambda: Fence(token=2, closed=True) == fence_of(experiment(cluster)))
+    cluster.seldon.going.set()
+    driver.join(10)
+    guard.join(10)
+    assert isinstance(raised[0], StaleTokenError)
+    assert HOME == cluster.backend().get_traffic(MODEL)
+
+
+def test_going_home_from_what_names_no_stable_model_says_so(cluster: Cluster) -> None:
+    """An experiment that somebody rewrote without a default: nobody may guess who is stable."""
+    cluster.api.edit("experiments", MODEL, lambda body: body["spec"].pop("default"))
+    with pytest.raises(TrafficNotAppliedError, match="no default"):
+        cluster.backend().go_home(MODEL)
+
+
+def test_counters_that_cannot_be_read_are_an_outage(cluster: Cluster) -> None:
+    """Of one Envoy that does not answer, and of a name without an address: absence is not zero."""
+    for url in ("http://127.0.0.1:9/stats/prometheus", "http://mesh-stats.invalid:9003/stats/prometheus"):
+        elsewhere = replace(cluster, settings=cluster.settings.model_copy(update={"mesh_stats_url": url}))
+        with pytest.raises(BackendUnavailableError, match=re.escape(url.split("//")[1].split(":")[0])):
+            elsewhere.backend().tallies(MODEL)
 
 
 def test_promotion_never_leaves_the_route_without_a_model(cluster: Cluster) -> None:

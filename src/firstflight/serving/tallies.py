@@ -1,7 +1,9 @@
 """What Envoy counted, by served model: from Prometheus' text format to tallies.
 
-A request to a candidate passes the clusters `<name>_or_<stable>` (codes, retries, times; see `envoy`) and
-`<name>_guarded` (what was really sent to it); one to anybody else passes `<name>_http` alone.
+Clusters are named after the served model they lead to, up to the first `_`, which no served name has. On one machine a
+request to a candidate passes the clusters `<name>_or_<stable>` (codes, retries, times; see `local.envoy`) and
+`<name>_guarded` (what was really sent to it), one to anybody else `<name>_http` alone; in a cluster all pass
+`<name>_<number>_http`.
 https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/upstream/cluster_manager/cluster_stats
 """
 
@@ -12,29 +14,36 @@ from collections.abc import Iterable, Mapping
 from firstflight.samples import Histogram
 from firstflight.serving.backend import Tally
 
-_SAMPLE = re.compile(r"^envoy_cluster_upstream_rq_(?P<what>\w+)\{(?P<labels>[^}]*)\} (?P<value>\d+)$", re.MULTILINE)
+_SAMPLE = re.compile(r"^envoy_cluster_upstream_(?P<what>\w+)\{(?P<labels>[^}]*)\} (?P<value>\d+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
+RETRIED = "rq_retry"
 _Buckets = dict[float, int]
 
 
-def tallies(text: str, names: Iterable[str]) -> Mapping[str, Tally]:
-    """Return the tally of each of `names` that `text` has counts of."""
+def tallies(text: str, names: Iterable[str], failed: Iterable[str] = (RETRIED,)) -> Mapping[str, Tally]:
+    """Return the tally of each of `names` that `text` has counts of.
+
+    Args:
+        text: What one Envoy answers, or several of them one after the other: they are added up.
+        names: Served names.
+        failed: Counters of requests that were left unanswered, beside those of answers 5xx.
+    """
     counts: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     times: defaultdict[str, list[_Buckets]] = defaultdict(list)
-    buckets: defaultdict[str, _Buckets] = defaultdict(dict)
+    buckets: defaultdict[str, _Buckets] = defaultdict(lambda: defaultdict(int))
     for found in _SAMPLE.finditer(text):
         labels, value = dict(_LABEL.findall(found["labels"])), int(found["value"])
         cluster = labels["envoy_cluster_name"]
-        if found["what"] == "time_bucket":
-            buckets[cluster][float(labels["le"])] = value
-        elif found["what"] != "xx" or labels["envoy_response_code_class"] == "5":
+        if found["what"] == "rq_time_bucket":
+            buckets[cluster][float(labels["le"])] += value
+        elif found["what"] != "rq_xx" or labels["envoy_response_code_class"] == "5":
             counts[cluster.split("_")[0]][found["what"]] += value
     for cluster, of_cluster in buckets.items():
         times[cluster.split("_")[0]].append(of_cluster)
     return {
         name: Tally(
-            requests=counts[name]["total"],
-            failures=counts[name]["xx"] + counts[name]["retry"],
+            requests=counts[name]["rq_total"],
+            failures=counts[name]["rq_xx"] + sum(counts[name][what] for what in failed),
             latency=_histogram(times[name]),
         )
         for name in names

@@ -1,0 +1,53 @@
+"""What the mesh's Envoys count, read from themselves: the guard's eyes while Prometheus is away."""
+
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from firstflight.errors import BackendUnavailableError
+from firstflight.serving.backend import Tally
+from firstflight.serving.tallies import RETRIED, tallies
+
+_FAILED = (RETRIED, "rq_cancelled", "cx_destroy_local_with_active_rq")
+"""The last two are clients that gave up: no route of the mesh has a timeout, so a candidate that hangs shows here alone."""
+_COUNTED = rf"^cluster\..*\.upstream_(rq_(total|5xx|retry|time|cancelled)|cx_destroy_local_with_active_rq)$"
+
+
+class Counters:
+    """The Envoys behind one name, each at an address of its own."""
+
+    def __init__(self, url: str, seconds: float) -> None:
+        """Keep where they answer, and for how long to wait."""
+        self._url = urlsplit(url)
+        self._seconds = seconds
+
+    def tallies(self, names: Iterable[str]) -> Mapping[str, Tally]:
+        """Return what all of them together counted of each of `names`.
+
+        Raises:
+            BackendUnavailableError: One of them does not answer: what it has counted is unknown, and not nothing.
+        """
+        return tallies("\n".join(self._read()), names, failed=_FAILED)
+
+    def _read(self) -> Iterator[str]:
+        with httpx.Client(timeout=self._seconds, trust_env=False) as client:
+            for host in self._hosts():
+                url = f"{self._url.scheme}://{host}:{self._url.port or 80}{self._url.path}?filter={quote(_COUNTED)}"
+                try:
+                    answer = client.get(url).raise_for_status()
+                except httpx.HTTPError as error:
+                    raise BackendUnavailableError(f"the mesh's counters at {url} gave no answer: {error!r}") from error
+                yield answer.text
+
+    def _hosts(self) -> list[str]:
+        name = self._url.hostname or ""
+        try:
+            found = socket.getaddrinfo(name, self._url.port or 80, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise BackendUnavailableError(
+                f"{name} has no address, so nobody reads what the mesh counts: {error}; is the Service mesh-stats of"
+                " k8s/base there?"
+            ) from error
+        return sorted({f"[{one[4][0]}]" if one[0] is socket.AF_INET6 else str(one[4][0]) for one in found})
