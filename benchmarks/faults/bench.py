@@ -32,6 +32,8 @@ from firstflight.supervision import Supervisor
 from firstflight.world import open_world
 
 POLL_SECONDS = 0.25
+BEGIN_SECONDS = 60.0
+"""A run that has not begun by then was claimed by a worker that died before it could start it: it stays Pending."""
 _STARTS = 3
 _STAGES = (20, 60, 100)
 _LONG = (10, 25, 40, 55, 70, 85, 100)
@@ -140,7 +142,7 @@ class Bench:
         """Parts die one after the other while a flow run drives a long rollout; then it is left to end."""
         strikes = list(self.scenario.strikes)
         while strikes:
-            run = self._start(self._plan(_LONG, 4.0))
+            run = self._begin(self._plan(_LONG, 4.0))
             self._await(partial(self._is_observing, run), "nothing observed")
             while strikes and not self._has_ended(run):
                 self._strike(strikes.pop(0))
@@ -218,13 +220,32 @@ class Bench:
             else:
                 return self._run
 
+    def _begin(self, plan: CanaryPlan) -> str:
+        """Start a run, another when it is never begun, and return the one that runs.
+
+        Raises GivenUpError when Prefect begins none.
+        """
+        for _ in range(_STARTS):
+            run = self._start(plan)
+            if self._wait(partial(self._has_begun, run), BEGIN_SECONDS) is not None:
+                return run
+            with suppress(FirstflightError):
+                self.orchestrator.cancel(run)
+        raise GivenUpError(f"Prefect began none of {_STARTS} runs")
+
+    def _has_begun(self, run: str) -> bool:
+        try:
+            return self.orchestrator.run(run).state_type not in {"SCHEDULED", "PENDING"}
+        except OrchestratorUnavailableError:
+            return False
+
     def _await_death(self, plan: CanaryPlan) -> tuple[str, Death]:
         """Start runs until a doomed process has died; return its run. One that Prefect cannot start counts for nothing.
 
         Raises GivenUpError when none has died.
         """
         for _ in range(_STARTS):
-            run = self._start(plan)
+            run = self._begin(plan)
             self._await(partial(self._has_died_or_ended, run), f"nobody died at {self.scenario.dooms[0].point}")
             if (death := self.executioner.death(self.lane.model)) is not None:
                 return run, death
@@ -279,11 +300,11 @@ class Bench:
         if self._wait(true) is None:
             raise GivenUpError(f"{problem} within {DEADLINE_SECONDS:.0f} s")
 
-    def _wait(self, true: Callable[[], bool]) -> float | None:
+    def _wait(self, true: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> float | None:
         """Poll until something is true; return how long that took, None past the deadline."""
         began = time.monotonic()
         while not true():
-            if time.monotonic() - began > DEADLINE_SECONDS:
+            if time.monotonic() - began > seconds:
                 return None
             time.sleep(POLL_SECONDS)
         return time.monotonic() - began

@@ -29,14 +29,17 @@ def _one(name: str, history: Array) -> Array:
 def test_a_request_sees_what_the_series_shows(
     make_history: MakeHistory, seed: int, price: float, stillness: float, rows: int
 ) -> None:
-    """Features of each 70-day window equal those of the whole series, to 1e-9, alone and in a batch."""
+    """Features of each 70-day window equal those of the whole series, to 1e-8, alone and in a batch.
+
+    A real price's rounding is smaller: on NVDA, below, 1e-9. Here prices of a million stand still nine days in ten.
+    """
     series = make_history(rows, seed, price, stillness)
     whole = compute(series[None], GROUPS)[0]
     ends = np.unique(np.linspace(ROWS, rows, 7).astype(int))
     windows = np.stack([series[end - ROWS : end] for end in ends])
     expected = np.stack([whole[end - ROWS : end - WARM_UP] for end in ends])
-    np.testing.assert_allclose(compute(windows, GROUPS), expected, rtol=0, atol=1e-9)
-    np.testing.assert_allclose(compute(windows[:1], GROUPS), expected[:1], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(compute(windows, GROUPS), expected, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(compute(windows[:1], GROUPS), expected[:1], rtol=0, atol=1e-8)
 
 
 def test_real_requests_see_what_the_series_shows(packaged: Market) -> None:
