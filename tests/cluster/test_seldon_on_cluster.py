@@ -27,6 +27,7 @@ from tests.serving_bench import MODEL, artifact
 pytestmark = pytest.mark.cluster
 STABLE, CANDIDATE = "baseline-predictor-v1", "enhanced-predictor-v2"
 HALF = TrafficSplit.canary(STABLE, CANDIDATE, 50)
+HOME = TrafficSplit.all_to(STABLE)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_a_version_that_moved_on_is_refused(api: Api, namespace: str) -> None:
     with pytest.raises(Outdated):
         api.apply(
             "experiments",
-            experiments.manifest(MODEL, namespace, TrafficSplit.all_to(STABLE), Fence(token=3), None),
+            experiments.manifest(MODEL, namespace, HOME, Fence(token=3), None),
             version=old["metadata"]["resourceVersion"],
         )
 
@@ -82,7 +83,7 @@ def test_a_field_of_somebody_else_is_a_conflict(api: Api, namespace: str) -> Non
     """And is not taken."""
     api.apply("experiments", experiments.manifest(MODEL, namespace, HALF, Fence(token=3), None), owner="somebody")
     with pytest.raises(FieldConflictError, match="somebody"):
-        api.apply("experiments", experiments.manifest(MODEL, namespace, TrafficSplit.all_to(STABLE), Fence(token=3), None))
+        api.apply("experiments", experiments.manifest(MODEL, namespace, HOME, Fence(token=3), None))
 
 
 def test_a_watch_tells_changes_and_forgotten_versions(api: Api, namespace: str) -> None:
@@ -109,7 +110,7 @@ def test_tokens_fence_with_and_without_an_experiment(api: Api, namespace: str, t
         with pytest.raises(StaleTokenError):
             backend.set_traffic(MODEL, HALF, token - 1)
         if token == 5:
-            api.apply("experiments", experiments.manifest(MODEL, namespace, TrafficSplit.all_to(STABLE), Fence(token=6), None))
+            api.apply("experiments", experiments.manifest(MODEL, namespace, HOME, Fence(token=6), None))
 
 
 def test_leases_are_kept_by_the_api(namespace: str) -> None:

@@ -16,9 +16,11 @@ NEEDED = {
     ("flow", "prefect-server", 4200),
     ("flow", "mlflow", 5000),
     ("flow", "seldon-envoy", 9000),
+    ("flow", "seldon-envoy", 9003),
     # ours
     ("prefect-worker", "prefect-server", 4200),
     ("guard", "seldon-envoy", 9000),
+    ("guard", "seldon-envoy", 9003),
     ("guard", "prefect-server", 4200),
     # Seldon's: configuration, requests, agents, pipelines
     ("seldon-envoy", "seldon-scheduler", 9002),

@@ -133,6 +133,7 @@ def test_roles_are_the_least_that_works() -> None:
             for kind in ("models", "experiments")
             for verb in ("create", "patch", "delete")
         ),
+        *(("serving-client", "leases", verb) for verb in ("create", "update", "delete")),
         ("prefect-worker", "jobs", "create"),
         ("prefect-worker", "jobs", "delete"),
     } == changing

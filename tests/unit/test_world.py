@@ -18,6 +18,17 @@ from tests.doubles.prometheus import running_prometheus
 from tests.serving_bench import artifact
 
 ROUTE = "direction"
+ROOT = Path(__file__).parents[2]
+
+
+def test_only_serving_and_settings_know_what_a_cluster_serves_with() -> None:
+    """So a flow cannot tell where it runs."""
+    library = (ROOT / "src" / "firstflight").rglob("*.py")
+    theirs = [path for path in library if "serving" not in path.parts and path.name != "settings.py"]
+    flows = [*(ROOT / "flows").rglob("*.py"), *(ROOT / "tasks").rglob("*.py")]
+    assert len(theirs) > 100
+    assert len(flows) > 20
+    assert [] == [str(path) for path in (*theirs, *flows) if "seldon" in path.read_text(encoding="utf-8").lower()]
 
 
 @pytest.mark.parametrize("backend", ["local", "memory"])

@@ -41,7 +41,12 @@ def guard(
         except FirstflightError as error:
             log.warning("Prefect was not told: %s", error)
 
-    watching = Guard(open_world(settings), link=Orchestrator(settings.prefect_page).run_page, announce=announce, went=lambda: beat(settings.home))
+    watching = Guard(
+        open_world(settings),
+        link=Orchestrator(settings.prefect_page).run_page,
+        announce=announce,
+        went=lambda: beat(settings.home),
+    )
     something = False
     for home in watching.rounds(settings.guard_seconds, seconds):
         something = True

@@ -84,7 +84,7 @@ def _text(value: object) -> str | None:
 
 
 def _model(header: str | None) -> str | None:
-    """Return the served name in an x-seldon-route header such as `:baseline-predictor-v1_1:`."""
+    """Return the served name in the header that names who was chosen, such as `:baseline-predictor-v1_1:`."""
     if header is None:
         return None
     found = re.fullmatch(r":([^:]+)_\d+:", header)

@@ -13,7 +13,7 @@ from firstflight.questions import Question
 from firstflight.replay.arrivals import arrivals
 from firstflight.replay.tally import ReplaySummary, Tally
 from firstflight.replay.truths import OutcomeSink, TruthPoster
-from firstflight.serving.inference import body, headers, served_name
+from firstflight.serving.inference import ROUTE_HEADER, body, headers, served_name
 
 ANSWER_SECONDS = 5.0
 """A request without an answer by then has failed."""
@@ -99,7 +99,7 @@ class _Replay:
         try:
             async with session.post(self._url, data=content, headers=headers(self._load.route, rid, asked)) as answer:
                 await answer.read()
-                status, model = answer.status, served_name(answer.headers.get("x-seldon-route"))
+                status, model = answer.status, served_name(answer.headers.get(ROUTE_HEADER))
         except (aiohttp.ClientError, TimeoutError):
             pass  # counted as no answer
         self._tally.record(status, model, loop.time() - due, sent - due)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from firstflight.errors import BackendUnavailableError, ServingError
 
 TIMEOUT_SECONDS = 10.0
+ROUTE_HEADER = "x-seldon-route"
+"""Of an answer: who was chosen to give it; `served_name` reads it. Sent back, it chooses the same one again."""
 DATATYPES = {"float64": "FP64", "float32": "FP32", "int64": "INT64", "int32": "INT32", "bool": "BOOL"}
 """The protocol's name of each numpy type."""
 _TYPES = {name: np.dtype(kind) for kind, name in DATATYPES.items()}
@@ -25,7 +27,7 @@ Tensor = NDArray[Any]
 class Prediction:
     """One answer.
 
-    `assigned` is the served name the gateway chose (header x-seldon-route), None when it named none;
+    `assigned` is the served name the gateway chose (`ROUTE_HEADER`), None when it named none;
     `seconds` is what the client waited.
     """
 
@@ -99,9 +101,9 @@ def predict(
     seconds = time.perf_counter() - begin
     if answer.status_code != httpx.codes.OK:
         raise ServingError(f"{route}: {answer.status_code} to request {request_id}: {answer.text[:500]}")
-    return Prediction(outputs(answer.content), served_name(answer.headers.get("x-seldon-route")), request_id, seconds)
+    return Prediction(outputs(answer.content), served_name(answer.headers.get(ROUTE_HEADER)), request_id, seconds)
 
 
 def served_name(route_header: str | None) -> str | None:
-    """Return the served name in an x-seldon-route header: `baseline-predictor-v1` in `:baseline-predictor-v1_1:`."""
+    """Return the served name in the `ROUTE_HEADER`: `baseline-predictor-v1` in `:baseline-predictor-v1_1:`."""
     return route_header.strip(":").rpartition("_")[0] if route_header else None

@@ -19,8 +19,8 @@ from firstflight.serving.local.envoy import PREFIX
 from firstflight.serving.local.gateway import Gateway
 from firstflight.serving.local.model_server import program_name
 from firstflight.serving.local.servers import Server, ServerTable
-from firstflight.serving.tallies import tallies
 from firstflight.serving.refusals import refuse_other_files, refuse_other_version, refuse_used, routes_using
+from firstflight.serving.tallies import tallies
 from firstflight.settings import Settings
 from firstflight.supervision import ProgramState, Supervisor
 from firstflight.traffic import TrafficSplit

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from firstflight.latency import EDGES
+from firstflight.serving.inference import ROUTE_HEADER
 from firstflight.settings import Ports
 from firstflight.traffic import TrafficSplit
 
@@ -32,7 +33,6 @@ LISTENERS: dict[Listener, str] = {"main": "listener_0", "mirror": "listener_1"}
 PREFIX = "/v2/models/"
 """Paths clients may ask for; the rest of MLServer's, such as unloading a model, are not theirs."""
 UNIT_HEADER = "x-unit-id"
-ROUTE_HEADER = "x-seldon-route"
 MIRROR = "mirror"
 _NOTES = "firstflight"
 _TYPES = "type.googleapis.com/envoy."

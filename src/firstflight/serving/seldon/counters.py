@@ -11,8 +11,8 @@ from firstflight.serving.backend import Tally
 from firstflight.serving.tallies import RETRIED, tallies
 
 _FAILED = (RETRIED, "rq_cancelled", "cx_destroy_local_with_active_rq")
-"""The last two are clients that gave up: no route of the mesh has a timeout, so a candidate that hangs shows here alone."""
-_COUNTED = rf"^cluster\..*\.upstream_(rq_(total|5xx|retry|time|cancelled)|cx_destroy_local_with_active_rq)$"
+"""The last two are clients that gave up: without a timeout on any route, a candidate that hangs shows here alone."""
+_COUNTED = r"^cluster\..*\.upstream_(rq_(total|5xx|retry|time|cancelled)|cx_destroy_local_with_active_rq)$"
 
 
 class Counters:

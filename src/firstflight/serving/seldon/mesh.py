@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from firstflight.errors import BackendUnavailableError
-from firstflight.serving.inference import Tensor, body, headers, served_name
+from firstflight.serving.inference import ROUTE_HEADER, Tensor, body, headers, served_name
 from firstflight.serving.probe import ones
 from firstflight.traffic import TrafficSplit
 
@@ -17,7 +17,6 @@ REQUESTS = 20
 """Requests that one look at a split sends; they are none of the rollout's, for their unit belongs to nobody."""
 _IMPROBABLE = 1e-6
 _VERSIONS = 50
-_ROUTE = "x-seldon-route"
 _NOBODY = {HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
 
@@ -103,7 +102,7 @@ class Mesh:
             answer = client.post(f"{self._url}/v2/models/{route}/infer", content=body(inputs), headers=sent)
         except httpx.TransportError as error:
             raise BackendUnavailableError(f"the mesh at {self._url} gives no answer to {route}: {error!r}") from error
-        return None if answer.status_code in _NOBODY else served_name(answer.headers.get(_ROUTE))
+        return None if answer.status_code in _NOBODY else served_name(answer.headers.get(ROUTE_HEADER))
 
     def _metadata(self, client: httpx.Client, name: str, extra: dict[str, str]) -> Description | None:
         try:
@@ -118,7 +117,7 @@ class Mesh:
 
 def _fixed(name: str) -> dict[str, str]:
     """Return the header of the fixed route to `name`, whatever number the scheduler has given it."""
-    return {_ROUTE: "".join(f":{name}_{number}:" for number in range(1, _VERSIONS))}
+    return {ROUTE_HEADER: "".join(f":{name}_{number}:" for number in range(1, _VERSIONS))}
 
 
 def _chance(count: int, of: int, share: float) -> float:
