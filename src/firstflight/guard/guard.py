@@ -61,6 +61,7 @@ class Guard:
         self.pulse = Pulse(self.world.wait)
         self.watch = Watch(self.world)
         self._paged: set[str] = set()
+        self._blind = False
 
     def round(self) -> tuple[Homecoming, ...]:
         """Look at every rollout once and bring home what has to come home.
@@ -71,10 +72,14 @@ class Guard:
             held = self.world.leases.held()
         except (Outage, OSError) as error:
             log.error("leases cannot be read, nothing can be said about any rollout: %s", error)  # noqa: TRY400 - the message is the whole story
+            self._blind = True
             return ()
         told = self._told()
         self.watch.forget_all_but({rollout.id for rollout in told.values()})
         now = self.monotonic()
+        if self._blind:
+            self.clock.excuse(now)
+            self._blind = False
         lost = self.clock.lost(held, told, now, self.world.now())
         homecomings = []
         for route in sorted({*held, *told}):

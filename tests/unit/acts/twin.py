@@ -17,6 +17,7 @@ from firstflight.registry.directory_registry import DirectoryRegistry
 from firstflight.release import Registered
 from firstflight.serving.lease import LeaseFile
 from firstflight.serving.memory import MemoryBackend
+from firstflight.traffic import TrafficSplit
 from firstflight.versions import ModelVersion
 from firstflight.world import World
 
@@ -100,8 +101,12 @@ class Twin:
         deploy(self.world, version)
         return version
 
+    def in_force(self) -> TrafficSplit | None:
+        """Return the split that clients meet."""
+        return self.world.backend.get_traffic(MODEL)
+
     def _ask(self, requests: int) -> None:
-        if (split := self.world.backend.get_traffic(MODEL)) is None:
+        if (split := self.in_force()) is None:
             return
         names = self.random.choices(list(split.weights), weights=list(split.weights.values()), k=requests)
         asked = [self._prediction(name, "main") for name in names]

@@ -1,0 +1,95 @@
+"""A whole rollout on a cluster, by a clock of its own, while the Kubernetes API goes away for two minutes."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from firstflight.acts.start import start_canary
+from firstflight.decision import Decision
+from firstflight.errors import BackendUnavailableError
+from firstflight.guard.guard import Guard
+from firstflight.rollout import Phase, rollouts, stream
+from firstflight.samples import Look
+from firstflight.serving.seldon.leases import KubernetesLeases
+from firstflight.traffic import TrafficSplit
+from firstflight.versions import ModelVersion
+from tests.doubles.kubernetes_api import NAMESPACE
+from tests.seldon_bench import Cluster, seldon_cluster
+from tests.serving_bench import artifact
+from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
+
+AWAY_SECONDS = 120.0
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """An empty cluster."""
+    with seldon_cluster() as found:
+        yield found
+
+
+class OnCluster(Twin):
+    """A twin whose models are served by a cluster; its clients never meet the API, only what it last put in force."""
+
+    def settle_on(self, cluster: Cluster) -> None:
+        """Serve and keep leases there."""
+        leases = KubernetesLeases(cluster.api.configuration, NAMESPACE)
+        self.met: TrafficSplit | None = None
+        self.world = replace(self.world, backend=cluster.backend(), leases=leases)
+
+    def in_force(self) -> TrafficSplit | None:
+        """Return the last split that the API told of."""
+        with suppress(BackendUnavailableError):
+            self.met = self.world.backend.get_traffic(MODEL)
+        return self.met
+
+    def register(self, variant: str, tags: dict[str, str] | None = None) -> ModelVersion:
+        """Register a version that a server can really load."""
+        folder = self.folder / "artifacts" / variant
+        artifact(folder, 1, variant=variant, model=MODEL)
+        return self.world.registry.register(MODEL, variant, folder, tags or {})
+
+
+@pytest.mark.parametrize("since", [5.0, 50.0, 95.0])
+def test_two_minutes_without_the_api_change_nothing(cluster: Cluster, tmp_path: Path, since: float) -> None:
+    """At whatever stage: nobody crashes, no stage is skipped, no guard takes silence for death; it ends promoted."""
+    twin = OnCluster(tmp_path)
+    twin.settle_on(cluster)
+    twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "no_data_seconds": 300})
+    begun = twin.time
+
+    def monotonic() -> float:
+        return twin.time.timestamp()
+
+    guard = Guard(twin.world, monotonic=monotonic)
+    unseen: list[float] = []
+
+    def wait(seconds: float) -> None:
+        assert () == guard.round()  # so that it knows the very last renewal before the outage
+        away = since <= (twin.time - begun).total_seconds() < since + AWAY_SECONDS
+        cluster.api.down = away
+        if away:
+            unseen.append(seconds)
+        twin.wait(seconds)
+        assert () == guard.round()
+
+    checked: list[Look] = []
+
+    def on_check(look: Look, _decision: Decision) -> None:
+        assert not cluster.api.down
+        checked.append(look)
+
+    world = replace(twin.world, wait=wait)
+    ended = drive(world, start_canary(world, plan, run="run-1"), on_check=on_check)
+    assert Phase.PROMOTED is ended.phase
+    assert sum(unseen) >= AWAY_SECONDS - PLAN.check_seconds
+    assert checked
+    told = [record for record in twin.world.ledger.read(stream(MODEL)) if record.kind == "stage.entered"]
+    assert list(plan.stages) == [record.body["stage"] for record in told]
+    [only] = rollouts(twin.world.ledger.read(stream(MODEL)))
+    assert only == ended
+    assert {} == twin.world.leases.held()
