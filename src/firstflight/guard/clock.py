@@ -28,10 +28,9 @@ class LeaseClock:
                 lost[route] = _sentence(known, self._lasts(known))
         return lost
 
-    def excuse(self, now: float) -> None:
-        """Give every driver time to renew from `now` on: until then the leases could not be reached, by nobody."""
-        for route, (known, until) in self._seen.items():
-            self._seen[route] = known, max(until, now + self._seconds / 2)
+    def excuse(self, seconds: float) -> None:
+        """Leave `seconds` out of account for every lease: nobody could reach them, so nobody could renew."""
+        self._seen = {route: (known, until + seconds) for route, (known, until) in self._seen.items()}
 
     def _lasts(self, known: Lease | str) -> float:
         return known.seconds if isinstance(known, Lease) else self._seconds

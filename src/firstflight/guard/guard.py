@@ -62,6 +62,7 @@ class Guard:
         self.watch = Watch(self.world)
         self._paged: set[str] = set()
         self._blind = False
+        self._read_at = self.monotonic()
 
     def round(self) -> tuple[Homecoming, ...]:
         """Look at every rollout once and bring home what has to come home.
@@ -78,8 +79,8 @@ class Guard:
         self.watch.forget_all_but({rollout.id for rollout in told.values()})
         now = self.monotonic()
         if self._blind:
-            self.clock.excuse(now)
-            self._blind = False
+            self.clock.excuse(now - self._read_at)
+        self._blind, self._read_at = False, now
         lost = self.clock.lost(held, told, now, self.world.now())
         homecomings = []
         for route in sorted({*held, *told}):

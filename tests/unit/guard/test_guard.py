@@ -1,6 +1,6 @@
 """The guard brings home what nobody looks after, with as little as it needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -28,6 +28,7 @@ from firstflight.notify.messages import Message
 from firstflight.notify.notifier import Delivery
 from firstflight.plans import CanaryPlan
 from firstflight.rollout import Phase, Rollout
+from firstflight.serving.lease import Lease
 from firstflight.serving.memory import MemoryBackend
 from firstflight.traffic import TrafficSplit
 from firstflight.world import World
@@ -90,6 +91,29 @@ def test_a_lost_lease_brings_the_model_home(twin: Twin) -> None:
     assert told is not None
     assert ("its driver run-1 has not been heard of for 30 s, at most that is allowed",) == told.reasons
     assert {} == twin.world.leases.held()
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_time_in_which_nobody_could_renew_does_not_count(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch, *, alive: bool
+) -> None:
+    """Leases are away for two minutes: a driver that renews after it is left alone, a dead one is not spared."""
+    rollout = in_first_stage(twin)
+    guard = guard_of(twin)
+    assert [] == rounds(guard, twin, 12)
+    with monkeypatch.context() as away:
+        away.setattr(twin.world.leases, "held", _no_leases)
+        assert [] == rounds(guard, twin, 120)
+    assert [] == rounds(guard, twin, 9)
+    if alive:
+        assert [] == rounds(guard, twin, 60, lambda: hold(twin.world, rollout))
+    else:
+        assert 1 == len(rounds(guard, twin, 15))
+    assert is_home(twin, rollout) != alive
+
+
+def _no_leases() -> Mapping[str, Lease]:
+    raise BackendUnavailableError("the leases do not answer")
 
 
 def test_a_rollout_that_never_had_a_lease_is_found_in_the_ledger(twin: Twin) -> None:
