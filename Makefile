@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
 PIP := -m pip --disable-pip-version-check install --quiet --no-deps
 HOME_FOLDER := $(or $(FIRSTFLIGHT_HOME),.firstflight)
 
-.PHONY: help install demo up status down test test-kills lint types lock clean python
+.PHONY: help install demo up status down test lint types lock clean python
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,9 +31,6 @@ down: install ## Stop the local stack; its data stays.
 
 test: install .venv/installed-dev ## Run every test.
 	.venv/bin/python -m pytest
-
-test-kills: install .venv/installed-dev ## Kill forty parts and processes of a real stack; wants a quiet machine.
-	.venv/bin/python -m pytest -m kills tests/faults
 
 lint: install .venv/installed-dev ## Check style, formatting and who imports whom.
 	.venv/bin/ruff check .
