@@ -98,7 +98,7 @@ def draw(points: list[Point], path: Path) -> None:
     axes.axvline(PROMISED_SECONDS, color="grey", linestyle=":", linewidth=1)
     axes.text(PROMISED_SECONDS * 0.95, 0.05, "promised", ha="right", color="grey")
     axes.set(xscale="log", xlabel="seconds from the kill until the rollout was right again", ylabel="share of kills")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
