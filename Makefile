@@ -9,11 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
 PIP := -m pip --disable-pip-version-check install --quiet --no-deps
 HOME_FOLDER := $(or $(FIRSTFLIGHT_HOME),.firstflight)
 
-<<<<<<< HEAD
-.PHONY: help install demo up status down test test-kills test-cluster lint types lock clean python
-=======
-.PHONY: help install demo up status down test lint types lock clean python
->>>>>>> main
+.PHONY: help install demo up status down test test-cluster lint types lock clean python
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,15 +32,9 @@ down: install ## Stop the local stack; its data stays.
 test: install .venv/installed-dev ## Run every test.
 	.venv/bin/python -m pytest
 
-<<<<<<< HEAD
 test-cluster: install .venv/installed-dev ## Run the tests that need a cluster, on the one that KUBECONFIG names.
 	.venv/bin/python -m pytest -m cluster
 
-test-kills: install .venv/installed-dev ## Kill forty parts and processes of a real stack; wants a quiet machine.
-	.venv/bin/python -m pytest -m kills tests/faults
-
-=======
->>>>>>> main
 lint: install .venv/installed-dev ## Check style, formatting and who imports whom.
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
