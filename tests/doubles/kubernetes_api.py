@@ -8,6 +8,7 @@ being one field each, as they are in CRDs that say nothing else.
 
 import copy
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -207,6 +208,7 @@ class KubernetesApi:
         with self._news:
             if (plural, name) in self._kept:
                 raise Refusal(409, "AlreadyExists", f'{plural} "{name}" already exists', {"name": name})
+            _require_microseconds(manifest)
             manifest["metadata"] = {**manifest["metadata"], **self._born(name, manifest)["metadata"]}
             return self._keep(plural, name, manifest, {})
 
@@ -214,6 +216,7 @@ class KubernetesApi:
         """Put an object in the place of the one that it was read as."""
         with self._news:
             kept = self._found(plural, name)
+            _require_microseconds(manifest)
             if manifest["metadata"].get("resourceVersion") != kept.body["metadata"]["resourceVersion"]:
                 raise Refusal(409, "Conflict", f"{name}: the object has been modified; apply to the latest version")
             return self._keep(plural, name, manifest, kept.owners)
@@ -351,6 +354,14 @@ def _validate(plural: str, manifest: Object) -> None:
     for name, value in manifest.get("spec", {}).items():
         if not isinstance(value, _FIELDS[plural][name]):
             raise Refusal(422, "Invalid", f"spec.{name}: Invalid value: {value!r}")
+
+
+def _require_microseconds(lease: Object) -> None:
+    """The API reads a MicroTime with just six digits after the point, and nothing else."""
+    text = lease["spec"].get("renewTime", "")
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)", text):
+        wanted = "2006-01-02T15:04:05.000000Z07:00"
+        raise Refusal(400, "BadRequest", f'Lease cannot be handled as a Lease: parsing time "{text}" as "{wanted}"')
 
 
 def _handler(api: KubernetesApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901 a server's verbs

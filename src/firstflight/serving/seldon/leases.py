@@ -142,11 +142,15 @@ def _lease(found: Any) -> Lease | None:
 
 
 def _with(body: Any, lease: Lease) -> Any:
-    """Return `body` with `lease` in it."""
+    """Return `body` with `lease` in it.
+
+    Kubernetes' MicroTime has six digits after the point, always. The package writes none when they are zeros, so the
+    field that people read is never so exact; the annotation is.
+    """
     body.metadata.annotations = {**(body.metadata.annotations or {}), _LEASE: lease.model_dump_json()}
     body.spec = client.V1LeaseSpec(
         holder_identity=lease.holder,
         lease_duration_seconds=max(1, round(lease.seconds)),
-        renew_time=lease.renewed_at,
+        renew_time=lease.renewed_at.replace(microsecond=lease.renewed_at.microsecond or 1),
     )
     return body
