@@ -35,6 +35,13 @@ class Cluster:
 @contextmanager
 def seldon_cluster() -> Iterator[Cluster]:
     """Run the doubles on free ports; ended with the block."""
+    with object_storage(), KubernetesApi() as api, Seldon(api) as seldon:
+        yield Cluster(api, seldon, settings_of(NAMESPACE, seldon))
+
+
+@contextmanager
+def object_storage() -> Iterator[None]:
+    """Run a bucket, and name it in the environment."""
     storage = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as ends:
         storage.start()
@@ -46,13 +53,15 @@ def seldon_cluster() -> Iterator[Cluster]:
             patch.setenv(name, "test")
         with contextlib.closing(boto3.client("s3")) as store:
             store.create_bucket(Bucket=BUCKET)
-        api = ends.enter_context(KubernetesApi())
-        seldon = ends.enter_context(Seldon(api))
-        settings = Settings(
-            backend="seldon",
-            namespace=NAMESPACE,
-            mesh_url=seldon.url,
-            mesh_stats_url=f"{seldon.url}/stats/prometheus",
-            artifact_bucket=BUCKET,
-        )
-        yield Cluster(api, seldon, settings)
+        yield
+
+
+def settings_of(namespace: str, seldon: Seldon) -> Settings:
+    """Return the settings that name a namespace and its mesh."""
+    return Settings(
+        backend="seldon",
+        namespace=namespace,
+        mesh_url=seldon.url,
+        mesh_stats_url=f"{seldon.url}/stats/prometheus",
+        artifact_bucket=BUCKET,
+    )

@@ -1,38 +1,17 @@
 """A real API server, named by KUBECONFIG. Nothing here needs a running pod or an image."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-KUBECTL = Path(sys.executable).with_name("kubectl")
-
-Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
+from tests.real_cluster import Kubectl, require_cluster, run_kubectl
 
 
 @pytest.fixture(scope="session")
 def kubectl() -> Kubectl:
     """Return kubectl on the cluster that KUBECONFIG names; skip without one, or without Seldon's kinds there."""
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip("KUBECONFIG names no cluster")
-
-    def run(*words: str, given: str | None = None) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [KUBECTL, "--request-timeout=30s", *words],
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-
-    found = run("get", "crd", "models.mlops.seldon.io", "experiments.mlops.seldon.io", "seldonruntimes.mlops.seldon.io")
-    if found.returncode:
-        pytest.skip(f"the cluster of KUBECONFIG lacks Seldon's CRDs: {found.stderr.strip()[-300:]}")
-    return run
+    require_cluster()
+    return run_kubectl
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import Kubectl
 from tests.manifests.objects import build
+from tests.real_cluster import Kubectl, own_namespace
 
 pytestmark = pytest.mark.cluster
 
@@ -20,13 +19,10 @@ ACCOUNT = "looks-only"
 
 
 @pytest.fixture(scope="module")
-def namespace(kubectl: Kubectl) -> Iterator[str]:
+def namespace() -> Iterator[str]:
     """A namespace of this module's own."""
-    name = f"doctor-{secrets.token_hex(4)}"
-    made = kubectl("create", "namespace", name)
-    assert made.returncode == 0, made.stderr
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    with own_namespace("doctor") as name:
+        yield name
 
 
 def doctor(namespace: str, **variables: str) -> tuple[int, dict[str, Any]]:

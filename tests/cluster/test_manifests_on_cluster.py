@@ -5,8 +5,8 @@ import json
 import pytest
 
 from deployments.local_secrets import local_secrets
-from tests.cluster.conftest import Kubectl
 from tests.manifests.objects import OVERLAYS, Object, build
+from tests.real_cluster import Kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("namespaces")]
 

@@ -1,27 +1,21 @@
 """Our writes, against a real API server with Seldon's own CRDs. No operator, pod or image is needed."""
 
-import os
-import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from kubernetes import client
 
 from firstflight.errors import FieldConflictError, ModelNotReadyError, ServingError, StaleTokenError
-from firstflight.serving.lease import Lease
 from firstflight.serving.refusals import Fence
 from firstflight.serving.seldon import experiments, models
 from firstflight.serving.seldon.api import Api, Outdated
 from firstflight.serving.seldon.artifacts import Stored
 from firstflight.serving.seldon.backend import Patience, SeldonBackend
-from firstflight.serving.seldon.configuration import configuration
-from firstflight.serving.seldon.leases import KubernetesLeases
 from firstflight.serving.seldon.marks import fence_of
 from firstflight.settings import Settings
 from firstflight.traffic import TrafficSplit
-from tests.cluster.conftest import Kubectl
+from tests.real_cluster import named_cluster, own_namespace
 from tests.serving_bench import MODEL, artifact
 
 pytestmark = pytest.mark.cluster
@@ -31,19 +25,16 @@ HOME = TrafficSplit.all_to(STABLE)
 
 
 @pytest.fixture(scope="module")
-def namespace(kubectl: Kubectl) -> Iterator[str]:
+def namespace() -> Iterator[str]:
     """A namespace of one's own, ended afterwards."""
-    name = f"firstflight-{uuid.uuid4().hex[:8]}"
-    made = kubectl("create", "namespace", name)
-    assert made.returncode == 0, made.stderr
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    with own_namespace("firstflight") as name:
+        yield name
 
 
 @pytest.fixture
 def api(namespace: str) -> Iterator[Api]:
     """A client of that namespace, which is empty after each test."""
-    found = Api(configuration(os.environ.get("FIRSTFLIGHT_KUBE_CONTEXT")), namespace)
+    found = Api(named_cluster(), namespace)
     yield found
     for plural in ("experiments", "models"):
         for thing in found.list(plural):
@@ -111,30 +102,6 @@ def test_tokens_fence_with_and_without_an_experiment(api: Api, namespace: str, t
             backend.set_traffic(MODEL, HALF, token - 1)
         if token == 5:
             api.apply("experiments", experiments.manifest(MODEL, namespace, HOME, Fence(token=6), None))
-
-
-def test_leases_are_kept_by_the_api(namespace: str) -> None:
-    """Held, surrendered and released; an older driver is refused, and an older version is not written over."""
-    leases = KubernetesLeases(configuration(os.environ.get("FIRSTFLIGHT_KUBE_CONTEXT")), namespace)
-    lease = Lease(
-        route=MODEL,
-        rollout=f"{MODEL}-r1",
-        holder="run-1",
-        candidates=(CANDIDATE,),
-        token=5,
-        seconds=30,
-        renewed_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    leases.hold(lease)
-    assert {MODEL: lease} == leases.held()
-    with pytest.raises(StaleTokenError):
-        leases.hold(lease.model_copy(update={"token": 4}))
-    leases.surrender(MODEL, "harm")
-    assert "harm" == leases.held()[MODEL].surrendered
-    leases.release(MODEL, 4)
-    assert [MODEL] == list(leases.held())
-    leases.release(MODEL, 5)
-    assert {} == leases.held()
 
 
 def test_an_api_that_is_not_there_is_an_outage(namespace: str) -> None:

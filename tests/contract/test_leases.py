@@ -11,6 +11,7 @@ from firstflight.serving import Leases
 from firstflight.serving.lease import Lease, LeaseFile
 from firstflight.serving.seldon.leases import KubernetesLeases
 from tests.doubles.kubernetes_api import NAMESPACE, KubernetesApi
+from tests.real_cluster import named_cluster, own_namespace
 
 LEASE = Lease(
     route="churn",
@@ -23,7 +24,7 @@ LEASE = Lease(
 )
 
 
-@pytest.fixture(params=["file", "kubernetes"])
+@pytest.fixture(params=["file", "kubernetes", pytest.param("cluster", marks=pytest.mark.cluster)])
 def leases(request: pytest.FixtureRequest) -> Leases:
     """A store without leases."""
     opener: Callable[[], Leases] = request.getfixturevalue(f"{request.param}_leases")
@@ -41,6 +42,13 @@ def kubernetes_leases() -> Iterator[Callable[[], Leases]]:
     """Leases in a double of a Kubernetes API, over HTTP."""
     with KubernetesApi() as api:
         yield lambda: KubernetesLeases(api.configuration, NAMESPACE)
+
+
+@pytest.fixture
+def cluster_leases() -> Iterator[Callable[[], Leases]]:
+    """Leases in a real Kubernetes API."""
+    with own_namespace("leases") as namespace:
+        yield lambda: KubernetesLeases(named_cluster(), namespace)
 
 
 def test_what_is_held_is_reported(leases: Leases) -> None:

@@ -1,5 +1,6 @@
 """What every ServingBackend promises."""
 
+import contextlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,10 +13,14 @@ from firstflight.errors import ModelNotLoadedError, ModelNotReadyError, ServingE
 from firstflight.serving import ServingBackend, open_backend
 from firstflight.serving.inference import predict
 from firstflight.serving.memory import MemoryBackend
+from firstflight.serving.seldon.api import Api
+from firstflight.serving.seldon.backend import Patience, SeldonBackend
 from firstflight.settings import Settings
 from firstflight.traffic import TrafficSplit
 from firstflight.versions import ModelVersion
-from tests.seldon_bench import seldon_cluster
+from tests.doubles.seldon import Seldon
+from tests.real_cluster import OperatedNamespace, named_cluster, own_namespace
+from tests.seldon_bench import object_storage, seldon_cluster, settings_of
 from tests.serving_bench import MODEL, artifact, history, serving_stack
 
 OTHER = "volatility"
@@ -25,6 +30,7 @@ STABLE, ENHANCED, LIGHTWEIGHT = (f"{variant}-predictor-v{number}" for variant, n
 SHADOW = "shadow-predictor-v3"
 PLAIN = "plain-predictor-v1"
 HALF = TrafficSplit.canary(STABLE, ENHANCED, 50)
+PATIENT = Patience(model=30.0, split=15.0, answer=5.0, poll=0.05)
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,25 @@ def seldon() -> Iterator[tuple[ServingBackend, Callable[[str], str | None]]]:
         yield cluster.backend(), lambda route: predict(url, route, {"history": history()}).assigned
 
 
-@pytest.fixture(scope="module", params=["memory", "seldon", pytest.param("local", marks=pytest.mark.local)])
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[tuple[ServingBackend, Callable[[str], str | None]]]:
+    """A real Kubernetes API with Seldon's kinds, and doubles of Seldon itself and of object storage."""
+    with own_namespace("contract") as namespace, object_storage(), contextlib.ExitStack() as ends:
+        reached = named_cluster()
+        seldon = ends.enter_context(Seldon(ends.enter_context(OperatedNamespace(reached, namespace))))
+        backend = SeldonBackend(settings_of(namespace, seldon), api=Api(reached, namespace), patience=PATIENT)
+        yield backend, lambda route: predict(seldon.url, route, {"history": history()}).assigned
+
+
+HOMES = (
+    "memory",
+    "seldon",
+    pytest.param("local", marks=pytest.mark.local),
+    pytest.param("cluster", marks=pytest.mark.cluster),
+)
+
+
+@pytest.fixture(scope="module", params=HOMES)
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """A backend that serves three variants of one model, the third of them once more as a shadow, and another model."""
     backend, ask = request.getfixturevalue(request.param)

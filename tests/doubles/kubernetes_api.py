@@ -221,6 +221,24 @@ class KubernetesApi:
                 raise Refusal(409, "Conflict", f"{name}: the object has been modified; apply to the latest version")
             return self._keep(plural, name, manifest, kept.owners)
 
+    def merge(self, plural: str, name: str, subresource: str, patch: Object) -> Object:
+        """Merge into the status, or into the finalizers: what an operator writes over HTTP."""
+        with self._news:
+            kept = self._found(plural, name)
+            if patch["metadata"].pop("resourceVersion") != kept.body["metadata"]["resourceVersion"]:
+                raise Refusal(409, "Conflict", f"{name}: the object has been modified; apply to the latest version")
+
+            def change(body: Object) -> None:
+                if subresource == "status":
+                    body["status"] = {**body.get("status", {}), **patch["status"]}
+                elif (finalizers := patch["metadata"]["finalizers"]) is None:
+                    body["metadata"].pop("finalizers", None)
+                else:
+                    body["metadata"]["finalizers"] = finalizers
+
+            self.report(plural, name, change)
+            return copy.deepcopy(kept.body if (now := self._kept.get((plural, name))) is None else now.body)
+
     def delete(self, plural: str, name: str, version: str | None = None) -> Object:
         """Delete, at once or when the finalizers are done; `version` is the one it must still have."""
         with self._news:
@@ -438,9 +456,13 @@ def _handler(api: KubernetesApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901 
                     preconditions = json.loads(content or b"{}").get("preconditions") or {}
                     return 200, api.delete(plural, name, preconditions.get("resourceVersion"))
                 case _:
-                    api.applied.append({**query, "name": name, "type": self.headers["Content-Type"]})
-                    forced = query["force"] == "true"
-                    return api.apply(plural, name, json.loads(content), query["fieldManager"], force=forced)
+                    return self._patch(plural, name, query, json.loads(content))
+
+        def _patch(self, plural: str, name: str, query: dict[str, str], body: Object) -> tuple[int, Object]:
+            if self.headers["Content-Type"] == "application/merge-patch+json":
+                return 200, api.merge(plural, *name.partition("/")[::2], body)
+            api.applied.append({**query, "name": name, "type": self.headers["Content-Type"]})
+            return api.apply(plural, name, body, query["fieldManager"], force=query["force"] == "true")
 
         def _fail(self, fault: Fault) -> None:
             if not fault.code:

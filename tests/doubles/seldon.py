@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import boto3
 
 from firstflight.digest import folder_digest
 from firstflight.features.indicators import ROWS
-from tests.doubles.kubernetes_api import KubernetesApi, Object
+from tests.doubles.kubernetes_api import Object
 
 _FINALIZERS = {"models": "seldon.model.finalizer", "experiments": "seldon.experiment.finalizer"}
 
@@ -59,10 +59,22 @@ class Behaviour:
     """Experiments of which Seldon says that they are active, and Envoy never hears."""
 
 
+class Operated(Protocol):
+    """What an operator needs of the API: to hear of changes, to read, and to report status and finalizers."""
+
+    changed: Callable[[str, str], None]
+
+    def read(self, plural: str, name: str) -> Object | None:
+        """Return an object."""
+
+    def report(self, plural: str, name: str, change: Callable[[Object], None]) -> None:
+        """Change status or finalizers of an object, if it is still there."""
+
+
 class Seldon:
     """Operator, scheduler, agent and Envoy of one namespace; acts soon after each change, on its own thread."""
 
-    def __init__(self, api: KubernetesApi) -> None:
+    def __init__(self, api: Operated) -> None:
         self.behaviour = Behaviour()
         self.loaded: dict[str, Loaded] = {}
         self.splits: dict[str, Split] = {}
