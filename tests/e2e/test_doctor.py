@@ -51,7 +51,7 @@ def test_a_stack_from_one_command_is_well(stack: Settings) -> None:
 def test_a_share_without_a_server_is_found(stack: Settings, tmp_path: Path) -> None:
     """A served model answers the doctor's prediction; once its server is gone, its route fails and the code is 1."""
     backend = LocalBackend(stack)
-    version = artifact(tmp_path / "artifact", 1, model="doctored", says=0.25)
+    version = artifact(tmp_path / "artifact", 1, variant="doctored", model="doctored", says=0.25)
     backend.deploy(version, tmp_path / "artifact")
     backend.set_traffic("doctored", TrafficSplit.all_to(version.served_name), 1)
 
