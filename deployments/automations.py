@@ -54,12 +54,33 @@ def crash_silent_runs() -> Automation:
     )
 
 
+def crash_runs_that_never_begin(within: timedelta = timedelta(minutes=10)) -> Automation:
+    """A run that a worker took and nobody started → Crashed: Prefect would leave it Pending for ever.
+
+    Crashed, not scheduled again: a process that is late would make two. Ten minutes are time to pull an image.
+    """
+    return Automation(
+        name="crash runs that never begin",
+        description="Its worker died between claiming the run and starting it.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.Pending"},
+            expect={"prefect.flow-run.*"},
+            match={"prefect.resource.id": ["prefect.flow-run.*"]},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=within,
+        ),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"claimed by a worker, not begun in {within}")],
+    )
+
+
 def register() -> tuple[str, ...]:
     """Create the automations, or bring existing ones up to date, and return their names."""
     with get_client(sync_client=True) as client:
         roll_back = client.read_deployment_by_name("roll-back/roll-back")
         flows = {name: str(client.read_flow_by_name(name).id) for name in MOVES_TRAFFIC}
-        wanted = (bring_home(str(roll_back.id), flows), crash_silent_runs())
+        wanted = (bring_home(str(roll_back.id), flows), crash_silent_runs(), crash_runs_that_never_begin())
         for automation in wanted:
             for existing in client.read_automations_by_name(automation.name):
                 client.delete_automation(existing.id)

@@ -3,8 +3,9 @@
 from prefect import task
 
 from firstflight.acts import homecoming
+from firstflight.acts.ledger_view import of_run
 from firstflight.errors import RolloutError
-from firstflight.rollout import Rollout
+from firstflight.rollout import Phase, Rollout
 from firstflight.settings import Settings
 from firstflight.world import open_world
 from tasks.options import CALLS_OUT
@@ -13,10 +14,14 @@ from tasks.runs import top_run
 
 @task(**CALLS_OUT)
 def bring_home(model: str | None, run: str | None, reason: str) -> list[Rollout]:
-    """End the open rollout of `model`, or those that `run` started; name one of the two."""
+    """End the open rollout of `model`, or those that `run` started; name one of the two.
+
+    Of a run, those that were rolled back before are returned too: a hook can move traffic, and leaves the rest to us.
+    """
     world = open_world(Settings())
     if run is not None:
-        return list(homecoming.bring_run_home(world, run, actor=top_run(), reason=reason))
+        homecoming.bring_run_home(world, run, actor=top_run(), reason=reason)
+        return [rollout for rollout in of_run(world.ledger, run) if rollout.phase is Phase.ROLLED_BACK]
     if model is None:
         raise RolloutError("roll-back was given neither a model nor a run; name one of the two")
     home = homecoming.bring_model_home(world, model, actor=top_run(), reason=reason)

@@ -1,8 +1,13 @@
 """Hold the lease of a rollout: whoever drives it says so again and again, or the guard brings traffic home."""
 
+import logging
+
+from firstflight.errors import Outage
 from firstflight.rollout import Rollout
 from firstflight.serving.lease import Lease
 from firstflight.world import World
+
+log = logging.getLogger(__name__)
 
 RENEWALS = 9
 """How often a lease is renewed within the time it lasts, while its driver waits."""
@@ -36,6 +41,20 @@ def wait_holding(world: World, rollout: Rollout, seconds: float) -> None:
         hold(world, rollout)
 
 
+def surrender(world: World, model: str, reason: str) -> None:
+    """Say on the lease that `model` goes home: its driver cannot renew it, and the guard finishes what others began.
+
+    Where the lease cannot be written the fence and the ledger have to do.
+    """
+    try:
+        world.leases.surrender(model, reason)
+    except (Outage, OSError) as error:
+        log.warning("%s: the lease could not be marked: %s", model, error)
+
+
 def release(world: World, rollout: Rollout) -> None:
-    """Drop the lease of a rollout that has ended."""
-    world.leases.release(rollout.model, rollout.token)
+    """Drop the lease of a rollout that has ended; one that cannot be dropped now is dropped by the guard."""
+    try:
+        world.leases.release(rollout.model, rollout.token)
+    except (Outage, OSError) as error:
+        log.warning("%s: the lease could not be dropped: %s", rollout.model, error)

@@ -1,10 +1,13 @@
 """Find what is open and bring it home."""
 
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 
-from firstflight.acts.ledger_view import current, of_run
+from firstflight.acts.hold import surrender
+from firstflight.acts.ledger_view import current, of_run, open_rollouts
 from firstflight.acts.roll_back import bring_home
-from firstflight.errors import Outage, RolloutError, StoreUnavailableError
+from firstflight.errors import BackendUnavailableError, RolloutError, StoreUnavailableError
 from firstflight.rollout import Rollout
 from firstflight.serving.going_home import Proof, bring_traffic_home
 from firstflight.traffic import TrafficSplit
@@ -13,11 +16,17 @@ from firstflight.world import World
 
 log = logging.getLogger(__name__)
 
+ROUTER_SECONDS = 5
+"""A router that was killed is back by then."""
+
 
 class Homecoming(Value):
-    """What was, how it was brought home and verified, and what the ledger knows: `rollout`, or why it does not."""
+    """What was, how it was brought home and verified, and what the ledger knows: `rollout`, or why it does not.
 
-    was: TrafficSplit
+    `was` is None when the router could not say.
+    """
+
+    was: TrafficSplit | None
     proof: Proof
     rollout: Rollout | None
     ledger: str
@@ -30,14 +39,9 @@ def bring_model_home(world: World, model: str, *, actor: str, reason: str) -> Ho
     answering. Raises RolloutError when the router does not know the model.
     """
     backend = world.backend
-    if (was := backend.get_traffic(model)) is None:
-        raise RolloutError(f"the router has no route {model}; served now: {', '.join(sorted(backend.served()))}")
-    candidates = tuple(name for name in was.weights if name != was.stable)
+    was, candidates = _before(world, model)
     proof = bring_traffic_home(backend, model, candidates, lambda: backend.go_home(model), world.wait)
-    try:
-        world.leases.surrender(model, reason)
-    except (Outage, OSError) as error:  # the fence keeps its driver out all the same
-        log.warning("%s: the lease could not be marked: %s", model, error)
+    surrender(world, model, reason)
     try:
         rollout = current(world.ledger, model)
         if rollout is None:
@@ -48,6 +52,41 @@ def bring_model_home(world: World, model: str, *, actor: str, reason: str) -> Ho
     except StoreUnavailableError as error:
         told = f"does not answer ({error}); the guard will tell it"
         return Homecoming(was=was, proof=proof, rollout=None, ledger=told)
+
+
+def _before(world: World, model: str) -> tuple[TrafficSplit | None, tuple[str, ...]]:
+    """Return what the router reports, and who may have traffic beside the stable model.
+
+    A router that restarts is waited for; one that stays silent is gone around by what the lease says.
+    """
+    try:
+        was = _reported(world, model)
+    except BackendUnavailableError as error:
+        if (lease := world.leases.held().get(model)) is None:
+            raise
+        log.error("%s: the router does not say what was (%s); the lease names its candidates", model, error)  # noqa: TRY400 - the message is the whole story
+        return None, lease.candidates
+    if was is None:
+        raise RolloutError(f"the router has no route {model}; served now: {', '.join(sorted(world.backend.served()))}")
+    return was, tuple(name for name in was.weights if name != was.stable)
+
+
+def _reported(world: World, model: str) -> TrafficSplit | None:
+    for _ in range(ROUTER_SECONDS):
+        with suppress(BackendUnavailableError):
+            return world.backend.get_traffic(model)
+        world.wait(1.0)
+    return world.backend.get_traffic(model)
+
+
+def bring_orphans_home(world: World, ended: Callable[[str], str | None], *, actor: str) -> tuple[Rollout, ...]:
+    """End every open rollout whose driver is a run that is over, and return them.
+
+    `ended` tells of a driver how its run ended, None when it may still act. This is for when whoever should have
+    brought the rollout home died as well.
+    """
+    left = [(rollout, why) for rollout in open_rollouts(world.ledger) if (why := ended(rollout.driver)) is not None]
+    return tuple(bring_home(world, rollout, actor=actor, reason=why, trigger="run ended") for rollout, why in left)
 
 
 def bring_run_home(world: World, run: str, *, actor: str, reason: str) -> tuple[Rollout, ...]:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from firstflight.acts.champion import settle_champion
-from firstflight.acts.hold import release
+from firstflight.acts.hold import release, surrender
 from firstflight.acts.ledger_view import append, history, reread
 from firstflight.acts.take_over import surrendered, take_over
 from firstflight.errors import HeadMovedError, RegistryUnavailableError, StaleTokenError
@@ -54,18 +54,21 @@ def roll_back(world: World, rollout: Rollout) -> Rollout:
     if proof.reported == rollout.home:
         release(world, rollout)
     else:  # the candidate is stopped, but the router would still send to it: the guard goes on trying
-        world.leases.surrender(rollout.model, "; ".join(rollout.reasons) or "rolled back")
+        surrender(world, rollout.model, "; ".join(rollout.reasons) or "rolled back")
     return rollout
 
 
 def bring_home(world: World, rollout: Rollout, *, actor: str, reason: str, trigger: str) -> Rollout:
     """End `rollout` at the stable model whoever drives it, and return it as it ended.
 
-    The newest token is taken first, so the driver that is replaced can no longer move traffic. Where somebody else
+    The lease is marked first: it may last for an hour while a person is asked, and we may not live to the end. Then
+    the newest token is taken, so the driver that is replaced can no longer move traffic. Where somebody else
     is rolling back already it is not taken from him, or two would go on taking it from each other: both send traffic
     home under his, and the ledger takes the end of one.
     """
     refusals, fenced = 0, False
+    if not rollout.final:
+        surrender(world, rollout.model, reason)
     while not rollout.final:
         try:
             if fenced or rollout.phase is not Phase.ROLLING_BACK:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from firstflight.acts import notices
 from firstflight.acts.harm import harm_of
+from firstflight.acts.hold import surrender
 from firstflight.acts.ledger_view import history, open_rollouts
 from firstflight.acts.roll_back import bring_home
 from firstflight.acts.tell import tell
@@ -76,6 +77,7 @@ class Guard:
             self._blind = True
             return ()
         told = self._told()
+        held = {route: lease for route, lease in held.items() if not _is_of_another(lease, told.get(route))}
         self.watch.forget_all_but({rollout.id for rollout in told.values()})
         now = self.monotonic()
         if self._blind:
@@ -139,10 +141,7 @@ class Guard:
         log.error("%s: bringing traffic home: %s", route, reason)
         proof = self._send_home(route, candidates)
         log.error("%s: traffic is home by the %s: %s; %s", route, proof.way, proof.reported, proof.counted)
-        try:
-            self.world.leases.surrender(route, reason)
-        except (Outage, OSError) as error:  # the fence keeps its driver out, and the ledger will tell
-            log.warning("%s: the lease could not be marked: %s", route, error)
+        surrender(self.world, route, reason)
         recorded = self._record(rollout, reason) if rollout else False
         name = lease.rollout if lease else rollout.id if rollout else route
         if not recorded:
@@ -186,6 +185,11 @@ class Guard:
             self.world.notifier.send(message)
         except Outage as error:
             log.warning("%s: nobody could be told: %s", route, error)
+
+
+def _is_of_another(lease: Lease, rollout: Rollout | None) -> bool:
+    """Whether the lease was left by an earlier rollout than the one that is open now."""
+    return rollout is not None and lease.rollout != rollout.id
 
 
 def _candidates(rollout: Rollout | None) -> tuple[str, ...]:

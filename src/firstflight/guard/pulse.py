@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
+from firstflight.errors import BackendUnavailableError
 from firstflight.guard.hard_faults import hard_fault, since
 from firstflight.serving.backend import ServingBackend, Tally
 from firstflight.traffic import TrafficSplit
@@ -33,7 +34,14 @@ class Pulse:
         if split is None or not any(split.percent(name) for name in candidates):
             self._readings.pop(route, None)
             return None
-        return self._dead(backend, split, candidates) or self._counted(backend, route, split, candidates, now)
+        try:  # counting first: a server that hangs takes long to be found out by asking it
+            if fault := self._counted(backend, route, split, candidates, now):
+                return fault
+        except BackendUnavailableError:
+            if fault := self._dead(backend, split, candidates):
+                return fault
+            raise
+        return self._dead(backend, split, candidates)
 
     def _dead(self, backend: ServingBackend, split: TrafficSplit, candidates: tuple[str, ...]) -> str | None:
         for name in candidates:

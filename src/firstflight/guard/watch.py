@@ -47,7 +47,7 @@ class Watch:
         # The orchestrator ends the run at the deadline itself; this is for when it does not.
         if self._world.now() <= deadline + timedelta(seconds=self._world.lease_seconds):
             return None
-        return f"nobody approved {stage} % by {deadline:%Y-%m-%d %H:%M:%S} UTC"
+        return f"no approval of {stage} % is on record by {deadline:%Y-%m-%d %H:%M:%S} UTC"
 
     def _judge(self, rollout: Rollout, plan: CanaryPlan) -> str | None:
         known = self._known.get(rollout.id) or recall(self._world, rollout, plan)

@@ -1,10 +1,13 @@
 """State on disk that several processes share: replaced in one step, changed one at a time."""
 
 import fcntl
+import math
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def replace(path: Path, text: str) -> None:
@@ -23,9 +26,28 @@ def replace(path: Path, text: str) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, made if missing; the lock ends with the block or with the process."""
+def locked(path: Path, seconds: float = math.inf) -> Iterator[None]:
+    """Hold the lock file `path`, made if missing; the lock ends with the block or with the process.
+
+    Raises TimeoutError when another process has held it for `seconds`.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _take(lock, seconds)
         yield
+
+
+def _take(lock: IO[str], seconds: float) -> None:
+    if math.isinf(seconds):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{lock.name} has been held by another process for {seconds:g} s") from None
+            time.sleep(0.01)
+        else:
+            return

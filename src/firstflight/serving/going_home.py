@@ -65,7 +65,7 @@ def bring_traffic_home(
         candidates = [name for name in candidates if reported is None or name != reported.stable]
         if quiet := _quiet(backend, route, candidates, wait):
             return Proof(way="router", reported=reported, counted=quiet, seconds=time.monotonic() - begun)
-        trouble = f"the router reports {reported}, but requests still reach {', '.join(candidates)}"
+        trouble = f"the router reports {reported}, but not that no request reaches {', '.join(candidates)} any more"
     except StaleTokenError:
         raise
     except _FAILURES as error:
@@ -107,26 +107,26 @@ def _reported(backend: ServingBackend, route: str) -> TrafficSplit | None:
 
 
 def _quiet(backend: ServingBackend, route: str, candidates: Sequence[str], wait: Callable[[float], None]) -> str | None:
-    """Return how the counters show that nothing reaches `candidates` any more, None when something does."""
+    """Return how the counters show that nothing reaches `candidates` any more, None when they do not."""
     if not candidates:
         return "the stable model alone had traffic"
     deadline = time.monotonic() + _QUIET_DEADLINE
+    before = _requests(backend, route, candidates)
+    while time.monotonic() < deadline:
+        wait(QUIET_SECONDS)
+        after = _requests(backend, route, candidates)
+        if after is not None and after == before:
+            return f"no request reached {', '.join(candidates)} for {QUIET_SECONDS:g} s"
+        before = after
+    return None
+
+
+def _requests(backend: ServingBackend, route: str, candidates: Sequence[str]) -> dict[str, int] | None:
     try:
-        before = _requests(backend, route, candidates)
-        while True:
-            wait(QUIET_SECONDS)
-            after = _requests(backend, route, candidates)
-            if after == before:
-                return f"no request reached {', '.join(candidates)} for {QUIET_SECONDS:g} s"
-            if time.monotonic() > deadline:
-                return None
-            before = after
+        counted = backend.tallies(route)
     except BackendUnavailableError as error:
-        return f"the counters could not be read: {error}"
-
-
-def _requests(backend: ServingBackend, route: str, candidates: Sequence[str]) -> dict[str, int]:
-    counted = backend.tallies(route)
+        log.warning("%s: the counters cannot be read: %s", route, error)
+        return None
     return {name: counted[name].requests for name in candidates if name in counted}
 
 

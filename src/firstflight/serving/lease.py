@@ -68,6 +68,10 @@ def refuse_renewal(lease: Lease, present: Lease | None) -> None:
         raise StaleTokenError(f"{lease.route} was brought home: {present.surrendered}")
 
 
+LOCK_SECONDS = 3.0
+"""A process that was stopped while it wrote must not stop the guard as well."""
+
+
 class _Held(RootModel[dict[str, Lease]]):
     pass
 
@@ -106,7 +110,7 @@ class LeaseFile:
                 self._write(held)
 
     def _alone(self) -> AbstractContextManager[None]:
-        return locked(self._file.with_suffix(".lock"))
+        return locked(self._file.with_suffix(".lock"), LOCK_SECONDS)
 
     def _write(self, held: Mapping[str, Lease]) -> None:
         replace(self._file, _Held(dict(held)).model_dump_json())

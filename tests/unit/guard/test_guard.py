@@ -188,7 +188,7 @@ def test_nobody_answering_ends_the_wait(twin: Twin) -> None:
     assert [] == rounds(guard, twin, 300)
     [home] = rounds(guard, twin, 60)[:1]
     assert is_home(twin, rollout)
-    assert "nobody approved 50 %" in home.reason or "not been heard of" in home.reason
+    assert "no approval of 50 %" in home.reason or "not been heard of" in home.reason
 
 
 def test_a_guard_that_is_restarted_does_not_begin_the_wait_anew(twin: Twin) -> None:
