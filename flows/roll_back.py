@@ -17,7 +17,7 @@ def roll_back(
     run: UUID | None = Field(default=None, description="Or: flow run whose rollouts are to end."),
     reason: str = Field(default="asked for by a person", description="Why; it is kept in the record."),
 ) -> list[Rollout]:
-    """End open rollouts at their stable model and tell people. Running it twice, or when nothing is open, does no harm."""
+    """End open rollouts at their stable model and tell people. Running it twice, or with none open, does no harm."""
     ended = homecoming.bring_home(model=model, run=str(run) if run else None, reason=reason)
     for rollout in ended:
         notices.ended(rollout)

@@ -66,6 +66,11 @@ class Settings(BaseSettings):
     )
     artifact_remote: str = Field(default="s3", description="rclone's name of that storage, in the Secret.")
     artifact_secret: str = Field(default="model-storage", description="Secret by which rclone reads that bucket.")
+    model_replicas: int = Field(
+        default=1,
+        ge=1,
+        description="In a cluster: on how many servers a model is loaded; one of them is enough to begin.",
+    )
     database_url: SecretStr | None = Field(
         default=None, description="postgresql:// of a server of one's own; none: the stack runs one in `home`."
     )

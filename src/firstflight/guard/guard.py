@@ -72,7 +72,7 @@ class Guard:
         """
         try:
             held = self.world.leases.held()
-        except (Outage, OSError) as error:
+        except (FirstflightError, OSError) as error:
             log.error("leases cannot be read, nothing can be said about any rollout: %s", error)  # noqa: TRY400 - the message is the whole story
             self._blind = True
             return ()

@@ -76,9 +76,14 @@ class Api:
         query = {"fieldManager": owner, "fieldValidation": "Strict", "force": str(force).lower()}
         return self._ask("PATCH", plural, metadata["name"], query=query, content=content)
 
-    def delete(self, plural: str, name: str) -> None:
-        """Ask for the object's end, which comes when its finalizers are done; none is well too."""
-        self._ask_about("DELETE", plural, name)
+    def delete(self, plural: str, name: str, *, version: str | None = None) -> None:
+        """Ask for the object's end, which comes when its finalizers are done; none is well too.
+
+        Raises Outdated when it no longer has the resourceVersion `version`.
+        """
+        options = {"preconditions": {"resourceVersion": version}} if version else {}
+        content = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
+        self._ask_about("DELETE", plural, name, json.dumps(content).encode())
 
     def watch(self, plural: str, name: str, version: str, seconds: int) -> Iterator[Object | None]:
         """Yield the object after each change later than `version`, None at its end; end after `seconds` or a drop.
@@ -103,9 +108,9 @@ class Api:
                 elif event["type"] == "DELETED":
                     yield None
 
-    def _ask_about(self, method: str, plural: str, name: str) -> Object | None:
+    def _ask_about(self, method: str, plural: str, name: str, content: bytes | None = None) -> Object | None:
         try:
-            return self._ask(method, plural, name)
+            return self._ask(method, plural, name, content=content)
         except _NoneSuchError:
             return None
 
@@ -137,7 +142,7 @@ class Api:
         token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         headers = {"Accept": "application/json", **({"Authorization": token} if token else {})}
         if content is not None:
-            headers["Content-Type"] = "application/apply-patch+yaml"
+            headers["Content-Type"] = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
         timeout = urllib3.Timeout(connect=3.0, read=seconds) if seconds else _TIMEOUT
         answer: BaseHTTPResponse | None = None
         try:

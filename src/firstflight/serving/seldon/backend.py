@@ -84,6 +84,7 @@ class SeldonBackend:
         self._patience = patience or Patience()
         self._mesh = Mesh(settings.gateway_url, self._patience.answer)
         self._counters = Counters(settings.mesh_stats_url, self._patience.answer)
+        self._replicas = settings.model_replicas
         self._storage = Storage(settings.artifact_bucket, settings.artifact_remote, settings.artifact_secret)
 
     def deploy(self, version: ModelVersion, artifact: Path, name: str | None = None) -> None:
@@ -130,7 +131,7 @@ class SeldonBackend:
         the stable model that already has the route is what a mesh does anyway when in doubt.
         """
         now = self._show(route, split, token)
-        before = experiments.in_force(now) if now and experiments.readable(now) else None
+        before = self._in_force(now) if now and experiments.readable(now) else None
         home = before is not None and split == TrafficSplit.all_to(before.stable)
         written = self._write(route, split, token, now, home=home)
         try:
@@ -150,8 +151,6 @@ class SeldonBackend:
         now = self._api.get(Experiment.plural, route)
         if now is None:
             return None
-        if is_ending(now):
-            return experiments.in_force(now)  # its default's own endpoint is left, and carries everybody
         written = self._close(route, now)
         home = experiments.declared(written)
         seen = self._await_split(route, home, written)
@@ -160,21 +159,27 @@ class SeldonBackend:
         return home
 
     def evict(self, name: str) -> None:
-        """Delete the Model of `name`: its experiment becomes inactive then, and its default answers everybody."""
+        """Delete the Model of `name` and see that no way leads there: candidates before it in a split go on.
+
+        Raises:
+            TrafficNotAppliedError: A way still does: the scheduler, which has to close it, may be away.
+        """
         present = self._api.get(Model.plural, name)
         if present is not None:
             require_ours(present, Model.kind)
             self._api.delete(Model.plural, name)
+        if self._until_none(lambda: "routed" if self._mesh.is_routed(name) else None, self._patience.split):
+            raise TrafficNotAppliedError(f"{name}: its Model is to end, but the mesh still leads there")
 
     def tallies(self, route: str) -> Mapping[str, Tally]:
         """Return what the mesh's Envoys counted of the models of `route`, all of them together."""
-        versions = self._versions(self._api.list(Model.plural))
-        return self._counters.tallies(name for name, version in versions.items() if version.model == route)
+        found = {name_of(one): version_of(one) for one in self._api.list(Model.plural)}  # also those that are to end
+        return self._counters.tallies(name for name, version in found.items() if version and version.model == route)
 
     def get_traffic(self, route: str) -> TrafficSplit | None:
         """Return the split that is in force: the Experiment's, or all to its default while that is not active."""
         experiment = self._api.get(Experiment.plural, route)
-        return experiments.in_force(experiment) if experiment is not None and is_ours(experiment) else None
+        return self._in_force(experiment) if experiment is not None and is_ours(experiment) else None
 
     def loaded_digest(self, name: str) -> str | None:
         """Return the digest that the model server took of the files it loaded as `name`."""
@@ -183,6 +188,12 @@ class SeldonBackend:
             return None
         described = self._mesh.describe(name)
         return described.digest if described else None
+
+    def _in_force(self, experiment: Object) -> TrafficSplit:
+        if experiments.is_active(experiment):
+            return experiments.in_force(experiment, ())
+        live = {name_of(one) for one in self._api.list(Model.plural) if models.is_live(one)}
+        return experiments.in_force(experiment, live)
 
     def _versions(self, found: list[Object]) -> dict[str, ModelVersion]:
         versions = {name_of(one): version_of(one) for one in found if not is_ending(one)}
@@ -203,7 +214,7 @@ class SeldonBackend:
 
     def _make(self, name: str, version: ModelVersion, artifact: Path) -> Object:
         stored = self._storage.put(name, version, artifact)
-        return self._api.apply(Model.plural, models.manifest(name, self._namespace, version, stored))
+        return self._api.apply(Model.plural, models.manifest(name, self._namespace, version, stored, self._replicas))
 
     def _show(self, route: str, split: TrafficSplit, token: int) -> Object | None:
         """Show the token, and return the Experiment of the route when the split may be written to it.
@@ -292,21 +303,44 @@ class SeldonBackend:
     def _write(self, route: str, split: TrafficSplit, token: int, now: Object | None, *, home: bool = False) -> Object:
         for _ in range(_TRIES):
             try:
-                return self._apply(route, split, Fence(token=token), now, home=home)
+                written = self._apply(route, split, Fence(token=token), now, home=home)
             except Outdated:
                 now = self._api.get(Experiment.plural, route)
                 self._refuse_overtaken(route, token, now)
+            else:
+                if now is None:
+                    self._refuse_made_too_late(route, token, written)
+                return written
         raise BackendUnavailableError(f"{route}: its experiment changes all the time; try again")
 
-    def _close(self, route: str, now: Object) -> Object:
+    def _refuse_made_too_late(self, route: str, token: int, made: Object) -> None:
+        """Refuse what was written as new over the Experiment that a newer driver has made meanwhile.
+
+        Nothing can be asked of an object that is not there yet, so this is seen afterwards, by the fence on a Model:
+        the newer driver's split is lost, and the route goes home.
+        """
+        fences = [
+            fence_of(one)
+            for one in self._api.list(Model.plural)
+            if (version := version_of(one)) and version.model == route
+        ]
+        newest = max((one.token for one in fences if one), default=0)
+        if newest > token:
+            self._close(route, made, newest)
+            refuse_stale(route, token, Fence(token=newest))
+
+    def _close(self, route: str, now: Object, token: int = 0) -> Object:
         """Send all of the route to its stable model, whoever drives it, and fence out every token shown so far."""
         for _ in range(_TRIES):
             require_ours(now, Experiment.kind)
+            if is_ending(now):
+                return self._make_home(route, now)
             if (stable := experiments.default(now)) is None:
                 raise TrafficNotAppliedError(
                     f"{route}: somebody else wrote its experiment and it names no default, so nobody is stable"
                 )
-            fence = (fence_of(now) or Fence()).behind()
+            known = fence_of(now) or Fence()
+            fence = Fence(token=max(token, known.token)).behind()
             try:
                 return self._apply(route, TrafficSplit.all_to(stable), fence, now, home=True)
             except Outdated:
@@ -316,13 +350,27 @@ class SeldonBackend:
                 now = latest
         raise BackendUnavailableError(f"{route}: its experiment changes all the time; try again")
 
+    def _make_home(self, route: str, ending: Object) -> Object:
+        """Make the Experiment anew that somebody deletes: clients ask its own endpoint, which goes with it."""
+        if (stable := experiments.default(ending)) is None:
+            raise TrafficNotAppliedError(f"{route}: its experiment is being deleted and names no default")
+
+        def still_there() -> str | None:
+            present = self._api.get(Experiment.plural, route)
+            return "there" if present and present["metadata"].get("uid") == ending["metadata"].get("uid") else None
+
+        if self._until_none(still_there, self._patience.split):
+            raise TrafficNotAppliedError(f"{route}: its experiment is being deleted, and does not go; try again")
+        fence = (fence_of(ending) or Fence()).behind()
+        return self._apply(route, TrafficSplit.all_to(stable), fence, None, home=True)
+
     def _apply(self, route: str, split: TrafficSplit, fence: Fence, now: Object | None, *, home: bool) -> Object:
         """Write the split to the Experiment as it was read in `now`.
 
         Raises:
             Outdated: It is another one since.
         """
-        change = _change(now, split)
+        change = self._change(now, split)
         wanted = experiments.manifest(route, self._namespace, split, fence, change)
         version = now["metadata"]["resourceVersion"] if now else None
         time.sleep(_rest_of_second(change))
@@ -333,6 +381,15 @@ class SeldonBackend:
                 raise
             log.warning("%s: on the way home, fields are taken from their owner: %s", route, error)
             return self._api.apply(Experiment.plural, wanted, version=version, force=True)
+
+    def _change(self, now: Object | None, split: TrafficSplit) -> Change | None:
+        """Return what is to be remembered of changing to `split`."""
+        if now is None:
+            return Change()
+        present = experiments.readable(now)
+        if present == split:
+            return change_of(now)  # one that nobody has seen accepted yet stays so
+        return Change(since=experiments.transition(now), before=self._in_force(now) if present else None)
 
     def _refuse_overtaken(self, route: str, token: int, now: Object | None) -> None:
         if now is not None:
@@ -391,12 +448,18 @@ class SeldonBackend:
         raise BackendUnavailableError(f"{route}: its experiment changes all the time; try again")
 
     def _restore(self, route: str, token: int, before: TrafficSplit | None) -> None:
-        now = self._api.get(Experiment.plural, route)
-        self._refuse_overtaken(route, token, now)
-        if before is None:
-            self._api.delete(Experiment.plural, route)
-        elif now is not None:
-            self._write(route, before, token, now)
+        for _ in range(_TRIES):
+            now = self._api.get(Experiment.plural, route)
+            self._refuse_overtaken(route, token, now)
+            if now is None:
+                return
+            if before is not None:
+                self._write(route, before, token, now)
+                return
+            with suppress(Outdated):
+                self._api.delete(Experiment.plural, route, version=now["metadata"]["resourceVersion"])
+                return
+        raise BackendUnavailableError(f"{route}: its experiment changes all the time; try again")
 
     def _await_model(self, name: str, version: ModelVersion, made: Object) -> None:
         seen = made
@@ -455,16 +518,6 @@ class SeldonBackend:
             time.sleep(self._patience.poll)
             latest = self._api.get(plural, name)
             yield latest
-
-
-def _change(now: Object | None, split: TrafficSplit) -> Change | None:
-    """Return what is to be remembered of changing to `split`."""
-    if now is None:
-        return Change()
-    present = experiments.readable(now)
-    if present == split:
-        return change_of(now)  # one that nobody has seen accepted yet stays so
-    return Change(since=experiments.transition(now), before=experiments.in_force(now) if present else None)
 
 
 def _rest_of_second(change: Change | None) -> float:

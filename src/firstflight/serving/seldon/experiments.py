@@ -1,5 +1,8 @@
 """Splits as Experiments, and whether Seldon has taken one."""
 
+from collections.abc import Container
+from itertools import takewhile
+
 from firstflight.errors import ServingError
 from firstflight.serving.refusals import Fence
 from firstflight.serving.seldon import resources
@@ -8,6 +11,8 @@ from firstflight.serving.seldon.marks import CHANGE, FENCE, OURS, Change, change
 from firstflight.traffic import TrafficSplit
 
 WHOLE = 100
+_FINE = 100
+"""Parts of a percent, where the stable model has less than one."""
 _ACTIVE = "ExperimentReady"
 _REJECTED = "ModelReady"
 """Seldon writes what is wrong with an Experiment into a condition of this type; it stays after later, good changes."""
@@ -17,12 +22,14 @@ def manifest(route: str, namespace: str, split: TrafficSplit, fence: Fence, chan
     """Return the Experiment of a route.
 
     The stable model stands first: when a later candidate cannot be reached, the experiment's own endpoint keeps those
-    before it.
+    before it. It never has weight 0, since that endpoint would then be one of nothing, which Envoy refuses together
+    with every other route: a candidate's 100 % are 99.99.
     """
     names = [split.stable, *(name for name in split.weights if name != split.stable)]
+    weights = _weights(split)
     spec = resources.Experiment(
         default=split.stable,
-        candidates=tuple(resources.Candidate(name=name, weight=split.weights[name]) for name in names),
+        candidates=tuple(resources.Candidate(name=name, weight=weights[name]) for name in names),
         mirror=resources.Mirror(name=split.shadow, percent=WHOLE) if split.shadow else None,
     )
     notes = {FENCE: fence.model_dump_json(), **({CHANGE: change.model_dump_json()} if change else {})}
@@ -45,6 +52,11 @@ def declared(experiment: Object) -> TrafficSplit:
             " split; somebody else wrote it: set traffic again"
         )
     mirror = (spec.get("mirror") or {}).get("name")
+    if mirror in weights:
+        raise ServingError(
+            f"experiment {name_of(experiment)} mirrors to its own candidate {mirror}; somebody else wrote it: set"
+            " traffic again"
+        )
     return TrafficSplit(stable=stable, weights=_percents(weights, total), shadow=mirror)
 
 
@@ -56,15 +68,26 @@ def readable(experiment: Object) -> TrafficSplit | None:
         return None
 
 
-def in_force(experiment: Object) -> TrafficSplit:
-    """Return the split that Envoy was last given, as far as the API shows.
+def in_force(experiment: Object, live: Container[str]) -> TrafficSplit:
+    """Return the split that Envoy was last given, as far as the API shows; `live` are models that take requests.
 
-    An experiment with a candidate or a mirror that cannot take requests is not active: its default gets all.
+    An experiment with a candidate or a mirror that cannot take requests is not active. Its default's endpoint then
+    carries the default alone; its own, which clients ask, the candidates that stand before the first one that cannot.
     """
     change = change_of(experiment)
+    split = declared(experiment)
     if change is not None and not accepted(experiment, change):
-        return change.before or TrafficSplit.all_to(declared(experiment).stable)
-    return declared(experiment) if is_active(experiment) else TrafficSplit.all_to(declared(experiment).stable)
+        return change.before or TrafficSplit.all_to(split.stable)
+    return split if is_active(experiment) else _left(experiment, split, live)
+
+
+def _left(experiment: Object, split: TrafficSplit, live: Container[str]) -> TrafficSplit:
+    """Return what the experiment's own endpoint still carries."""
+    candidates = {one["name"]: int(one["weight"]) for one in experiment["spec"]["candidates"]}
+    left = dict(takewhile(lambda one: one[0] in live, candidates.items()))
+    if split.stable not in left or not sum(left.values()):
+        return TrafficSplit.all_to(split.stable)
+    return TrafficSplit(stable=split.stable, weights=_percents(left, sum(left.values())))
 
 
 def is_active(experiment: Object) -> bool:
@@ -113,6 +136,14 @@ def default(experiment: Object) -> str | None:
     """Return the model whose own endpoint carries the split."""
     found: str | None = (experiment.get("spec") or {}).get("default")
     return found
+
+
+def _weights(split: TrafficSplit) -> dict[str, int]:
+    if split.weights[split.stable]:
+        return split.weights
+    fine = {name: weight * _FINE for name, weight in split.weights.items()}
+    heaviest = max(fine, key=fine.__getitem__)
+    return {**fine, split.stable: 1, heaviest: fine[heaviest] - 1}
 
 
 def _percents(weights: dict[str, int], total: int) -> dict[str, int]:

@@ -5,6 +5,7 @@ once are told apart by the object's resourceVersion, as with the election of a l
 https://kubernetes.io/docs/concepts/architecture/leases/.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from firstflight.errors import BackendUnavailableError, ServingError
 from firstflight.serving.lease import Lease, refuse_renewal
 from firstflight.serving.seldon.marks import OURS
 
+log = logging.getLogger(__name__)
 _LEASE = "firstflight.io/lease"
 _SECONDS = (3.0, 10.0)
 """To connect, and to answer."""
@@ -56,8 +58,16 @@ class KubernetesLeases:
         """Return every lease by its route, in one request."""
         ours = ",".join(f"{key}={value}" for key, value in OURS.items())
         found = self._ask(self._api.list_namespaced_lease, label_selector=ours).items
-        leases = [lease for one in found if (lease := _lease(one)) is not None]
-        return {lease.route: lease for lease in leases}
+        leases = {}
+        for one in found:
+            try:
+                lease = _lease(one)
+            except ServingError as error:  # the others' rollouts are looked after all the same
+                log.error("%s", error)  # noqa: TRY400 - the message is the whole story
+                continue
+            if lease is not None:
+                leases[lease.route] = lease
+        return leases
 
     def surrender(self, route: str, reason: str) -> None:
         """Mark the lease of `route`."""
@@ -138,7 +148,13 @@ class KubernetesLeases:
 
 def _lease(found: Any) -> Lease | None:
     text = ((found.metadata.annotations or {}) if found is not None else {}).get(_LEASE)
-    return Lease.model_validate_json(text) if text else None
+    try:
+        return Lease.model_validate_json(text) if text else None
+    except ValueError as error:
+        raise ServingError(
+            f"the Lease {found.metadata.name} has the annotation {_LEASE}={text!r}, which is none of ours; delete it:"
+            f" kubectl delete lease {found.metadata.name}"
+        ) from error
 
 
 def _with(body: Any, lease: Lease) -> Any:

@@ -1,5 +1,7 @@
 """What we write on objects beside their specs, and how we read it back."""
 
+from typing import TypeVar
+
 from firstflight.errors import ServingError
 from firstflight.serving.refusals import Fence
 from firstflight.serving.seldon.api import Object
@@ -13,6 +15,9 @@ ROUTE = "firstflight.io/route"
 VERSION = "firstflight.io/version"
 FENCE = "firstflight.io/fence"
 CHANGE = "firstflight.io/change"
+
+
+Noted = TypeVar("Noted", bound=Value)
 
 
 class Change(Value):
@@ -54,20 +59,17 @@ def require_ours(thing: Object, what: str) -> None:
 
 def version_of(model: Object) -> ModelVersion | None:
     """Return the version a Model of ours serves."""
-    text = _annotation(model, VERSION)
-    return ModelVersion.model_validate_json(text) if text and is_ours(model) else None
+    return _noted(model, VERSION, ModelVersion) if is_ours(model) else None
 
 
 def fence_of(thing: Object) -> Fence | None:
     """Return the highest token that the object has seen, and whether the route was brought home under it."""
-    text = _annotation(thing, FENCE)
-    return Fence.model_validate_json(text) if text else None
+    return _noted(thing, FENCE, Fence)
 
 
 def change_of(experiment: Object) -> Change | None:
     """Return the change that waits to be seen accepted."""
-    text = _annotation(experiment, CHANGE)
-    return Change.model_validate_json(text) if text else None
+    return _noted(experiment, CHANGE, Change)
 
 
 def condition(thing: Object, kind: str) -> dict[str, str]:
@@ -76,6 +78,13 @@ def condition(thing: Object, kind: str) -> dict[str, str]:
     return next((one for one in conditions if one.get("type") == kind), {})
 
 
-def _annotation(thing: Object, key: str) -> str | None:
-    found: str | None = (thing["metadata"].get("annotations") or {}).get(key)
-    return found
+def _noted(thing: Object, key: str, kind: type[Noted]) -> Noted | None:
+    """Return what the annotation says. Raises ServingError when somebody has made it unreadable."""
+    text: str | None = (thing["metadata"].get("annotations") or {}).get(key)
+    try:
+        return kind.model_validate_json(text) if text else None
+    except ValueError as error:
+        raise ServingError(
+            f"{thing.get('kind', 'object')} {name_of(thing)} has the annotation {key}={text!r}, which is none of ours;"
+            " who changed it? Delete it, and set traffic again"
+        ) from error

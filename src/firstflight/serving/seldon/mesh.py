@@ -17,6 +17,9 @@ REQUESTS = 20
 """Requests that one look at a split sends; they are none of the rollout's, for their unit belongs to nobody."""
 _IMPROBABLE = 1e-6
 _VERSIONS = 50
+_LEAST = 0.0001
+"""The stable model's share where it has no whole percent: it is never quite nothing, see `experiments.manifest`."""
+_SILENT = "?"
 _NOBODY = {HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
 
@@ -50,6 +53,17 @@ class Mesh:
                     return found
         return None
 
+    def is_routed(self, name: str) -> bool:
+        """Whether the mesh has a way to the model `name`, whatever comes back on it."""
+        with self._client() as client:
+            try:
+                answer = client.get(f"{self._url}/v2/models/{name}", headers={"seldon-model": name})
+            except httpx.ReadTimeout:
+                return True
+            except httpx.TransportError as error:
+                raise self._silence(name, error) from error
+        return answer.status_code != HTTPStatus.NOT_FOUND
+
     def fault(self, route: str, split: TrafficSplit) -> str | None:
         """Return how requests to `route` go otherwise than `split` says, None when they do not.
 
@@ -64,9 +78,15 @@ class Mesh:
 
     def _fault(self, client: httpx.Client, route: str, split: TrafficSplit) -> str | None:
         inputs = self._inputs(client, split.stable)
-        seen = Counter(self._ask(client, route, inputs) for _ in range(REQUESTS))
+        seen: Counter[str | None] = Counter()
+        while seen.total() < REQUESTS:
+            if (chosen := self._ask(client, route, inputs)) is _SILENT:
+                return f"a request had no answer within {self._seconds:g} s"
+            seen[chosen] += 1
         for name in sorted(set(seen) | set(split.weights), key=str):
             count, share = seen[name], split.weights.get(name or "", 0) / 100
+            if name == split.stable:
+                share = max(share, _LEAST)
             if _chance(count, REQUESTS, share) < _IMPROBABLE:
                 return f"{count} of {REQUESTS} requests went to {name or 'nobody'}, wanted {share:.0%}"
         return self._unreachable(client, route, split, inputs)
@@ -88,8 +108,10 @@ class Mesh:
     def _inputs(self, client: httpx.Client, name: str) -> dict[str, Tensor]:
         try:
             answer = client.get(f"{self._url}/v2/models/{name}", headers={"seldon-model": name})
+        except httpx.ReadTimeout:
+            return {}
         except httpx.TransportError as error:
-            raise BackendUnavailableError(f"the mesh at {self._url} gives no answer about {name}: {error!r}") from error
+            raise self._silence(name, error) from error
         return ones(answer.json()) if answer.status_code == HTTPStatus.OK else {}
 
     def _ask(
@@ -100,15 +122,22 @@ class Mesh:
         del sent["x-request-id"]  # the mesh gives it one; ours would look like a client's
         try:
             answer = client.post(f"{self._url}/v2/models/{route}/infer", content=body(inputs), headers=sent)
+        except httpx.ReadTimeout:  # the mesh is there: whoever was chosen hangs, or fails and is asked again
+            return _SILENT
         except httpx.TransportError as error:
-            raise BackendUnavailableError(f"the mesh at {self._url} gives no answer to {route}: {error!r}") from error
+            raise self._silence(route, error) from error
         return None if answer.status_code in _NOBODY else served_name(answer.headers.get(ROUTE_HEADER))
+
+    def _silence(self, name: str, error: httpx.TransportError) -> BackendUnavailableError:
+        return BackendUnavailableError(f"the mesh at {self._url} gives no answer about {name}: {error!r}")
 
     def _metadata(self, client: httpx.Client, name: str, extra: dict[str, str]) -> Description | None:
         try:
             answer = client.get(f"{self._url}/v2/models/{name}", headers={"seldon-model": name, **extra})
+        except httpx.ReadTimeout:  # the mesh is there, the model hangs
+            return None
         except httpx.TransportError as error:
-            raise BackendUnavailableError(f"the mesh at {self._url} gives no answer about {name}: {error!r}") from error
+            raise self._silence(name, error) from error
         if answer.status_code != HTTPStatus.OK:
             return None
         said: dict[str, Any] = answer.json().get("parameters") or {}

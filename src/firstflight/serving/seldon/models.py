@@ -14,10 +14,15 @@ _HOPELESS = "ModelFailed"
 _ENDING = "in process of deletion"  # of an earlier one of the same name, which passes
 
 
-def manifest(name: str, namespace: str, version: ModelVersion, stored: Stored) -> Object:
-    """Return the Model that serves `version` under `name`."""
+def manifest(name: str, namespace: str, version: ModelVersion, stored: Stored, replicas: int = 1) -> Object:
+    """Return the Model that serves `version` under `name` from `replicas` servers, or from as many as there are."""
     spec = resources.Model(
-        storage_uri=stored.uri, secret_name=stored.secret, requirements=REQUIREMENTS, memory=MEMORY, replicas=1
+        storage_uri=stored.uri,
+        secret_name=stored.secret,
+        requirements=REQUIREMENTS,
+        memory=MEMORY,
+        replicas=replicas,
+        min_replicas=1,
     )
     labels = {**OURS, ROUTE: version.model}
     return spec.manifest(name, namespace, labels=labels, annotations={VERSION: version.model_dump_json()})

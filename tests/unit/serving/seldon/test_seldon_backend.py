@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from firstflight.errors import (
     StaleTokenError,
     TrafficNotAppliedError,
 )
+from firstflight.serving.going_home import bring_traffic_home
 from firstflight.serving.refusals import Fence
 from firstflight.serving.seldon.backend import Patience
 from firstflight.serving.seldon.marks import CHANGE, FENCE, fence_of
@@ -62,6 +64,11 @@ def experiment(cluster: Cluster) -> Object:
     found = cluster.api.read("experiments", MODEL)
     assert found is not None
     return found
+
+
+def asked(cluster: Cluster, times: int) -> set[str | None]:
+    """Return who answers clients, None for nobody."""
+    return {cluster.seldon.choose(f"{MODEL}.experiment", None) for _ in range(times)}
 
 
 def test_a_split_is_one_experiment_whose_default_is_stable(cluster: Cluster) -> None:
@@ -156,15 +163,126 @@ def test_a_candidate_that_dies_is_reported_as_all_to_stable(cluster: Cluster) ->
     assert HOME == backend.get_traffic(MODEL)
 
 
+@pytest.mark.parametrize("way", ["lost", "evicted"])
+def test_a_candidate_that_goes_at_all_of_the_traffic_leaves_stable(cluster: Cluster, way: str) -> None:
+    """An experiment whose only weight is at its second candidate would leave clients nobody, and Envoy no route."""
+    backend = cluster.backend()
+    all_of_it = TrafficSplit.canary(STABLE, CANDIDATE, 100)
+    assert all_of_it == backend.set_traffic(MODEL, all_of_it, 2)
+    assert all_of_it == backend.get_traffic(MODEL)
+    backend.evict(CANDIDATE) if way == "evicted" else cluster.seldon.lose(CANDIDATE)
+    assert {STABLE} == asked(cluster, 20)
+    assert HOME == backend.get_traffic(MODEL)
+
+
+def test_of_three_the_ones_before_a_dead_one_are_reported(cluster: Cluster, tmp_path: Path) -> None:
+    """They go on having traffic, so it may not be said that all is at the stable model."""
+    backend = cluster.backend()
+    third = artifact(tmp_path / "third", 3, variant="lightweight")
+    backend.deploy(third, tmp_path / "third")
+    backend.set_traffic(
+        MODEL, TrafficSplit(stable=STABLE, weights={STABLE: 50, CANDIDATE: 30, third.served_name: 20}), 2
+    )
+    cluster.seldon.lose(third.served_name)
+    assert {STABLE, CANDIDATE} == asked(cluster, 60)
+    reported = backend.get_traffic(MODEL)
+    assert reported is not None
+    assert {STABLE: 62, CANDIDATE: 38} == reported.weights or {STABLE: 63, CANDIDATE: 37} == reported.weights
+
+
+def test_an_eviction_that_the_scheduler_has_not_done_is_no_proof(cluster: Cluster) -> None:
+    """The Model has a deletionTimestamp and the candidate still answers: neither way home has worked."""
+    backend = cluster.backend(SHORT)
+    backend.set_traffic(MODEL, TrafficSplit.canary(STABLE, CANDIDATE, 50), 2)
+    cluster.seldon.going.clear()
+    with pytest.raises(TrafficNotAppliedError, match="still leads there"):
+        backend.evict(CANDIDATE)
+    assert CANDIDATE in asked(cluster, 60)
+    assert CANDIDATE in backend.tallies(MODEL), "what still gets requests is still counted"
+    with pytest.raises(TrafficNotAppliedError, match="neither way home worked"):
+        bring_traffic_home(backend, MODEL, [CANDIDATE], lambda: backend.go_home(MODEL))
+    cluster.seldon.going.set()
+    until(lambda: {STABLE} == asked(cluster, 20))
+
+
+def test_a_late_driver_cannot_make_the_experiment_over_a_newer_ones(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both found none; the newer driver made it first. The late one is refused, and the route is at home."""
+    cluster.api.delete("experiments", MODEL)
+    until(lambda: cluster.api.read("experiments", MODEL) is None)
+    late, newer = cluster.backend(), cluster.backend()
+    apply = late._api.apply
+    overtaken: list[int] = []
+
+    def slow(plural: str, manifest: Object, **options: Any) -> Object:
+        if plural == "experiments" and not overtaken:
+            overtaken.append(1)
+            newer.set_traffic(MODEL, HOME, 9)
+        return apply(plural, manifest, **options)
+
+    monkeypatch.setattr(late._api, "apply", slow)
+    with pytest.raises(StaleTokenError):
+        late.set_traffic(MODEL, CANARY, 3)
+    assert overtaken
+    assert HOME == cluster.backend().get_traffic(MODEL)
+    until(lambda: {STABLE} == asked(cluster, 20))
+    for token in (3, 9):
+        with pytest.raises(StaleTokenError):
+            cluster.backend().set_traffic(MODEL, CANARY, token)
+
+
+def test_what_somebody_deletes_is_made_anew_on_the_way_home(cluster: Cluster) -> None:
+    """Clients ask the experiment's own endpoint, which goes with it."""
+    cluster.backend().set_traffic(MODEL, CANARY, 2)
+    cluster.seldon.going.clear()
+    cluster.api.delete("experiments", MODEL)
+    with pytest.raises(TrafficNotAppliedError, match="is being deleted"):
+        cluster.backend(SHORT).go_home(MODEL)
+    cluster.seldon.going.set()
+    until(lambda: cluster.api.read("experiments", MODEL) is None)
+    cluster.backend().set_traffic(MODEL, CANARY, 2)
+    cluster.api.report("experiments", MODEL, lambda body: body["metadata"]["finalizers"].append("another"))
+    cluster.api.delete("experiments", MODEL)
+    releasing = threading.Timer(
+        0.5, lambda: cluster.api.report("experiments", MODEL, lambda body: body["metadata"].pop("finalizers", None))
+    )
+    releasing.start()
+    assert HOME == cluster.backend().go_home(MODEL)
+    assert {STABLE} == asked(cluster, 20)
+    with pytest.raises(StaleTokenError):
+        cluster.backend().set_traffic(MODEL, CANARY, 2)
+
+
+@pytest.mark.parametrize("spoiled", ["mirror", "fence", "change"])
+def test_what_somebody_made_unreadable_is_an_error_of_ours_and_goes_home(cluster: Cluster, spoiled: str) -> None:
+    """No process of ours dies of it, and deploying and going home work all the same."""
+    backend = cluster.backend()
+    backend.set_traffic(MODEL, CANARY, 2)
+
+    def spoil(body: Object) -> None:
+        if spoiled == "mirror":
+            body["spec"]["mirror"] = {"name": CANDIDATE, "percent": 100}
+        else:
+            body["metadata"]["annotations"][{"fence": FENCE, "change": CHANGE}[spoiled]] = "{"
+
+    cluster.api.edit("experiments", MODEL, spoil)
+    with pytest.raises(ServingError, match="somebody else|none of ours"):
+        backend.get_traffic(MODEL)
+    assert HOME == backend.go_home(MODEL)
+    assert HOME == backend.get_traffic(MODEL)
+
+
 def test_a_dead_shadow_is_not_healthy(cluster: Cluster, tmp_path: Path) -> None:
-    """A mirror that cannot be reached takes the whole experiment down with it."""
+    """A mirror that cannot be reached makes the experiment inactive: its own endpoint goes on, and that is told."""
     backend = cluster.backend()
     backend.deploy(artifact(tmp_path / "shadow", 2, variant="enhanced"), tmp_path / "shadow", SHADOW)
     split = TrafficSplit(stable=STABLE, weights={STABLE: 50, CANDIDATE: 50}, shadow=SHADOW)
     assert split == backend.set_traffic(MODEL, split, 2)
     assert cluster.seldon.mirrored[SHADOW]
     cluster.seldon.lose(SHADOW)
-    assert HOME == backend.get_traffic(MODEL)
+    assert TrafficSplit.canary(STABLE, CANDIDATE, 50) == backend.get_traffic(MODEL) != split
+    assert {STABLE, CANDIDATE} == asked(cluster, 40)
 
 
 def test_a_model_that_cannot_be_loaded_is_told_and_removed(cluster: Cluster, tmp_path: Path) -> None:

@@ -341,7 +341,7 @@ def _nothing_left(model: Object, snapshot: Snapshot, why: str) -> Finding:
 
 
 def _available(model: Object, subject: str, snapshot: Snapshot, servers: Servers) -> Finding | None:
-    wanted, live = replicas(model), int(status(model).get("availableReplicas", replicas(model)))
+    wanted, live = replicas(model), int(status(model).get("availableReplicas", 0))
     placed = str(status(model).get("selector", "")).removeprefix("server=")
     if placed in servers and servers[placed].live == 0:
         return failed(
