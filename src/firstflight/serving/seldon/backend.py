@@ -131,7 +131,7 @@ class SeldonBackend:
         the stable model that already has the route is what a mesh does anyway when in doubt.
         """
         now = self._show(route, split, token)
-        before = self._in_force(now) if now and experiments.readable(now) else None
+        before = self._known(now) if now else None
         home = before is not None and split == TrafficSplit.all_to(before.stable)
         written = self._write(route, split, token, now, home=home)
         try:
@@ -194,6 +194,12 @@ class SeldonBackend:
             return experiments.in_force(experiment, ())
         live = {name_of(one) for one in self._api.list(Model.plural) if models.is_live(one)}
         return experiments.in_force(experiment, live)
+
+    def _known(self, experiment: Object) -> TrafficSplit | None:
+        """Return the split in force, None when somebody has made it unreadable."""
+        with suppress(ServingError):
+            return self._in_force(experiment)
+        return None
 
     def _versions(self, found: list[Object]) -> dict[str, ModelVersion]:
         versions = {name_of(one): version_of(one) for one in found if not is_ending(one)}
@@ -339,7 +345,11 @@ class SeldonBackend:
                 raise TrafficNotAppliedError(
                     f"{route}: somebody else wrote its experiment and it names no default, so nobody is stable"
                 )
-            known = fence_of(now) or Fence()
+            try:
+                known = fence_of(now) or Fence()
+            except ServingError as error:  # going home matters more; the lease keeps its driver out
+                log.error("%s: who was fenced out is lost: %s", route, error)  # noqa: TRY400 - the message is the whole story
+                known = Fence()
             fence = Fence(token=max(token, known.token)).behind()
             try:
                 return self._apply(route, TrafficSplit.all_to(stable), fence, now, home=True)
@@ -386,10 +396,11 @@ class SeldonBackend:
         """Return what is to be remembered of changing to `split`."""
         if now is None:
             return Change()
-        present = experiments.readable(now)
-        if present == split:
-            return change_of(now)  # one that nobody has seen accepted yet stays so
-        return Change(since=experiments.transition(now), before=self._in_force(now) if present else None)
+        if experiments.readable(now) == split:
+            with suppress(ServingError):  # somebody wrote over it
+                return change_of(now)  # one that nobody has seen accepted yet stays so
+            return None
+        return Change(since=experiments.transition(now), before=self._known(now))
 
     def _refuse_overtaken(self, route: str, token: int, now: Object | None) -> None:
         if now is not None:
