@@ -1,16 +1,22 @@
 """A canary from start to end, on a world in memory with a clock of its own."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.harm import harm_of
-from firstflight.acts.homecoming import bring_model_home, bring_run_home
+from firstflight.acts.homecoming import bring_model_home, bring_orphans_home, bring_run_home
 from firstflight.acts.ledger_view import append, checks, current, reread
 from firstflight.acts.roll_back import intend_roll_back
 from firstflight.acts.start import attach, start_canary
+from firstflight.acts.tell import notices_stream
+from firstflight.acts.tell_ends import NEWS, tell_ends
 from firstflight.approval import Answer
 from firstflight.decision import Verdict
 from firstflight.errors import (
+    BackendUnavailableError,
     HeadMovedError,
     ModelNotFoundError,
     NoStableModelError,
@@ -19,6 +25,7 @@ from firstflight.errors import (
     StaleTokenError,
 )
 from firstflight.rollout import Phase
+from firstflight.serving.memory import MemoryBackend
 from firstflight.traffic import TrafficSplit
 from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
 
@@ -169,6 +176,79 @@ def test_what_a_dead_run_left_open_is_ended(twin: Twin) -> None:
     assert (open_one.id, Phase.ROLLED_BACK) == (ended.id, ended.phase)
     assert TrafficSplit.all_to(stable.served_name) == twin.world.backend.get_traffic(MODEL)
     assert () == bring_run_home(twin.world, "run-1", actor="hook", reason="died")
+
+
+def test_what_a_dead_roll_back_left_open_is_ended_by_what_became_of_its_run(twin: Twin) -> None:
+    """Only where the orchestrator says that the driver's run is over."""
+    twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
+    rollout = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    assert () == bring_orphans_home(twin.world, {"run-0": "ended"}.get, actor="watch-health")
+    [ended] = bring_orphans_home(twin.world, {"run-1": "run-1 ended Crashed"}.get, actor="watch-health")
+    assert (rollout.id, Phase.ROLLED_BACK, ("run-1 ended Crashed",)) == (ended.id, ended.phase, ended.reasons)
+
+
+def test_an_end_that_nobody_told_is_told_once_and_while_it_is_news(twin: Twin) -> None:
+    """A hook moves traffic and tells nobody; who killed the guard killed its page."""
+    twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
+    enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    assert () == tell_ends(twin.world, lambda run: run)
+    [ended] = bring_run_home(twin.world, "run-1", actor="hook", reason="died")
+    assert (ended,) == tell_ends(twin.world, lambda run: run)
+    assert () == tell_ends(twin.world, lambda run: run)
+    [told] = twin.world.ledger.read(notices_stream(ended))
+    assert "died" in told.body["text"]
+    enter_stage(twin.world, start_canary(twin.world, plan, run="run-2"), 10)
+    bring_run_home(twin.world, "run-2", actor="hook", reason="died too")
+    twin.time += NEWS + timedelta(seconds=1)
+    assert () == tell_ends(twin.world, lambda run: run)
+
+
+def test_a_router_that_restarts_is_waited_for_and_a_silent_one_gone_around(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person rolls back in the seconds in which the router is away."""
+    twin.champion()
+    candidate = twin.candidate()
+    plan = PLAN.model_copy(update={"candidate": candidate.number})
+    enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    ours = MemoryBackend(twin.folder / "backend.json")  # clients have their own
+    world = replace(twin.world, backend=ours)
+    silent = [True] * 3
+
+    def restarting(route: str) -> TrafficSplit | None:
+        if silent and silent.pop():
+            raise BackendUnavailableError("the router does not answer")
+        return twin.world.backend.get_traffic(route)
+
+    monkeypatch.setattr(ours, "get_traffic", restarting)
+    home = bring_model_home(world, MODEL, actor="ada", reason="stop")
+    assert home.was is not None
+    assert home.was.percent(candidate.served_name)
+
+    enter_stage(twin.world, start_canary(twin.world, plan, run="run-2"), 10)
+    monkeypatch.setattr(ours, "get_traffic", _silent)
+    monkeypatch.setattr(ours, "go_home", _silent)
+    home = bring_model_home(world, MODEL, actor="ada", reason="stop")
+    assert (None, "eviction") == (home.was, home.proof.way)
+    assert not twin.world.backend.is_ready(candidate.served_name)
+
+
+def _silent(_route: str) -> TrafficSplit | None:
+    raise BackendUnavailableError("the router does not answer")
+
+
+def test_counters_that_cannot_be_read_prove_nothing(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The router says that all is home; what it counts is away, so the candidate is stopped as well."""
+    twin.champion()
+    candidate = twin.candidate()
+    plan = PLAN.model_copy(update={"candidate": candidate.number})
+    enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    monkeypatch.setattr(twin.world.backend, "tallies", _silent)
+    home = bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
+    assert "eviction" == home.proof.way
+    assert "they no longer answer" == home.proof.counted
 
 
 def test_a_split_changed_behind_its_back_ends_the_rollout(twin: Twin) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from firstflight.acts.enter_stage import enter_stage
 from firstflight.acts.hold import hold
-from firstflight.acts.homecoming import bring_model_home
+from firstflight.acts.homecoming import bring_model_home, bring_run_home
 from firstflight.acts.ledger_view import checks, current
 from firstflight.acts.roll_back import rejoin
 from firstflight.acts.start import start_canary
@@ -339,6 +339,73 @@ def test_a_new_run_picks_up_what_a_dead_one_left(twin: Twin) -> None:
     assert (rollout.id, Phase.OBSERVING, 10, "run-2") == (found.id, found.phase, found.stage, found.driver)
     assert [] == rounds(guard_of(twin), twin, 9)
     assert Phase.PROMOTED is drive(twin.world, found).phase
+
+
+class _Killed(BaseException):
+    """What no except of ours catches: the process is gone."""
+
+
+@pytest.mark.parametrize("after", ["lease", "driver.attached", "rollback.intended"])
+def test_a_roll_back_that_dies_half_way_is_finished_in_one_round(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    """A person is being asked, so the lease lasts for minutes yet; nobody may wait for its end."""
+    rollout = waiting(twin)
+    with monkeypatch.context() as dying:
+        if after == "lease":
+            dying.setattr(twin.world.ledger, "append", _dies)
+        else:
+            append = twin.world.ledger.append
+
+            def append_and_die(stream: str, kind: str, *given: Any, **named: Any) -> Record:
+                record = append(stream, kind, *given, **named)
+                if kind == after:
+                    raise _Killed
+                return record
+
+            dying.setattr(twin.world.ledger, "append", append_and_die)
+        with pytest.raises(_Killed):
+            bring_run_home(twin.world, "run-1", actor="roll-back", reason="run-1 was cancelled")
+    rounds(guard_of(twin), twin, 3)
+    assert is_home(twin, rollout)
+    told = current(twin.world.ledger, MODEL)
+    assert told is not None
+    assert ("run-1 was cancelled",) == told.reasons
+
+
+def _dies(*_: Any, **__: Any) -> Record:
+    raise _Killed
+
+
+def test_the_lease_of_an_earlier_rollout_does_not_speak_for_the_next(twin: Twin) -> None:
+    """It was surrendered and left; the rollout that is open now has not held one yet."""
+    earlier = in_first_stage(twin)
+    left = twin.world.leases.held()[MODEL].model_copy(update={"surrendered": "burst of errors"})
+    bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
+    rollout = start_canary(twin.world, plan, run="run-2")
+    twin.world.leases.release(MODEL, rollout.token)
+    twin.world.leases.hold(left)
+    assert () == guard_of(twin).round()
+    told = current(twin.world.ledger, MODEL)
+    assert told is not None
+    assert earlier.id != told.id
+    assert not told.final
+
+
+def test_a_candidate_that_hangs_is_counted_before_it_is_asked(twin: Twin) -> None:
+    """Asking a server that hangs takes long; what its requests came to is known at once."""
+    rollout = in_first_stage(twin)
+    guard = guard_of(twin)
+    assert [] == rounds(guard, twin, 9, lambda: hold(twin.world, rollout))
+    asked: list[str] = []
+    ready = twin.world.backend.is_ready
+    twin.world.backend.is_ready = lambda name: asked.append(name) or ready(name)  # type: ignore[method-assign,func-returns-value]
+    twin.clients.failing = {rollout.candidate.served_name: 1.0}
+    twin.wait(5)
+    [home] = guard.round()
+    assert "answers" in home.reason or "failed" in home.reason
+    assert rollout.candidate.served_name not in asked
 
 
 def _plan(rollout: Rollout) -> CanaryPlan:
