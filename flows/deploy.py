@@ -8,8 +8,12 @@ from tasks import serving
 
 @flow
 def deploy(plan: DeployPlan) -> list[str]:
-    """Serve the plan's versions and return their served names. No traffic moves."""
+    """Serve the plan's versions and return their served names.
+
+    No traffic moves; a route that has none yet, as after a restore, is opened to its champion when that is served.
+    """
     served = [serving.deploy_version(plan.model, number) for number in plan.versions]
     if plan.shadow is not None:
         served.append(serving.deploy_shadow(plan.model, plan.shadow))
+    serving.open_route(plan.model)
     return served

@@ -28,6 +28,12 @@ def deploy_shadow(model: str, number: int) -> str:
 
 
 @task(**CALLS_OUT)
+def open_route(model: str) -> None:
+    """Give the champion its traffic where the route has no split yet."""
+    deploying.open_route(open_world(Settings()), model, actor=top_run())
+
+
+@task(**CALLS_OUT)
 def ensure_champion(first: Registered) -> ModelVersion:
     """Return the champion, served and with its traffic; `first` when there was none."""
     return deploying.ensure_champion(open_world(Settings()), first, actor=top_run())

@@ -1,7 +1,5 @@
 """A real API server, named by KUBECONFIG. Nothing here needs a running pod or an image."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.real_cluster import Kubectl, require_cluster, run_kubectl
@@ -15,15 +13,13 @@ def kubectl() -> Kubectl:
 
 
 @pytest.fixture(scope="session")
-def namespaces(kubectl: Kubectl) -> Iterator[None]:
-    """Make the namespaces that manifests name, since a dry run makes none; those that were there stay."""
+def namespaces(kubectl: Kubectl) -> None:
+    """Make the namespaces that manifests name, since a dry run makes none; they stay.
+
+    Where no controller ends namespaces, one that was deleted would be in the way of the next run for ever.
+    """
     restricted = [f"pod-security.kubernetes.io/{mode}=restricted" for mode in ("enforce", "warn")]
     made = [name for name in ("firstflight", "seldon-system") if kubectl("create", "namespace", name).returncode == 0]
-    try:
-        if "firstflight" in made:
-            labelled = kubectl("label", "namespace", "firstflight", *restricted)
-            assert labelled.returncode == 0, labelled.stderr
-        yield
-    finally:
-        for name in made:
-            kubectl("delete", "namespace", name, "--wait=false")
+    if "firstflight" in made:
+        labelled = kubectl("label", "namespace", "firstflight", *restricted)
+        assert labelled.returncode == 0, labelled.stderr

@@ -2,21 +2,26 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
+import httpx
 import psutil
 import pytest
 
 from firstflight.acts.ledger_view import checks
+from firstflight.acts.tell import notices_stream
 from firstflight.ledger import open_store
 from firstflight.ledger.record import Record
 from firstflight.observation.store_source import StoreSource
 from firstflight.rollout import Phase, Rollout, checks_stream, stream
 from firstflight.serving import open_backend
 from firstflight.settings import Settings
+from firstflight.stack.environment import environment
 from firstflight.stack.local import PartStatus, status
 from firstflight.supervision import Supervisor
 from firstflight.versions import ModelVersion
@@ -107,6 +112,8 @@ def test_a_cancelled_run_is_brought_home(runs: Runs, healthy: ModelVersion) -> N
     assert_home(runs, ended)
     assert "CANCELLED" == runs.ended(run.id).state_type
     assert_nothing_lost(before, records(runs, ended))
+    store = open_store(runs.settings)
+    wait(lambda: any(notice.body["event"] == "ended" for notice in store.read(notices_stream(ended))))
 
 
 def test_a_dead_collector_is_blindness_with_a_deadline(runs: Runs, healthy: ModelVersion) -> None:
@@ -169,3 +176,37 @@ def test_the_gateway_dies_and_the_rollout_goes_on(runs: Runs, healthy: ModelVers
     assert_home(runs, ended)
     assert ended.reasons
     assert_nothing_lost(before, records(runs, ended))
+
+
+def test_a_run_that_was_claimed_and_never_begun_crashes(runs: Runs) -> None:
+    """Its worker died in between. The automation is the deployed one with less patience."""
+    program = (
+        "from datetime import timedelta\n"
+        "from deployments.automations import crash_runs_that_never_begin\n"
+        "automation = crash_runs_that_never_begin(timedelta(seconds=2))\n"
+        "automation.name = 'impatient'\n"
+        "print(automation.create().id)\n"
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **environment(runs.settings)},
+        cwd=runs.settings.project,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert made.returncode == 0, made.stderr
+    api = runs.settings.prefect_api
+    with httpx.Client(timeout=30, trust_env=False) as client:
+        named = {"deployments": {"name": {"any_": ["score-outcomes"]}}}
+        [deployment] = client.post(f"{api}/deployments/filter", json=named).raise_for_status().json()
+        body = {"state": {"type": "PENDING"}}
+        url = f"{api}/deployments/{deployment['id']}/create_flow_run"
+        run = client.post(url, json=body).raise_for_status().json()["id"]
+        try:
+            ended = runs.ended(run)
+        finally:
+            client.delete(f"{api}/automations/{made.stdout.strip().splitlines()[-1]}").raise_for_status()
+    assert "CRASHED" == ended.state_type
+    assert "claimed by a worker, not begun" in ended.message

@@ -59,7 +59,9 @@ def leaves(objects: list[Any], source: Labels, namespace: str, target: Labels, p
     return _side(policies, "Egress", source, (namespace_labels(namespace), target), port)
 
 
-def enters(objects: list[Any], namespace: str, source: Labels, target: Labels, port: int) -> bool:
-    """Whether a pod of `namespace` may connect to a pod of ours."""
+def enters(
+    objects: list[Any], namespace: str, source: Labels, target: Labels, port: int, labels: Labels | None = None
+) -> bool:
+    """Whether a pod of `namespace`, which has `labels` beside its name, may connect to a pod of ours."""
     policies = list(of_kind(objects, "NetworkPolicy").values())
-    return _side(policies, "Ingress", target, (namespace_labels(namespace), source), port)
+    return _side(policies, "Ingress", target, ({**namespace_labels(namespace), **(labels or {})}, source), port)

@@ -78,6 +78,7 @@ def test_what_lies_outside_the_namespace(overlay: str) -> None:
     assert not enters(objects, "elsewhere", operator, named("seldon-scheduler"), 9004)
     assert not enters(objects, "elsewhere", {}, named("seldon-envoy"), 9000)
     assert not enters(objects, "elsewhere", {}, named("prefect-server"), 4200)
+    assert enters(objects, "sign-in", {}, named("prefect-server"), 4200, {"firstflight/people": "true"})
     assert not leaves(objects, named("prefect-server"), "anywhere", {}, 443)
 
 

@@ -1,6 +1,7 @@
 """Serve registered versions, and give the first champion its traffic."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from firstflight.errors import ModelNotFoundError, NoStableModelError
@@ -34,9 +35,27 @@ def ensure_champion(world: World, first: Registered, *, actor: str) -> ModelVers
             ) from error
         champion = first.version
     deploy(world, champion)
-    if world.backend.get_traffic(champion.model) is None:
-        body = {"champion": champion.model_dump(mode="json")}
-        record = world.ledger.append(stream(champion.model), "champion.first", body, actor=actor)
-        world.backend.set_traffic(champion.model, TrafficSplit.all_to(champion.served_name), record.number)
+    _give_traffic(world, champion, actor)
     world.registry.set_alias(champion, "champion")
     return champion
+
+
+def open_route(world: World, model: str, *, actor: str) -> ModelVersion | None:
+    """Give the champion that is served its traffic where the route has no split yet, as after a restore; return it.
+
+    None when there is no champion, or it is not served, or the route has a split.
+    """
+    with suppress(ModelNotFoundError):
+        champion = world.registry.get(model, "champion")
+        if champion.served_name in world.backend.served() and _give_traffic(world, champion, actor):
+            return champion
+    return None
+
+
+def _give_traffic(world: World, champion: ModelVersion, actor: str) -> bool:
+    if world.backend.get_traffic(champion.model) is not None:
+        return False
+    body = {"champion": champion.model_dump(mode="json")}
+    record = world.ledger.append(stream(champion.model), "champion.first", body, actor=actor)
+    world.backend.set_traffic(champion.model, TrafficSplit.all_to(champion.served_name), record.number)
+    return True

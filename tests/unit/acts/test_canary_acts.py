@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from firstflight.acts.deploy import deploy, open_route
 from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.harm import harm_of
 from firstflight.acts.homecoming import bring_model_home, bring_orphans_home, bring_run_home
@@ -249,6 +250,23 @@ def test_counters_that_cannot_be_read_prove_nothing(twin: Twin, monkeypatch: pyt
     home = bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
     assert "eviction" == home.proof.way
     assert "they no longer answer" == home.proof.counted
+
+
+def test_a_route_is_opened_to_its_champion_after_a_restore(twin: Twin) -> None:
+    """Registry and ledger are back, serving is empty: the champion is deployed and gets its traffic, once."""
+    champion = twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
+    rollout = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    world = replace(twin.world, backend=MemoryBackend(twin.folder / "restored.json"))
+    assert open_route(world, MODEL, actor="ada") is None
+    deploy(world, champion)
+    assert champion == open_route(world, MODEL, actor="ada")
+    assert TrafficSplit.all_to(champion.served_name) == world.backend.get_traffic(MODEL)
+    assert open_route(world, MODEL, actor="ada") is None
+    home = bring_model_home(world, MODEL, actor="ada", reason="restored").rollout
+    assert home is not None
+    assert (rollout.id, Phase.ROLLED_BACK) == (home.id, home.phase)
+    assert open_route(twin.world, "no-such-model", actor="ada") is None
 
 
 def test_a_split_changed_behind_its_back_ends_the_rollout(twin: Twin) -> None:
