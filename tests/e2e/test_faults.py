@@ -179,11 +179,11 @@ def test_the_gateway_dies_and_the_rollout_goes_on(runs: Runs, healthy: ModelVers
 
 
 def test_a_run_that_was_claimed_and_never_begun_crashes(runs: Runs) -> None:
-    """Its worker died in between. The automation is the deployed one with less patience."""
+    """Its worker died in between. The automation is the deployed one with the least patience that Prefect takes."""
     program = (
         "from datetime import timedelta\n"
         "from deployments.automations import crash_runs_that_never_begin\n"
-        "automation = crash_runs_that_never_begin(timedelta(seconds=2))\n"
+        "automation = crash_runs_that_never_begin(timedelta(seconds=10))\n"
         "automation.name = 'impatient'\n"
         "print(automation.create().id)\n"
     )
