@@ -210,3 +210,9 @@ def test_a_run_that_was_claimed_and_never_begun_crashes(runs: Runs) -> None:
             client.delete(f"{api}/automations/{made.stdout.strip().splitlines()[-1]}").raise_for_status()
     assert "CRASHED" == ended.state_type
     assert "claimed by a worker, not begun" in ended.message
+
+
+def test_watch_health_goes_its_rounds(runs: Runs) -> None:
+    """Prefect's own guard ends well beside the other one, and finds nothing that is not its business."""
+    run = runs.orchestrator.start("watch-health/watch-health", {})
+    assert "COMPLETED" == runs.wait(run.id, lambda found: found.final).state_type
