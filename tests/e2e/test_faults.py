@@ -197,22 +197,26 @@ def test_a_run_that_was_claimed_and_never_begun_crashes(runs: Runs) -> None:
         timeout=60,
     )
     assert made.returncode == 0, made.stderr
-    api = runs.settings.prefect_api
-    with httpx.Client(timeout=30, trust_env=False) as client:
-        named = {"deployments": {"name": {"any_": ["score-outcomes"]}}}
-        [deployment] = client.post(f"{api}/deployments/filter", json=named).raise_for_status().json()
-        body = {"state": {"type": "PENDING"}}
-        url = f"{api}/deployments/{deployment['id']}/create_flow_run"
-        run = client.post(url, json=body).raise_for_status().json()["id"]
-        try:
-            ended = runs.ended(run)
-        finally:
-            client.delete(f"{api}/automations/{made.stdout.strip().splitlines()[-1]}").raise_for_status()
+    automation = made.stdout.strip().splitlines()[-1]
+    try:
+        ended = runs.ended(started(runs, "score-outcomes", {"state": {"type": "PENDING"}}))
+    finally:
+        httpx.delete(f"{runs.settings.prefect_api}/automations/{automation}", trust_env=False).raise_for_status()
     assert "CRASHED" == ended.state_type
     assert "claimed by a worker, not begun" in ended.message
 
 
+def started(runs: Runs, deployment: str, body: dict[str, object]) -> str:
+    """Make a flow run with more said than its parameters, and return its id."""
+    api = runs.settings.prefect_api
+    named = {"deployments": {"name": {"any_": [deployment]}}}
+    with httpx.Client(timeout=30, trust_env=False) as client:
+        [found] = client.post(f"{api}/deployments/filter", json=named).raise_for_status().json()
+        made = client.post(f"{api}/deployments/{found['id']}/create_flow_run", json=body).raise_for_status()
+    return str(made.json()["id"])
+
+
 def test_watch_health_goes_its_rounds(runs: Runs) -> None:
-    """Prefect's own guard ends well beside the other one, and finds nothing that is not its business."""
-    run = runs.orchestrator.start("watch-health/watch-health", {})
-    assert "COMPLETED" == runs.wait(run.id, lambda found: found.final).state_type
+    """Prefect's own guard ends well beside the other one; it watches for a lease's time, which is short here."""
+    run = started(runs, "watch-health", {"job_variables": {"env": {"FIRSTFLIGHT_LEASE_SECONDS": "6"}}})
+    assert "COMPLETED" == runs.wait(run, lambda found: found.final).state_type
