@@ -41,15 +41,7 @@ def crash_silent_runs() -> Automation:
     return Automation(
         name="crash silent runs",
         description="Three heartbeats (30 s each) missed: the process and its worker are gone.",
-        trigger=EventTrigger(
-            after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.*"},
-            match={"prefect.resource.id": ["prefect.flow-run.*"]},
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(seconds=90),
-        ),
+        trigger=_silence("heartbeat", timedelta(seconds=90)),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat for 90 s")],
     )
 
@@ -62,16 +54,21 @@ def crash_runs_that_never_begin(within: timedelta = timedelta(minutes=10)) -> Au
     return Automation(
         name="crash runs that never begin",
         description="Its worker died between claiming the run and starting it.",
-        trigger=EventTrigger(
-            after={"prefect.flow-run.Pending"},
-            expect={"prefect.flow-run.*"},
-            match={"prefect.resource.id": ["prefect.flow-run.*"]},
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=within,
-        ),
+        trigger=_silence("Pending", within),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"claimed by a worker, not begun in {within}")],
+    )
+
+
+def _silence(after: str, within: timedelta) -> EventTrigger:
+    """Nothing more is heard of a run for so long after this event of it."""
+    return EventTrigger(
+        after={f"prefect.flow-run.{after}"},
+        expect={"prefect.flow-run.*"},
+        match={"prefect.resource.id": ["prefect.flow-run.*"]},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=within,
     )
 
 

@@ -1,6 +1,7 @@
 """The guard's rounds inside a run."""
 
-from contextlib import suppress
+import logging
+from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
@@ -10,12 +11,14 @@ from prefect.artifacts import create_markdown_artifact
 from firstflight.acts.champion import settle_champions
 from firstflight.acts.homecoming import bring_orphans_home
 from firstflight.acts.tell_ends import tell_ends
-from firstflight.errors import FirstflightError, RegistryUnavailableError
+from firstflight.errors import FirstflightError
 from firstflight.guard.guard import Guard
 from firstflight.orchestrator import Orchestrator
 from firstflight.settings import Settings
-from firstflight.world import open_world
+from firstflight.world import World, open_world
 from tasks.options import WATCHES
+
+log = logging.getLogger(f"firstflight.{__name__}")
 
 
 @task(**WATCHES)
@@ -23,22 +26,31 @@ def go_rounds() -> list[str]:
     """Watch for as long as a driver may be silent; only what was brought home leaves an artifact."""
     settings = Settings()
     world = open_world(settings)
-    with suppress(RegistryUnavailableError):  # the guard's rounds need no registry; the next run tries again
-        settle_champions(world)
-    orchestrator = Orchestrator(settings.prefect_api, settings.prefect_auth)
     link = Orchestrator(settings.prefect_page).run_page
-    orphans = bring_orphans_home(world, partial(how_ended, orchestrator), actor="watch-health")
-    told = tell_ends(world, link)
+    done = tidy(world, Orchestrator(settings.prefect_api, settings.prefect_auth), link)
     watching = Guard(world, link=link)
-    done = [
-        *(f"{one.model}: {one.id} is home: {'; '.join(one.reasons)}" for one in orphans),
-        *(f"{one.model}: people were told that {one.id} was rolled back" for one in told if one not in orphans),
-    ] + [
+    done += [
         f"{home.route}: {home.rollout} is home by the {home.proof.way}: {home.reason}"
         for home in watching.rounds(settings.guard_seconds, settings.lease_seconds + settings.guard_seconds)
     ]
     if done:
         create_markdown_artifact("\n".join(f"- {one}" for one in done), key="watch-health")
+    return done
+
+
+def tidy(world: World, orchestrator: Orchestrator, link: Callable[[str], str]) -> list[str]:
+    """Finish what others left half done, and return what that was.
+
+    It needs registry, ledger and Prefect, the guard's rounds none of them: what fails here the next run tries again.
+    """
+    done: list[str] = []
+    try:
+        orphans = bring_orphans_home(world, partial(how_ended, orchestrator), actor="watch-health")
+        done += [f"{one.model}: {one.id} is home: {'; '.join(one.reasons)}" for one in orphans]
+        done += [f"{one.model}: people were told that {one.id} was rolled back" for one in tell_ends(world, link)]
+        settle_champions(world)
+    except FirstflightError as error:
+        log.warning("%s; the next run tries again", error)
     return done
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from firstflight.errors import StaleTokenError
 from firstflight.serving import Leases
+from firstflight.serving.files import locked
 from firstflight.serving.lease import Lease, LeaseFile
 from firstflight.serving.seldon.leases import KubernetesLeases
 from tests.doubles.kubernetes_api import NAMESPACE, KubernetesApi
@@ -59,6 +60,17 @@ def test_what_is_held_is_reported(leases: Leases) -> None:
     later = LEASE.model_copy(update={"renewed_at": datetime(2026, 1, 2, tzinfo=UTC)})
     leases.hold(later)
     assert {"churn": later} == leases.held()
+
+
+def test_a_stopped_writer_stops_nobody_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGSTOP in the middle of a write keeps the file's lock: others get an error instead of waiting for ever."""
+    monkeypatch.setattr("firstflight.serving.lease.LOCK_SECONDS", 0.05)
+    file = LeaseFile(tmp_path / "leases.json")
+    file.hold(LEASE)
+    with locked(tmp_path / "leases.lock"), pytest.raises(TimeoutError, match="held by another process"):
+        file.surrender("churn", "harm")
+    file.surrender("churn", "harm")
+    assert "harm" == file.held()["churn"].surrendered
 
 
 def test_routes_are_independent(leases: Leases) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 
-from firstflight.errors import Outage
+from firstflight.errors import FirstflightError
 from firstflight.rollout import Rollout
 from firstflight.serving.lease import Lease
 from firstflight.world import World
@@ -44,11 +44,11 @@ def wait_holding(world: World, rollout: Rollout, seconds: float) -> None:
 def surrender(world: World, model: str, reason: str) -> None:
     """Say on the lease that `model` goes home: its driver cannot renew it, and the guard finishes what others began.
 
-    Where the lease cannot be written the fence and the ledger have to do.
+    Where the lease cannot be written the fence and the ledger have to do: nothing may keep traffic away from home.
     """
     try:
         world.leases.surrender(model, reason)
-    except (Outage, OSError) as error:
+    except (FirstflightError, OSError) as error:
         log.warning("%s: the lease could not be marked: %s", model, error)
 
 
@@ -56,5 +56,5 @@ def release(world: World, rollout: Rollout) -> None:
     """Drop the lease of a rollout that has ended; one that cannot be dropped now is dropped by the guard."""
     try:
         world.leases.release(rollout.model, rollout.token)
-    except (Outage, OSError) as error:
+    except (FirstflightError, OSError) as error:
         log.warning("%s: the lease could not be dropped: %s", rollout.model, error)

@@ -23,6 +23,7 @@ from firstflight.errors import (
     NoStableModelError,
     RolloutError,
     RolloutInProgressError,
+    ServingError,
     StaleTokenError,
 )
 from firstflight.rollout import Phase
@@ -250,6 +251,25 @@ def test_counters_that_cannot_be_read_prove_nothing(twin: Twin, monkeypatch: pyt
     home = bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
     assert "eviction" == home.proof.way
     assert "they no longer answer" == home.proof.counted
+
+
+@pytest.mark.parametrize("error", [BackendUnavailableError("away"), ServingError("403"), OSError("no space left")])
+def test_a_lease_that_cannot_be_marked_keeps_nobody_from_going_home(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Marking comes first, and traffic all the same."""
+    twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
+    rollout = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(twin.world.leases, "surrender", fails)
+    monkeypatch.setattr(twin.world.leases, "release", fails)
+    [ended] = bring_run_home(twin.world, "run-1", actor="hook", reason="died")
+    assert Phase.ROLLED_BACK is ended.phase
+    assert rollout.home == twin.world.backend.get_traffic(MODEL)
 
 
 def test_a_route_is_opened_to_its_champion_after_a_restore(twin: Twin) -> None:

@@ -177,7 +177,7 @@ class SeldonBackend:
         return self._counters.tallies(name for name, version in found.items() if version and version.model == route)
 
     def get_traffic(self, route: str) -> TrafficSplit | None:
-        """Return the split that is in force: the Experiment's, or all to its default while that is not active."""
+        """Return the split that is in force: the Experiment's, or what is left of it while that is not active."""
         experiment = self._api.get(Experiment.plural, route)
         return self._in_force(experiment) if experiment is not None and is_ours(experiment) else None
 
@@ -196,10 +196,11 @@ class SeldonBackend:
         return experiments.in_force(experiment, live)
 
     def _known(self, experiment: Object) -> TrafficSplit | None:
-        """Return the split in force, None when somebody has made it unreadable."""
-        with suppress(ServingError):
+        """Return the split in force; the declared one where our notes are spoiled, None where that is spoiled too."""
+        try:
             return self._in_force(experiment)
-        return None
+        except ServingError:
+            return experiments.readable(experiment)
 
     def _versions(self, found: list[Object]) -> dict[str, ModelVersion]:
         versions = {name_of(one): version_of(one) for one in found if not is_ending(one)}

@@ -274,6 +274,18 @@ def test_what_somebody_made_unreadable_is_an_error_of_ours_and_goes_home(cluster
     assert home == backend.get_traffic(MODEL)
 
 
+def test_an_outage_while_the_split_before_is_asked_for_deletes_nothing(cluster: Cluster) -> None:
+    """Not knowing what was before is no reason to take the route away when the new split does not come true."""
+    backend = cluster.backend(SHORT)
+    backend.set_traffic(MODEL, CANARY, 2)
+    cluster.seldon.lose(CANDIDATE)
+    cluster.api.faults.append(Fault(503, "list", "models"))
+    with pytest.raises(BackendUnavailableError):
+        backend._known(experiment(cluster))
+    cluster.api.faults.clear()
+    assert HOME == backend._known(experiment(cluster))
+
+
 def test_a_dead_shadow_is_not_healthy(cluster: Cluster, tmp_path: Path) -> None:
     """A mirror that cannot be reached makes the experiment inactive: its own endpoint goes on, and that is told."""
     backend = cluster.backend()
