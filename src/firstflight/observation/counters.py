@@ -75,13 +75,17 @@ def gained(series: Iterable[Readings], covered: Sequence[Span]) -> int:
 
 
 def _gained(series: Readings, span: Span) -> float:
-    """Add up the steps: a counter stands at 0 until it is there, and begins at 0 when it fell or its process is new."""
+    """Add up the steps: a counter stands at 0 while it is not there, and begins at 0 when it fell or its process is new.
+
+    Envoy shows a counter from its first request on and as long as it lives, so one that a scrape no longer finds
+    belongs to another process, also where the uptimes are too short to tell.
+    """
     total = 0.0
     last: float | None = 0.0 if span.fresh else None
     for at in span.scrapes:
         if at in span.restarts:
             last = 0.0
-        value = series.values.get(at, last if last is not None else 0.0)
+        value = series.values.get(at, 0.0)
         if not math.isfinite(value):
             continue
         if last is not None:

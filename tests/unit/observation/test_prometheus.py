@@ -143,6 +143,20 @@ def test_a_restart_is_no_loss_and_no_gain(double: PrometheusDouble, source: Prom
     assert Counts(exposures=2 + 4 + 50, events=0) == errors(source, between(0, 3 * INTERVAL))
 
 
+def test_an_envoy_that_fell_at_once_is_no_loss(double: PrometheusDouble, source: PrometheusSource) -> None:
+    """Two that lived for a second each have the same uptime: a counter that is gone tells them apart."""
+    first, second = Mesh(BEGIN), Mesh(BEGIN + 2000)
+    scrape(double, first, 200)
+    ask(first, 20)
+    scrape(double, first, 800)
+    scrape(double, second, 2200)
+    ask(second, 30)
+    scrape(double, second, 2800)
+
+    assert Counts(exposures=30, events=0) == errors(source, between(800, 2800))
+    assert Counts(exposures=50, events=0) == errors(source, between(0, 2800))
+
+
 def test_what_happened_before_the_window_is_not_in_it(double: PrometheusDouble, source: PrometheusSource) -> None:
     """A window that begins between two scrapes begins with the later one: before that the split was another one."""
     envoy = an_hour_old()
