@@ -365,12 +365,7 @@ class SeldonBackend:
         """Make the Experiment anew that somebody deletes: clients ask its own endpoint, which goes with it."""
         if (stable := experiments.default(ending)) is None:
             raise TrafficNotAppliedError(f"{route}: its experiment is being deleted and names no default")
-
-        def still_there() -> str | None:
-            present = self._api.get(Experiment.plural, route)
-            return "there" if present and present["metadata"].get("uid") == ending["metadata"].get("uid") else None
-
-        if self._until_none(still_there, self._patience.split):
+        if not self._goes(Experiment.plural, ending):
             raise TrafficNotAppliedError(f"{route}: its experiment is being deleted, and does not go; try again")
         fence = (fence_of(ending) or Fence()).behind()
         return self._apply(route, TrafficSplit.all_to(stable), fence, None, home=True)
@@ -498,12 +493,17 @@ class SeldonBackend:
 
     def _remove(self, name: str) -> None:
         self._api.delete(Model.plural, name)
-
-        def still_there() -> str | None:
-            return "there" if self._api.get(Model.plural, name) else None
-
-        if self._until_none(still_there, self._patience.split):
+        ending = self._api.get(Model.plural, name)
+        if ending is not None and not self._goes(Model.plural, ending):
             raise BackendUnavailableError(f"{name} does not go: Seldon has not finished with it; try again")
+
+    def _goes(self, plural: str, ending: Object) -> bool:
+        """Wait for the object's end, and say whether it came: there is none of its name, or another."""
+        uid = ending["metadata"].get("uid")
+        return any(
+            latest is None or latest["metadata"].get("uid") != uid
+            for latest in self._follow(plural, name_of(ending), ending, self._patience.split)
+        )
 
     def _until_none(self, fault: Callable[[], str | None], seconds: float) -> str | None:
         """Return None once there is no fault, else the last one at the deadline."""

@@ -555,6 +555,22 @@ def test_a_look_costs_one_list_of_each_kind(cluster: Cluster) -> None:
     assert 0 == cluster.api.asked["get models"]
 
 
+def test_the_end_of_a_model_is_watched_not_asked_for(cluster: Cluster) -> None:
+    """Seldon takes its time to unload; nobody asks it every half second whether it is done."""
+    cluster.seldon.going.clear()
+    cluster.api.asked.clear()
+    ending = threading.Thread(target=cluster.backend().undeploy, args=(CANDIDATE,))
+    ending.start()
+    until(lambda: cluster.api.asked["watch models"] > 0)
+    assert ending.is_alive()
+    cluster.seldon.going.set()
+    ending.join(timeout=10)
+    assert cluster.api.read("models", CANDIDATE) is None
+    assert {"get models": 2, "delete models": 1, "watch models": 1} == {
+        what: times for what, times in cluster.api.asked.items() if what.endswith("models") and "list" not in what
+    }
+
+
 def test_the_digest_is_what_the_model_itself_says(cluster: Cluster, tmp_path: Path) -> None:
     """Also of one whose endpoint carries a split, where others answer for it."""
     version: ModelVersion = artifact(tmp_path / "same", 1)
