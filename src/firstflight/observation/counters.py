@@ -75,7 +75,7 @@ def gained(series: Iterable[Readings], covered: Sequence[Span]) -> int:
 
 
 def _gained(series: Readings, span: Span) -> float:
-    """Add up the steps: a counter stands at 0 while it is not there, and begins at 0 when it fell or its process is new.
+    """Add up the steps: a counter is at 0 while it is not there, and begins at 0 when it fell or its process is new.
 
     Envoy shows a counter from its first request on and as long as it lives, so one that a scrape no longer finds
     belongs to another process, also where the uptimes are too short to tell.

@@ -6,7 +6,7 @@ again may help.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
@@ -38,9 +38,10 @@ class Api:
         self._client = client.ApiClient(configuration)
         self._namespace = namespace
 
-    def list(self, plural: str) -> list[Object]:
-        """Return all objects of a kind, in one request."""
-        items: list[Object] = self._ask("GET", plural)["items"]
+    def list(self, plural: str, labels: Mapping[str, str] | None = None) -> list[Object]:
+        """Return all objects of a kind, or those with these labels, in one request."""
+        query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else None
+        items: list[Object] = self._ask("GET", plural, query=query)["items"]
         return items
 
     def get(self, plural: str, name: str) -> Object | None:

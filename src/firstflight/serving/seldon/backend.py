@@ -32,6 +32,8 @@ from firstflight.serving.seldon.configuration import configuration
 from firstflight.serving.seldon.counters import Counters
 from firstflight.serving.seldon.marks import (
     FENCE,
+    OURS,
+    ROUTE,
     Change,
     change_of,
     fence_of,
@@ -173,8 +175,7 @@ class SeldonBackend:
 
     def tallies(self, route: str) -> Mapping[str, Tally]:
         """Return what the mesh's Envoys counted of the models of `route`, all of them together."""
-        found = {name_of(one): version_of(one) for one in self._api.list(Model.plural)}  # also those that are to end
-        return self._counters.tallies(name for name, version in found.items() if version and version.model == route)
+        return self._counters.tallies(name_of(one) for one in self._of(route))
 
     def get_traffic(self, route: str) -> TrafficSplit | None:
         """Return the split that is in force: the Experiment's, or what is left of it while that is not active."""
@@ -201,6 +202,10 @@ class SeldonBackend:
             return self._in_force(experiment)
         except ServingError:
             return experiments.readable(experiment)
+
+    def _of(self, route: str) -> list[Object]:
+        """Return the Models of versions of `route`, also those that are to end."""
+        return self._api.list(Model.plural, {**OURS, ROUTE: route})
 
     def _versions(self, found: list[Object]) -> dict[str, ModelVersion]:
         versions = {name_of(one): version_of(one) for one in found if not is_ending(one)}
@@ -326,11 +331,7 @@ class SeldonBackend:
         Nothing can be asked of an object that is not there yet, so this is seen afterwards, by the fence on a Model:
         the newer driver's split is lost, and the route goes home.
         """
-        fences = [
-            fence_of(one)
-            for one in self._api.list(Model.plural)
-            if (version := version_of(one)) and version.model == route
-        ]
+        fences = [fence_of(one) for one in self._of(route)]
         newest = max((one.token for one in fences if one), default=0)
         if newest > token:
             self._close(route, made, newest)

@@ -21,7 +21,7 @@ from firstflight.errors import (
 from firstflight.serving.going_home import bring_traffic_home
 from firstflight.serving.refusals import Fence
 from firstflight.serving.seldon.backend import Patience
-from firstflight.serving.seldon.marks import CHANGE, FENCE, fence_of
+from firstflight.serving.seldon.marks import CHANGE, FENCE, VERSION, fence_of
 from firstflight.traffic import TrafficSplit
 from firstflight.versions import ModelVersion
 from tests.doubles.kubernetes_api import Fault, Object
@@ -524,6 +524,18 @@ def test_counters_that_cannot_be_read_are_an_outage(cluster: Cluster) -> None:
         elsewhere = replace(cluster, settings=cluster.settings.model_copy(update={"mesh_stats_url": url}))
         with pytest.raises(BackendUnavailableError, match=re.escape(url.split("//")[1].split(":")[0])):
             elsewhere.backend().tallies(MODEL)
+
+
+def test_counting_one_route_reads_the_models_of_that_route_alone(cluster: Cluster, tmp_path: Path) -> None:
+    """A note that somebody spoiled on another route's Model blinds nobody but those who look there."""
+    cluster.backend().set_traffic(MODEL, CANARY, 2)
+    cluster.backend().deploy(artifact(tmp_path / "other", 7, model="other"), tmp_path / "other", "other-v7")
+    cluster.api.edit("models", "other-v7", lambda body: body["metadata"]["annotations"].update({VERSION: "{"}))
+    asked(cluster, 50)
+    assert {STABLE, CANDIDATE} <= set(cluster.backend().tallies(MODEL))
+    with pytest.raises(ServingError, match="none of ours"):
+        cluster.backend().served()
+    cluster.api.delete("models", "other-v7")
 
 
 def test_promotion_never_leaves_the_route_without_a_model(cluster: Cluster) -> None:
