@@ -14,6 +14,9 @@ ODDS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
 
 ODDS_WEIGHTS = (1 / len(ODDS),) * len(ODDS)
 
+_LAST_EXACT = 1e-250
+"""SciPy's incomplete beta function loses digits on its way to underflow: at 1e-268 six are left, at 1e-284 three."""
+
 
 @functools.lru_cache(maxsize=256)
 def _log_likelihoods(limit: float) -> tuple[tuple[float, float], ...]:
@@ -51,13 +54,13 @@ def within_limit_log_e(events: float, exposures: float, limit: float) -> float:
 
         log e = log B(a+s, b+f)·I(p0; a+s, b+f) - log B(a, b)·I(p0; a, b) - s·log p0 - f·log(1-p0)
 
-    Where the incomplete beta function underflows, the proportion is far above the limit: the answer is -inf,
+    Where the incomplete beta function nears underflow, the proportion is far above the limit: the answer is -inf,
     never a floor, which would make the worst candidate look safe.
     """
     a, b, prior = _prior(limit)
     failures = exposures - events
     tail = betainc(a + events, b + failures, limit)
-    if tail <= 0.0:
+    if tail < _LAST_EXACT:
         return -math.inf
     return float(
         betaln(a + events, b + failures)
