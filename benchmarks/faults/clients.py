@@ -44,12 +44,12 @@ class Clients:
         self._buckets: dict[tuple[int, str], Counter[str]] = {}
 
     async def run(self, stop: asyncio.Event, bodies: list[bytes]) -> None:
-        """Ask until `stop` is set."""
+        """Ask until `stop` is set; what was asked by then is waited for."""
         connector = aiohttp.TCPConnector(limit=0)
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session, asyncio.TaskGroup() as group:
             loops = [
-                group.create_task(self._ask_about(session, model, bodies, seed))
+                group.create_task(self._ask_about(group, session, model, bodies, seed))
                 for seed, model in enumerate(self._models)
             ]
             loops.append(group.create_task(self._flush()))
@@ -59,15 +59,14 @@ class Clients:
         self._write(float("inf"))
         self._out.close()
 
-    async def _ask_about(self, session: aiohttp.ClientSession, model: str, bodies: list[bytes], seed: int) -> None:
+    async def _ask_about(
+        self, group: asyncio.TaskGroup, session: aiohttp.ClientSession, model: str, bodies: list[bytes], seed: int
+    ) -> None:
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        asking = set()
         for number, due in enumerate(arrivals(self._rate, seed)):
             await asyncio.sleep(max(0.0, begin + due - loop.time()))
-            task = asyncio.create_task(self._ask(session, model, bodies[number % len(bodies)], number))
-            asking.add(task)
-            task.add_done_callback(asking.discard)
+            group.create_task(self._ask(session, model, bodies[number % len(bodies)], number))
 
     async def _ask(self, session: aiohttp.ClientSession, model: str, content: bytes, number: int) -> None:
         sent, url = time.time(), f"{self._url}/v2/models/{model}/infer"
