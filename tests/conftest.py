@@ -33,7 +33,6 @@ shutil.rmtree(home)
 StackMaker = Callable[[Path], AbstractContextManager[Settings]]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one process have all tests of the shared stack, begun first, and others whole files of the rest."""
 
