@@ -29,8 +29,8 @@ down: install ## Stop the local stack; its data stays.
 	@for home in $(HOME_FOLDER)/demo $(HOME_FOLDER); do \
 	  [[ ! -d $$home/supervisor ]] || FIRSTFLIGHT_HOME=$$home .venv/bin/firstflight down; done
 
-test: install .venv/installed-dev ## Run every test, those of the shared stack beside the others.
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+test: install .venv/installed-dev ## Run every test.
+	.venv/bin/python -m pytest
 
 test-cluster: install .venv/installed-dev ## Run the tests that need a cluster, on the one that KUBECONFIG names.
 	.venv/bin/python -m pytest -m cluster

@@ -33,17 +33,6 @@ shutil.rmtree(home)
 StackMaker = Callable[[Path], AbstractContextManager[Settings]]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process have all tests of the shared stack, begun first, and others whole files of the rest."""
-
-    def shares(item: pytest.Item) -> bool:
-        return "stack" in getattr(item, "fixturenames", ())
-
-    items.sort(key=lambda item: not shares(item))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("stack" if shares(item) else item.nodeid.partition("::")[0]))
-
-
 @pytest.fixture(scope="session")
 def make_stack() -> StackMaker:
     """A maker of stacks: give it the project whose flows to deploy; each has its own home and ports."""
