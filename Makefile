@@ -15,7 +15,7 @@ help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: ## Make both environments from the lock files, at the same time.
-	@$(MAKE) --no-print-directory --jobs=2 .venv/installed .venv-serving/installed
+	@$(MAKE) --silent --no-print-directory --jobs=2 .venv/installed .venv-serving/installed
 
 demo: install ## Train, test, canary, approve, promote; then break something. APPROVE=auto answers for you.
 	.venv/bin/firstflight demo $(if $(APPROVE),--approve $(APPROVE))
