@@ -87,4 +87,4 @@ def register() -> tuple[str, ...]:
 
 if __name__ == "__main__":
     for name in register():
-        print(f"automation: {name}")  # noqa: T201 - a script that says what it did
+        print(f"automation: {name}")

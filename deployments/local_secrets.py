@@ -50,4 +50,4 @@ def _secret(name: str, values: dict[str, str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"apiVersion": "v1", "kind": "List", "items": local_secrets()}))  # noqa: T201 - for a pipe
+    print(json.dumps({"apiVersion": "v1", "kind": "List", "items": local_secrets()}))

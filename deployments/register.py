@@ -78,7 +78,7 @@ def register_deployments(settings: Settings) -> None:
         check=True,
     )
     for name in automations.register():
-        print(f"automation: {name}")  # noqa: T201 - a script that says what it did
+        print(f"automation: {name}")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def stack(make_stack: StackMaker) -> Iterator[Settings]:
 
 def free_ports() -> Ports:
     """Return ports nobody listens on, below those that the system hands out by itself."""
-    chosen = random.Random()  # noqa: S311  # two test runs on one machine must not choose alike; no secret
+    chosen = random.Random()  # two test runs on one machine must not choose alike; no secret
     while True:
         first = chosen.randrange(20_000, 32_000)
         if all(is_free(port) for port in range(first, first + 5 + SERVER_PORTS)):

@@ -114,7 +114,7 @@ def main() -> None:
     out, rate, *models = sys.argv[1:]
     settings = Settings()
     questions = list(held_out_questions(load_market()))
-    chosen = random.Random(7).sample(questions, _QUESTIONS)  # noqa: S311 - which days are asked about is no secret
+    chosen = random.Random(7).sample(questions, _QUESTIONS)
     bodies = [body(question.inputs) for question in chosen]
 
     async def ask() -> None:

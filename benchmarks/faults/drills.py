@@ -85,7 +85,7 @@ class Room:
     """The place of one drill: a twin with a driver, two guards and a rollout in its first stage."""
 
     def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - a drill, not a secret
+        self.random = random.Random(seed)
         self.twin = Twin(seed, lag=SCRAPE, slice_seconds=0.25, call_seconds=CALLS)
         self.twin.clients.rate = self.random.choice([RATE, 2 * RATE])
         self.share = self.random.choice(STAGE_PERCENT)
@@ -351,7 +351,7 @@ def draw(drills: Sequence[Drill], file: Path) -> None:
     ):
         for place, fault in enumerate(names):
             values = [span(one) for one in drills if one.fault == fault and one.verified is not None]
-            wiggle = random.Random(place)  # noqa: S311 - dots beside each other
+            wiggle = random.Random(place)
             pane.plot(
                 values, [place + wiggle.uniform(-0.28, 0.28) for _ in values], ".", ms=3, alpha=0.5, color="#1f6f8b"
             )

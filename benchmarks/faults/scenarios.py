@@ -76,7 +76,7 @@ class Scenario(Value):
 
 def attempts(number: int, seed: int, kills: int = 25) -> Scenario:
     """Attempts of one rollout, each killed a few crossings further, or a moment later at any instruction."""
-    luck = random.Random(f"{seed}-{number}")  # noqa: S311 - a plan, no secret
+    luck = random.Random(f"{seed}-{number}")
     dooms = tuple(
         Doom(
             id=f"{number}.{step}",
@@ -91,7 +91,7 @@ def attempts(number: int, seed: int, kills: int = 25) -> Scenario:
 
 def flow(number: int, seed: int, place: int, also: tuple[tuple[str, ...], ...]) -> Scenario:
     """A flow's process dies at a transition, by turns with other parts; one in four of those that follow dies too."""
-    luck = random.Random(f"{seed}-{number}")  # noqa: S311 - a plan, no secret
+    luck = random.Random(f"{seed}-{number}")
     transitions = list(product(ROLLOUT_POINTS, ("before", "after")))
     point, when = transitions[place % len(transitions)]
     nth = luck.randint(1, 3) if point in {"append stage.intended", "set_traffic", "append stage.entered"} else 1
@@ -113,7 +113,7 @@ def flow(number: int, seed: int, place: int, also: tuple[tuple[str, ...], ...]) 
 
 def parts(number: int, seed: int, names: tuple[str, ...], kills: int = 8) -> Scenario:
     """Parts die around a rollout that goes on."""
-    luck = random.Random(f"{seed}-{number}")  # noqa: S311 - a plan, no secret
+    luck = random.Random(f"{seed}-{number}")
     order = [name for _ in range(-(-kills // len(names))) for name in luck.sample(names, len(names))][:kills]
     strikes = tuple(Strike(parts=(name,), pause=luck.uniform(0.0, 2.0)) for name in order)
     return Scenario(number=number, kind="parts", strikes=strikes)
@@ -130,7 +130,7 @@ def schedule(points: int, seed: int) -> list[Scenario]:
     around = [parts(2000 + number, seed, CONTROL) for number in range(round(0.2 * points / 8))]
     fronts = [parts(3000 + number, seed, DATA) for number in range(-(-round(0.1 * points) // 8))]
     mixed = [*flows, *chains, *around]
-    random.Random(seed).shuffle(mixed)  # noqa: S311 - an order, no secret
+    random.Random(seed).shuffle(mixed)
     return [*mixed, *fronts]
 
 

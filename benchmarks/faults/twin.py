@@ -353,7 +353,7 @@ class Twin:
         self, seed: int = 7, *, lag: float = 1.0, slice_seconds: float = 0.5, call_seconds: tuple[float, float] = (0, 0)
     ) -> None:
         self.time = Time()
-        self.random = random.Random(seed)  # noqa: S311 - clients, not secrets
+        self.random = random.Random(seed)
         self.lag, self._slice, self._call_seconds = lag, slice_seconds, call_seconds
         self.clients = Clients()
         self.router, self.leases, self.register = Router(self), LeaseBox(), Register()

@@ -560,7 +560,7 @@ def test_truths_fill_what_is_missing(recorder: Recorder) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_consecutive_windows_divide_the_records(recorder: Recorder, seed: int) -> None:
     """Whatever arrives in whatever order, consecutive windows count each record, unit and block exactly once."""
-    luck = random.Random(seed)  # noqa: S311  # repeatable, no secret
+    luck = random.Random(seed)  # repeatable
     asks = [asked(unit=f"s{seed}-{luck.randrange(40)}", prediction=luck.random()) for _ in range(120)]
     arriving: list[Prediction | Outcome] = [*asks, *(mirrored(a, prediction=luck.random()) for a in asks)]
     arriving += [truth(a, float(a.unit[-1] in "02468"), block=(a.unit or "")[-1], payoff=0.01) for a in asks]
@@ -589,7 +589,7 @@ def test_consecutive_windows_divide_the_records(recorder: Recorder, seed: int) -
 
 def test_both_sources_give_the_same_answers(in_postgres: Recorder) -> None:
     """The source in memory and the one over PostgreSQL agree to the last digits on a random history."""
-    luck = random.Random(11)  # noqa: S311  # repeatable, no secret
+    luck = random.Random(11)  # repeatable
     recorders: tuple[Recorder, ...] = (_InMemory(), in_postgres)
     ends = [recorder.watermark().until for recorder in recorders]
     for _ in range(6):

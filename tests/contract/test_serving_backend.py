@@ -58,7 +58,7 @@ def local() -> Iterator[tuple[ServingBackend, Callable[[str], str | None]]]:
 def memory(tmp_path_factory: pytest.TempPathFactory) -> tuple[ServingBackend, Callable[[str], str | None]]:
     """A dry run, and a client that draws as the split says."""
     settings = Settings(backend="memory", home=tmp_path_factory.mktemp("home"))
-    chance = random.Random(5)  # noqa: S311 no secret
+    chance = random.Random(5)
 
     backend = open_backend(settings)
     assert isinstance(backend, MemoryBackend)

@@ -87,7 +87,7 @@ class Seldon:
         self._api = api
         self._seen: dict[tuple[str, str], int] = {}
         self._todo: queue.Queue[tuple[str, str] | None] = queue.Queue()
-        self._chance = random.Random(7)  # noqa: S311 no secret
+        self._chance = random.Random(7)
         self._lock = threading.RLock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True

@@ -32,7 +32,7 @@ from firstflight.serving.going_home import bring_traffic_home
 from firstflight.traffic import TrafficSplit
 
 STABLE, CANDIDATE = "baseline-predictor-v1", "lightweight-predictor-v2"
-A_DAY_OF_THEM = random.Random(20261123)  # noqa: S311 - which stories, not a secret
+A_DAY_OF_THEM = random.Random(20261123)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from benchmarks.faults.clients import Clients
+from tests.doubles.gateway import gateway
 
 
 def test_what_is_asked_at_the_end_is_waited_for(tmp_path: Path) -> None:
@@ -19,20 +20,13 @@ def test_what_is_asked_at_the_end_is_waited_for(tmp_path: Path) -> None:
         return web.Response(headers={"x-seldon-route": ":predictor-v1_1:"})
 
     async def end_while_asking() -> None:
-        app = web.Application()
-        app.router.add_post("/v2/models/predictor/infer", answer)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        stop = asyncio.Event()
-        clients = Clients(f"http://127.0.0.1:{runner.addresses[0][1]}", ("predictor",), 50.0, out)
-        running = asyncio.create_task(clients.run(stop, [b"{}"]))
-        await asyncio.wait_for(asked.wait(), 10)
-        stop.set()
-        asyncio.get_running_loop().call_later(0.2, answering.set)
-        await asyncio.wait_for(running, 10)
-        await runner.cleanup()
+        async with gateway(answer) as url:
+            stop = asyncio.Event()
+            running = asyncio.create_task(Clients(url, ("predictor",), 50.0, out).run(stop, [b"{}"]))
+            await asyncio.wait_for(asked.wait(), 10)
+            stop.set()
+            asyncio.get_running_loop().call_later(0.2, answering.set)
+            await asyncio.wait_for(running, 10)
 
     asyncio.run(end_while_asking())
     told = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]

@@ -77,8 +77,8 @@ def gained(series: Iterable[Readings], covered: Sequence[Span]) -> int:
 def _gained(series: Readings, span: Span) -> float:
     """Add up the steps: a counter is at 0 while it is not there, and begins at 0 when it fell or its process is new.
 
-    Envoy shows a counter from its first request on and as long as it lives, so one that a scrape no longer finds
-    belongs to another process, also where the uptimes are too short to tell.
+    Envoy shows a counter from its first request on and as long as its cluster lives, so one that a scrape no longer
+    finds begins anew, also where the uptimes are too short to tell two processes apart.
     """
     total = 0.0
     last: float | None = 0.0 if span.fresh else None

@@ -55,7 +55,7 @@ class Twin:
     time: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
     def __post_init__(self) -> None:
-        self.random = random.Random(7)  # noqa: S311 - clients, not secrets
+        self.random = random.Random(7)
         self.requests = 0
         self._counted: list[Prediction] = []
         self.source = MemorySource(lambda: self.time)

@@ -130,7 +130,7 @@ def test_chunks_and_monsters(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("seed", range(5))
 def test_no_line_is_lost_whatever_happens(path: Path, seed: int) -> None:
     """Under a random course of writing, rotating and reading, every line is read exactly once, in order."""
-    luck = random.Random(seed)  # noqa: S311  # repeatable, no secret
+    luck = random.Random(seed)  # repeatable
     position = Position()
     written, seen = [], []
     rotations = 0

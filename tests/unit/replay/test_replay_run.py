@@ -4,8 +4,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,8 +22,7 @@ from firstflight.replay.progress import line
 from firstflight.replay.run import Load, run
 from firstflight.replay.tally import ReplaySummary, Tally
 from firstflight.samples import Counts, Window
-
-Answer = Callable[[web.Request], Awaitable[web.Response]]
+from tests.doubles.gateway import Answer, gateway
 
 
 def questions(count: int = 6) -> tuple[Question, ...]:
@@ -33,21 +31,6 @@ def questions(count: int = 6) -> tuple[Question, ...]:
         Question(f"A{n}@2019-01-02", "2019-01-02", {"history": np.full((1, 2, 3), float(n))}, float(n % 2), 0.01)
         for n in range(count)
     )
-
-
-@asynccontextmanager
-async def gateway(answer: Answer) -> AsyncIterator[str]:
-    """A server that answers predictions with `answer`."""
-    app = web.Application()
-    app.router.add_post("/v2/models/{model}/infer", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 class Recording:
