@@ -2,8 +2,8 @@
 
 from prefect import flow
 
-from firstflight.plans import ABTestPlan
-from firstflight.rollout import Rollout
+from firstflight.domain.plans import ABTestPlan
+from firstflight.rollout.machine import Rollout
 from flows.canary import drive
 from flows.roll_back import bring_run_home
 from tasks import reports, rollouts

@@ -3,10 +3,10 @@
 from prefect import flow
 from prefect.client.schemas import State
 
-from firstflight.decision import Decision, Verdict
-from firstflight.errors import HeadMovedError, RolloutError, StaleTokenError
-from firstflight.plans import ABTestPlan, CanaryPlan
-from firstflight.rollout import (
+from firstflight.decision.decide import Decision, Verdict
+from firstflight.domain.errors import HeadMovedError, RolloutError, StaleTokenError
+from firstflight.domain.plans import ABTestPlan, CanaryPlan
+from firstflight.rollout.machine import (
     Act,
     AwaitApproval,
     Bake,

@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from firstflight.plans import DeployPlan
+from firstflight.domain.plans import DeployPlan
 from tasks import serving
 
 

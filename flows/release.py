@@ -5,11 +5,11 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas import State
 
-from firstflight.comparison import choose
-from firstflight.plans import ABTestPlan, CanaryPlan, DeployPlan, ReleasePlan
-from firstflight.release import Trained, ab_test_after, canary_after
-from firstflight.rollout import Rollout
-from firstflight.versions import ModelVersion
+from firstflight.comparison.compare import choose
+from firstflight.domain.plans import ABTestPlan, CanaryPlan, DeployPlan, ReleasePlan
+from firstflight.domain.versions import ModelVersion, Trained
+from firstflight.rollout.machine import Rollout
+from firstflight.rollout.release import ab_test_after, canary_after
 from flows.ab_test import ab_test
 from flows.canary import drive
 from flows.deploy import deploy

@@ -7,7 +7,7 @@ from prefect.client.schemas import FlowRun, State
 from prefect.flows import Flow
 from pydantic import Field
 
-from firstflight.rollout import Rollout
+from firstflight.rollout.machine import Rollout
 from tasks import homecoming, notices, reports
 
 

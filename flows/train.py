@@ -2,10 +2,10 @@
 
 from prefect import flow
 
-from firstflight.plans import TrainingPlan
-from firstflight.release import Trained
-from firstflight.training.apart import TrainedApart
-from firstflight.training.side_by_side import REFERENCE
+from firstflight.domain.plans import TrainingPlan
+from firstflight.domain.versions import Trained
+from firstflight.workloads.market.training.apart import TrainedApart
+from firstflight.workloads.market.training.side_by_side import REFERENCE
 from tasks import training
 
 

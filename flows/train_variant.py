@@ -2,10 +2,10 @@
 
 from prefect import flow
 
-from firstflight.plans import TrainingPlan
-from firstflight.training.apart import TrainedApart, kept_as
-from firstflight.training.evaluation import Evaluation
-from firstflight.training.variants import VariantName
+from firstflight.domain.plans import TrainingPlan
+from firstflight.workloads.market.training.apart import TrainedApart, kept_as
+from firstflight.workloads.market.training.evaluation import Evaluation
+from firstflight.workloads.market.training.variants import VariantName
 from tasks import memory, training
 
 

@@ -7,8 +7,8 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.runtime import flow_run
 
 from firstflight.acts import approve
-from firstflight.approval import Answer, key
-from firstflight.rollout import Rollout
+from firstflight.rollout.approval import Answer, key
+from firstflight.rollout.machine import Rollout
 from firstflight.settings import Settings
 from firstflight.world import open_world
 from tasks.options import CALLS_OUT

@@ -14,10 +14,10 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from firstflight.decision import Decision, Verdict
-from firstflight.plans import ABTestPlan
-from firstflight.rollout import Rollout
-from firstflight.samples import Look
+from firstflight.decision.decide import Decision, Verdict
+from firstflight.domain.plans import ABTestPlan
+from firstflight.domain.samples import Look
+from firstflight.rollout.machine import Rollout
 
 log = logging.getLogger("firstflight.artifacts")  # below the one that Prefect keeps with the run
 

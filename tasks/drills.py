@@ -8,13 +8,13 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.schemas import State
 from prefect.states import Completed, Failed
 
-from firstflight.data.market import load_market
 from firstflight.drill.faults import FaultName
 from firstflight.drill.result import HEADERS, LEGEND, Drill, headline, row
 from firstflight.drill.run import drill
 from firstflight.drill.traffic import QUESTIONS
-from firstflight.features.held_out import held_out_questions
 from firstflight.settings import Settings
+from firstflight.workloads.market.data.market import load_market
+from firstflight.workloads.market.features.held_out import held_out_questions
 from tasks.options import CALLS_OUT, WATCHES
 from tasks.runs import top_run
 

@@ -5,7 +5,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from firstflight.doctor.examine import examine
-from firstflight.findings import Report, Status
+from firstflight.domain.findings import Report, Status
 from firstflight.settings import Settings
 
 KEY = "foundation"

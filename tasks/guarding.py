@@ -11,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from firstflight.acts.champion import settle_champions
 from firstflight.acts.homecoming import bring_orphans_home
 from firstflight.acts.tell_ends import tell_ends
-from firstflight.errors import FirstflightError
+from firstflight.domain.errors import FirstflightError
 from firstflight.guard.guard import Guard
 from firstflight.orchestrator import Orchestrator
 from firstflight.settings import Settings

@@ -4,8 +4,8 @@ from prefect import task
 
 from firstflight.acts import homecoming
 from firstflight.acts.ledger_view import of_run
-from firstflight.errors import RolloutError
-from firstflight.rollout import Phase, Rollout
+from firstflight.domain.errors import RolloutError
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.settings import Settings
 from firstflight.world import open_world
 from tasks.options import CALLS_OUT

@@ -5,7 +5,7 @@ from prefect import task
 from firstflight.acts import notices
 from firstflight.acts.harm import harm_of
 from firstflight.acts.tell import tell
-from firstflight.rollout import Rollout
+from firstflight.rollout.machine import Rollout
 from firstflight.settings import Settings
 from firstflight.world import open_world
 from tasks.options import CALLS_OUT

@@ -6,7 +6,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas import State, TaskRun
 from prefect.tasks import Task
 
-from firstflight.errors import Outage
+from firstflight.domain.errors import Outage
 
 
 def is_outage(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

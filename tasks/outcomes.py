@@ -2,11 +2,11 @@
 
 from prefect import task
 
-from firstflight.data.market import load_market
-from firstflight.features.held_out import held_out_questions
 from firstflight.observation.store import PredictionStore
 from firstflight.replay.outcomes import score_outcomes as score
 from firstflight.settings import Settings
+from firstflight.workloads.market.data.market import load_market
+from firstflight.workloads.market.features.held_out import held_out_questions
 from tasks.options import CALLS_OUT
 
 

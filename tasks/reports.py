@@ -8,14 +8,13 @@ from prefect.states import Completed
 
 from firstflight.acts.ledger_view import of_run
 from firstflight.acts.report import report_data
+from firstflight.domain.versions import ModelVersion, Trained
 from firstflight.observation.history import History
 from firstflight.orchestrator import Orchestrator
-from firstflight.release import Trained
 from firstflight.report import write_report as write
 from firstflight.report.data import Link
-from firstflight.rollout import Phase, Rollout
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.settings import Settings
-from firstflight.versions import ModelVersion
 from firstflight.world import open_world
 from tasks.artifacts import show_link
 from tasks.options import CALLS_OUT

@@ -9,10 +9,10 @@ from firstflight.acts import promote as promoting
 from firstflight.acts import roll_back as rolling_back
 from firstflight.acts import start as starting
 from firstflight.acts.ledger_view import reread as read_again
-from firstflight.comparison import Comparison
-from firstflight.decision import Decision
-from firstflight.plans import ABTestPlan, CanaryPlan
-from firstflight.rollout import Rollout
+from firstflight.comparison.compare import Comparison
+from firstflight.decision.decide import Decision
+from firstflight.domain.plans import ABTestPlan, CanaryPlan
+from firstflight.rollout.machine import Rollout
 from firstflight.settings import Settings
 from firstflight.world import open_world
 from tasks.artifacts import Progress

@@ -4,9 +4,8 @@ from prefect import task
 
 from firstflight.acts import deploy as deploying
 from firstflight.acts.start import shadow_name
-from firstflight.release import Registered
+from firstflight.domain.versions import ModelVersion, Registered
 from firstflight.settings import Settings
-from firstflight.versions import ModelVersion
 from firstflight.world import open_world
 from tasks.options import CALLS_OUT
 from tasks.runs import top_run

@@ -7,18 +7,18 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 
 from firstflight.acts.register import register as register_variant
-from firstflight.data.market import load_market
-from firstflight.errors import TrainingFailedError
-from firstflight.plans import TrainingPlan
+from firstflight.domain.errors import TrainingFailedError
+from firstflight.domain.plans import TrainingPlan
+from firstflight.domain.versions import Registered
 from firstflight.registry.mlflow_tracker import MlflowTracker
-from firstflight.release import Registered
 from firstflight.settings import Settings
-from firstflight.training.apart import TrainedApart, kept_as
-from firstflight.training.evaluation import Evaluation
-from firstflight.training.provenance import git_commit
-from firstflight.training.side_by_side import train_side_by_side
-from firstflight.training.trained import TrainedVariant
-from firstflight.training.variants import VariantName
+from firstflight.workloads.market.data.market import load_market
+from firstflight.workloads.market.training.apart import TrainedApart, kept_as
+from firstflight.workloads.market.training.evaluation import Evaluation
+from firstflight.workloads.market.training.provenance import git_commit
+from firstflight.workloads.market.training.side_by_side import train_side_by_side
+from firstflight.workloads.market.training.trained import TrainedVariant
+from firstflight.workloads.market.training.variants import VariantName
 from firstflight.world import open_world
 from tasks.memory import recalled
 from tasks.options import CALLS_OUT

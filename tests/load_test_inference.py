@@ -14,12 +14,12 @@ import sys
 
 from rich.console import Console
 
-from firstflight.data.market import load_market
-from firstflight.features.held_out import held_out_questions
 from firstflight.replay.progress import line
 from firstflight.replay.run import Load, run
 from firstflight.replay.tally import ReplaySummary
 from firstflight.settings import Settings
+from firstflight.workloads.market.data.market import load_market
+from firstflight.workloads.market.features.held_out import held_out_questions
 
 P95_MS = 100.0
 FAILED_SHARE = 0.001

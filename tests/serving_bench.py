@@ -16,17 +16,17 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from firstflight.digest import folder_digest
-from firstflight.errors import BackendUnavailableError
-from firstflight.features.indicators import ROWS, STEPS, feature_names
-from firstflight.features.transform import Transform
+from firstflight.domain.digest import folder_digest
+from firstflight.domain.errors import BackendUnavailableError
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving.local import loopback
 from firstflight.serving.local.envoy import access_log
 from firstflight.serving.local.gateway import program
 from firstflight.settings import Settings
-from firstflight.supervision import Supervisor
-from firstflight.training.faulty import FAULT_FILE, Fault
-from firstflight.versions import ModelVersion
+from firstflight.supervision.supervisor import Supervisor
+from firstflight.workloads.market.features.indicators import ROWS, STEPS, feature_names
+from firstflight.workloads.market.features.transform import Transform
+from firstflight.workloads.market.training.faulty import FAULT_FILE, Fault
 from tests.conftest import free_ports
 
 MODEL = "direction"
@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 WATCHER = """
 import shutil, sys
 from pathlib import Path
-from firstflight.supervision import Supervisor
+from firstflight.supervision.supervisor import Supervisor
 sys.stdin.read()
 Supervisor(Path(sys.argv[2])).stop()
 shutil.rmtree(sys.argv[1])

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from benchmarks.calibration.worlds import EDGES, Arm, World, draw
-from firstflight.decision import Verdict, judge, start, update
-from firstflight.plans import CanaryPlan, Guardrail
-from firstflight.samples import Counts, Histogram, Look, Moments, Sample, Window
+from firstflight.decision.decide import Verdict, judge, start, update
+from firstflight.domain.plans import CanaryPlan, Guardrail
+from firstflight.domain.samples import Counts, Histogram, Look, Moments, Sample, Window
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -20,7 +20,7 @@ from scipy.stats import beta
 from benchmarks.calibration.ours import PLAN, Outcome, hold_out, roll_out, watch
 from benchmarks.calibration.peers import NEVER, RULES, draw_rollouts, kayenta
 from benchmarks.calibration.worlds import FAULTS, HEALTHY, NULL_WORLDS, World, later
-from firstflight.decision import Verdict
+from firstflight.decision.decide import Verdict
 
 AT_ONCE = PLAN.model_copy(update={"warmup_seconds": 0.0})
 STAGES = (5, 10, 25, 50, 75)

@@ -12,9 +12,9 @@ from pydantic import Field
 
 from benchmarks.faults.clients import BUCKET_SECONDS
 from benchmarks.faults.results import DEADLINE_SECONDS, Ended, Line, Played, Point
+from firstflight.domain.values import Value
 from firstflight.ledger.record import Record, RecordStore
-from firstflight.rollout import Phase, rollouts, stream
-from firstflight.values import Value
+from firstflight.rollout.machine import Phase, rollouts, stream
 
 PROMISED_SECONDS = 60.0
 GRACE_SECONDS = 0.5

@@ -20,15 +20,15 @@ from benchmarks.faults.results import DEADLINE_SECONDS, Ended, Played, Point, Re
 from benchmarks.faults.scenarios import Scenario, Strike
 from firstflight.acts.deploy import deploy
 from firstflight.acts.homecoming import bring_model_home
-from firstflight.errors import FirstflightError, OrchestratorUnavailableError, Outage
+from firstflight.domain.errors import FirstflightError, OrchestratorUnavailableError, Outage
+from firstflight.domain.plans import CanaryPlan
 from firstflight.ledger import open_store
 from firstflight.orchestrator import Orchestrator
-from firstflight.plans import CanaryPlan
-from firstflight.rollout import Phase, Rollout
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving import open_backend
 from firstflight.settings import Settings
 from firstflight.stack.parts import parts
-from firstflight.supervision import Supervisor
+from firstflight.supervision.supervisor import Supervisor
 from firstflight.world import open_world
 
 POLL_SECONDS = 0.25

@@ -21,12 +21,12 @@ from pathlib import Path
 
 import aiohttp
 
-from firstflight.data.market import load_market
-from firstflight.features.held_out import held_out_questions
 from firstflight.replay.arrivals import arrivals
 from firstflight.serving.inference import body, headers, served_name
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
+from firstflight.workloads.market.data.market import load_market
+from firstflight.workloads.market.features.held_out import held_out_questions
 
 BUCKET_SECONDS = 0.2
 ANSWER_SECONDS = 10.0

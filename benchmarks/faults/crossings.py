@@ -21,14 +21,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from firstflight.domain.values import Value
 from firstflight.ledger.sql import SqlRecordStore
 from firstflight.registry.deferred import DeferredRegistry
 from firstflight.serving.lease import LeaseFile
 from firstflight.serving.local import gateway
 from firstflight.serving.local.backend import LocalBackend
 from firstflight.settings import Settings
-from firstflight.supervision import Supervisor
-from firstflight.values import Value
+from firstflight.supervision.supervisor import Supervisor
 
 When = Literal["before", "after"]
 

@@ -25,9 +25,9 @@ from rich.table import Table
 
 from benchmarks.faults.processes import Desk, Driver, guarding, rolling_back
 from benchmarks.faults.twin import MODEL, Hurt, Process, Stalls, Twin, own_clock
-from firstflight.errors import BackendUnavailableError, StoreUnavailableError
-from firstflight.plans import CanaryPlan, Guardrail
-from firstflight.rollout import Phase, rollouts, stream
+from firstflight.domain.errors import BackendUnavailableError, StoreUnavailableError
+from firstflight.domain.plans import CanaryPlan, Guardrail
+from firstflight.rollout.machine import Phase, rollouts, stream
 
 CANDIDATE = "lightweight-predictor-v2"
 STAGE_PERCENT = (25, 50)

@@ -7,8 +7,8 @@ from multiprocessing.process import BaseProcess
 from benchmarks.faults.crossings import arm
 from firstflight.acts.drive import drive
 from firstflight.acts.start import start_canary
-from firstflight.errors import HeadMovedError, Outage, RolloutError
-from firstflight.plans import CanaryPlan
+from firstflight.domain.errors import HeadMovedError, Outage, RolloutError
+from firstflight.domain.plans import CanaryPlan
 from firstflight.settings import Settings
 from firstflight.world import open_world
 

@@ -7,17 +7,16 @@ from pathlib import Path
 import httpx
 
 from firstflight.acts.deploy import deploy, ensure_champion
-from firstflight.data.market import load_market
-from firstflight.plans import CanaryPlan, Guardrail, TrainingPlan
-from firstflight.release import Registered
-from firstflight.rollout import Rollout
+from firstflight.domain.plans import CanaryPlan, Guardrail, TrainingPlan
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.versions import ModelVersion, Registered
+from firstflight.rollout.machine import Rollout
 from firstflight.settings import Settings
 from firstflight.stack.parts import parts
-from firstflight.supervision import Supervisor
-from firstflight.traffic import TrafficSplit
-from firstflight.training.side_by_side import train_side_by_side
-from firstflight.training.tracking import MemoryTracker
-from firstflight.versions import ModelVersion
+from firstflight.supervision.supervisor import Supervisor
+from firstflight.workloads.market.data.market import load_market
+from firstflight.workloads.market.training.side_by_side import train_side_by_side
+from firstflight.workloads.market.training.tracking import MemoryTracker
 from firstflight.world import World, open_world
 
 DEPLOYMENT = "canary/doomed"

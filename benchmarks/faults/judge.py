@@ -6,11 +6,11 @@ from datetime import timedelta
 from itertools import pairwise
 
 from benchmarks.faults.ground import resting_split
-from firstflight.errors import BackendUnavailableError, Outage
+from firstflight.domain.errors import BackendUnavailableError, Outage
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.ledger.record import Record, RecordStore
-from firstflight.rollout import Phase, Rollout, checks_stream, rollouts, stream
+from firstflight.rollout.machine import Phase, Rollout, checks_stream, rollouts, stream
 from firstflight.serving.backend import ServingBackend
-from firstflight.traffic import TrafficSplit
 
 _STEADY = {Phase.OBSERVING, Phase.PASSED, Phase.AWAITING_APPROVAL, Phase.BAKING}
 _FINAL_KINDS = {"rollout.promoted", "rollout.rolled_back", "rollout.compared"}

@@ -16,13 +16,23 @@ from firstflight.acts.observe import bake, observe
 from firstflight.acts.promote import finish, promote
 from firstflight.acts.roll_back import intend_roll_back, rejoin, roll_back
 from firstflight.acts.start import start_canary
-from firstflight.approval import Answer
-from firstflight.decision import Decision, Verdict
-from firstflight.errors import FirstflightError, HeadMovedError, Outage, RolloutError, StaleTokenError
+from firstflight.decision.decide import Decision, Verdict
+from firstflight.domain.errors import FirstflightError, HeadMovedError, Outage, RolloutError, StaleTokenError
+from firstflight.domain.plans import CanaryPlan
+from firstflight.domain.samples import Look
 from firstflight.guard.guard import Guard
-from firstflight.plans import CanaryPlan
-from firstflight.rollout import AwaitApproval, Bake, EnterStage, Observe, Phase, Promote, RollBack, Rollout, next_act
-from firstflight.samples import Look
+from firstflight.rollout.approval import Answer
+from firstflight.rollout.machine import (
+    AwaitApproval,
+    Bake,
+    EnterStage,
+    Observe,
+    Phase,
+    Promote,
+    RollBack,
+    Rollout,
+    next_act,
+)
 from firstflight.world import World
 
 T = TypeVar("T")

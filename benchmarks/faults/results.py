@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, TypeAdapter
 
-from firstflight.values import Value
+from firstflight.domain.values import Value
 
 DEADLINE_SECONDS = 180.0
 """Three times what is promised: what takes longer is given up, and brought home by hand."""

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Literal
 
 from benchmarks.faults.crossings import Doom
-from firstflight.values import Value
+from firstflight.domain.values import Value
 
 Kind = Literal["attempts", "flow", "parts"]
 

@@ -8,10 +8,15 @@ from typing import Literal
 from benchmarks.faults.processes import Desk, Driver, guarding, rolling_back
 from benchmarks.faults.twin import MODEL, Hurt, Process, Stalls, Twin, own_clock
 from firstflight.acts.champion import settle_champions
-from firstflight.approval import Answer
-from firstflight.errors import BackendUnavailableError, RegistryUnavailableError, RolloutError, StoreUnavailableError
-from firstflight.plans import CanaryPlan, Guardrail
-from firstflight.rollout import Phase, Rollout, rollouts, stream
+from firstflight.domain.errors import (
+    BackendUnavailableError,
+    RegistryUnavailableError,
+    RolloutError,
+    StoreUnavailableError,
+)
+from firstflight.domain.plans import CanaryPlan, Guardrail
+from firstflight.rollout.approval import Answer
+from firstflight.rollout.machine import Phase, Rollout, rollouts, stream
 
 PLAN = CanaryPlan(
     model=MODEL,

@@ -18,18 +18,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 from unittest.mock import patch
 
-from firstflight.errors import ModelNotFoundError, TrafficNotAppliedError
-from firstflight.latency import EDGES, bucket, histogram
+from firstflight.domain.errors import ModelNotFoundError, TrafficNotAppliedError
+from firstflight.domain.latency import EDGES, bucket, histogram
+from firstflight.domain.samples import Counts, NoData, Sample, Window
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.versions import ModelVersion
 from firstflight.ledger.memory import MemoryRecordStore
 from firstflight.ledger.record import Record
 from firstflight.notify.notifier import LogNotifier
-from firstflight.samples import Counts, NoData, Sample, Window
 from firstflight.serving import going_home
 from firstflight.serving.backend import Tally
 from firstflight.serving.lease import Lease, refuse_renewal
 from firstflight.serving.refusals import Fence, refuse_stale, refuse_unserved
-from firstflight.traffic import TrafficSplit
-from firstflight.versions import ModelVersion
 from firstflight.world import World
 
 MODEL = "financial-predictor"

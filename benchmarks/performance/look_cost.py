@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from firstflight.decision import judge, start, update
-from firstflight.plans import CanaryPlan, Guardrail
-from firstflight.samples import Counts, Histogram, Look, Moments, Sample, Window
+from firstflight.decision.decide import judge, start, update
+from firstflight.domain.plans import CanaryPlan, Guardrail
+from firstflight.domain.samples import Counts, Histogram, Look, Moments, Sample, Window
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 EDGES = (5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 150.0, 200.0, 250.0, 300.0, 400.0, 500.0, 750.0, 1000.0, 2500.0)

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import httpx
 from pydantic import SecretStr
 
-from firstflight.errors import ApprovalRefusedError, FirstflightError, OrchestratorUnavailableError
-from firstflight.values import Value
+from firstflight.domain.errors import ApprovalRefusedError, FirstflightError, OrchestratorUnavailableError
+from firstflight.domain.values import Value
 
 FINAL_STATES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 

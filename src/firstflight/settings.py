@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from firstflight.errors import InvalidDataError
-from firstflight.sockets import socket_folder
+from firstflight.domain.errors import InvalidDataError
+from firstflight.supervision.sockets import socket_folder
 
 Database = Literal["prefect", "mlflow", "firstflight"]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from kubernetes import client
 
-from firstflight.errors import FieldConflictError, ModelNotReadyError, ServingError, StaleTokenError
+from firstflight.domain.errors import FieldConflictError, ModelNotReadyError, ServingError, StaleTokenError
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.refusals import Fence
 from firstflight.serving.seldon import experiments, models
 from firstflight.serving.seldon.api import Api, Outdated
@@ -14,7 +15,6 @@ from firstflight.serving.seldon.artifacts import Stored
 from firstflight.serving.seldon.backend import Patience, SeldonBackend
 from firstflight.serving.seldon.marks import fence_of
 from firstflight.settings import Settings
-from firstflight.traffic import TrafficSplit
 from tests.real_cluster import named_cluster, own_namespace
 from tests.serving_bench import MODEL, artifact
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from firstflight.errors import StaleTokenError
+from firstflight.domain.errors import StaleTokenError
 from firstflight.serving import Leases
 from firstflight.serving.files import locked
 from firstflight.serving.lease import Lease, LeaseFile

@@ -20,7 +20,8 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 
-from firstflight.latency import EDGES
+from firstflight.domain.latency import EDGES
+from firstflight.domain.samples import Counts, Histogram, Moments, NoData, PairedMoments, Window
 from firstflight.observation.combined import CombinedSource
 from firstflight.observation.log_file import Position
 from firstflight.observation.memory_source import MemorySource
@@ -29,7 +30,6 @@ from firstflight.observation.records import BLOCK_SECONDS, Outcome, Prediction, 
 from firstflight.observation.source import MetricSource
 from firstflight.observation.store import Collection, PredictionStore
 from firstflight.observation.store_source import StoreSource
-from firstflight.samples import Counts, Histogram, Moments, NoData, PairedMoments, Window
 from firstflight.serving.seldon.queries import gateway_series
 from firstflight.settings import Settings
 from firstflight.stack import postgres

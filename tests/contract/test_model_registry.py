@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from firstflight.digest import folder_digest
-from firstflight.errors import ModelNotFoundError, RegistryUnavailableError
+from firstflight.domain.digest import folder_digest
+from firstflight.domain.errors import ModelNotFoundError, RegistryUnavailableError
 from firstflight.registry.directory_registry import DirectoryRegistry
 from firstflight.registry.mlflow_client import connect
 from firstflight.registry.mlflow_registry import DESCRIPTION_LIMIT, MlflowRegistry

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firstflight.errors import HeadMovedError, LedgerError, StoreUnavailableError
+from firstflight.domain.errors import HeadMovedError, LedgerError, StoreUnavailableError
 from firstflight.ledger import RecordStore, open_store
 from firstflight.ledger.memory import MemoryRecordStore
 from firstflight.ledger.sql import SqlRecordStore

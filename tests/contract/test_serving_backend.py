@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from firstflight.digest import folder_digest
-from firstflight.errors import ModelNotLoadedError, ModelNotReadyError, ServingError, StaleTokenError
+from firstflight.domain.digest import folder_digest
+from firstflight.domain.errors import ModelNotLoadedError, ModelNotReadyError, ServingError, StaleTokenError
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving import ServingBackend, open_backend
 from firstflight.serving.inference import predict
 from firstflight.serving.memory import MemoryBackend
 from firstflight.serving.seldon.api import Api
 from firstflight.serving.seldon.backend import Patience, SeldonBackend
 from firstflight.settings import Settings
-from firstflight.traffic import TrafficSplit
-from firstflight.versions import ModelVersion
 from tests.doubles.seldon import Seldon
 from tests.real_cluster import OperatedNamespace, named_cluster, own_namespace
 from tests.seldon_bench import object_storage, seldon_cluster, settings_of

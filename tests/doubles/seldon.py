@@ -20,8 +20,8 @@ from typing import Any, Protocol, Self
 
 import boto3
 
-from firstflight.digest import folder_digest
-from firstflight.features.indicators import ROWS
+from firstflight.domain.digest import folder_digest
+from firstflight.workloads.market.features.indicators import ROWS
 from tests.doubles.kubernetes_api import Object
 
 _FINALIZERS = {"models": "seldon.model.finalizer", "experiments": "seldon.experiment.finalizer"}

@@ -9,18 +9,18 @@ from uuid import UUID
 
 from firstflight.acts.deploy import deploy
 from firstflight.acts.ledger_view import checks, history
+from firstflight.domain.plans import ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.values import Value
+from firstflight.domain.versions import ModelVersion
 from firstflight.ledger import open_store
 from firstflight.orchestrator import FlowRun, Orchestrator
-from firstflight.plans import ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
-from firstflight.rollout import Phase, Rollout
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving import open_backend
 from firstflight.settings import Settings
 from firstflight.stack.parts import parts
-from firstflight.supervision import Supervisor
-from firstflight.traffic import TrafficSplit
-from firstflight.training.faulty import Fault, with_fault
-from firstflight.values import Value
-from firstflight.versions import ModelVersion
+from firstflight.supervision.supervisor import Supervisor
+from firstflight.workloads.market.training.faulty import Fault, with_fault
 from firstflight.world import open_world
 
 MODEL = "financial-predictor"

@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.local.backend import LocalBackend
 from firstflight.serving.local.model_server import program_name
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
-from firstflight.supervision import Supervisor
-from firstflight.traffic import TrafficSplit
+from firstflight.supervision.supervisor import Supervisor
 from tests.e2e.runs import Runs
 from tests.serving_bench import artifact
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from firstflight.ledger import open_store
-from firstflight.rollout import stream
+from firstflight.rollout.machine import stream
 from firstflight.serving import open_backend
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment

@@ -15,16 +15,16 @@ import pytest
 
 from firstflight.acts.ledger_view import checks
 from firstflight.acts.tell import notices_stream
+from firstflight.domain.versions import ModelVersion
 from firstflight.ledger import open_store
 from firstflight.ledger.record import Record
 from firstflight.observation.store_source import StoreSource
-from firstflight.rollout import Phase, Rollout, checks_stream, stream
+from firstflight.rollout.machine import Phase, Rollout, checks_stream, stream
 from firstflight.serving import open_backend
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
 from firstflight.stack.local import PartStatus, status
-from firstflight.supervision import Supervisor
-from firstflight.versions import ModelVersion
+from firstflight.supervision.supervisor import Supervisor
 from firstflight.world import clock
 from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate, stopped
 

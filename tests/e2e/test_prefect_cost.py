@@ -13,7 +13,7 @@ from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from psycopg import sql
 
-from firstflight.plans import CanaryPlan, Guardrail
+from firstflight.domain.plans import CanaryPlan, Guardrail
 from firstflight.settings import Settings
 from flows import canary
 from tasks import artifacts, notices, reports, rollouts

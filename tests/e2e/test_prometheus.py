@@ -19,10 +19,10 @@ from typing import Any, ClassVar, Protocol
 import aiohttp
 import pytest
 
-from firstflight.errors import MetricsUnavailableError
+from firstflight.domain.errors import MetricsUnavailableError
+from firstflight.domain.samples import Counts, Histogram, Window
 from firstflight.observation.prometheus import PrometheusSource
 from firstflight.observation.prometheus_api import PrometheusApi
-from firstflight.samples import Counts, Histogram, Window
 from firstflight.serving.local.gateway import _binary
 from firstflight.serving.seldon.queries import gateway_series
 from firstflight.settings import Settings

@@ -7,10 +7,10 @@ import pytest
 
 from firstflight.acts.compare import comparison_in
 from firstflight.acts.ledger_view import checks, of_run
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.orchestrator import FlowRun
-from firstflight.rollout import Phase
+from firstflight.rollout.machine import Phase
 from firstflight.settings import Settings
-from firstflight.traffic import TrafficSplit
 from firstflight.world import open_world
 from tests.e2e.runs import MODEL, Runs
 

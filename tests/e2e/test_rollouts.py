@@ -3,7 +3,7 @@
 import pytest
 
 from firstflight.serving import open_backend
-from firstflight.training.faulty import Fault
+from firstflight.workloads.market.training.faulty import Fault
 from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate
 
 pytestmark = [pytest.mark.local, pytest.mark.usefixtures("released")]

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from firstflight.plans import TrainingPlan
+from firstflight.domain.plans import TrainingPlan
 from firstflight.settings import Settings
 from firstflight.world import open_world
 from tests.e2e.runs import Runs

@@ -14,11 +14,11 @@ import psutil
 import psycopg
 import pytest
 
-from firstflight.errors import PortTakenError
+from firstflight.domain.errors import PortTakenError
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
 from firstflight.stack.local import down, status, up
-from firstflight.supervision import Supervisor, is_alive
+from firstflight.supervision.supervisor import Supervisor, is_alive
 
 pytestmark = pytest.mark.local
 

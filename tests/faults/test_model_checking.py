@@ -25,11 +25,16 @@ from firstflight.acts.look import fault_of
 from firstflight.acts.observe import observe
 from firstflight.acts.roll_back import bring_home, rejoin
 from firstflight.acts.start import start_canary
-from firstflight.errors import BackendUnavailableError, StaleTokenError, StoreUnavailableError, TrafficNotAppliedError
+from firstflight.domain.errors import (
+    BackendUnavailableError,
+    StaleTokenError,
+    StoreUnavailableError,
+    TrafficNotAppliedError,
+)
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.guard.guard import Guard
-from firstflight.rollout import Phase, Rollout
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving.going_home import bring_traffic_home
-from firstflight.traffic import TrafficSplit
 
 STABLE, CANDIDATE = "baseline-predictor-v1", "lightweight-predictor-v2"
 A_DAY_OF_THEM = random.Random(20261123)

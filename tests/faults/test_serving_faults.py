@@ -16,16 +16,21 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from firstflight.digest import folder_digest
-from firstflight.errors import BackendUnavailableError, ModelNotReadyError, StaleTokenError, TrafficNotAppliedError
+from firstflight.domain.digest import folder_digest
+from firstflight.domain.errors import (
+    BackendUnavailableError,
+    ModelNotReadyError,
+    StaleTokenError,
+    TrafficNotAppliedError,
+)
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.inference import body, headers, served_name
 from firstflight.serving.local import gateway, model_server
 from firstflight.serving.local.backend import LocalBackend
 from firstflight.serving.local.gateway import NAME, program
 from firstflight.serving.local.model_server import program_name
 from firstflight.settings import Settings
-from firstflight.supervision import Supervisor
-from firstflight.traffic import TrafficSplit
+from firstflight.supervision.supervisor import Supervisor
 from tests.serving_bench import MODEL, artifact, gateway_is_ready, history, serving_stack, until
 
 pytestmark = pytest.mark.local

@@ -14,7 +14,7 @@ from benchmarks.faults.ground import DEPLOYMENT, Lane
 from benchmarks.faults.judge import Book, at_rest, ladder_faults, look, router
 from firstflight.ledger import open_store
 from firstflight.orchestrator import Orchestrator
-from firstflight.rollout import Phase, Rollout
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving import open_backend
 from firstflight.settings import Settings
 from tests.e2e.runs import stopped

@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.calibration.ours import PLAN, roll_out, watch
 from benchmarks.calibration.peers import RULES, draw_rollouts
 from benchmarks.calibration.worlds import FAULTS, HEALTHY, NULL_WORLDS
-from firstflight.decision import Verdict
+from firstflight.decision.decide import Verdict
 
 AT_ONCE = PLAN.model_copy(update={"warmup_seconds": 0.0})
 WORLDS = {world.name: world for world in FAULTS}

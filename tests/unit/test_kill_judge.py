@@ -10,11 +10,11 @@ from benchmarks.faults.audit import summarise
 from benchmarks.faults.judge import Book, at_rest, is_settled, ladder_faults
 from benchmarks.faults.results import Ended, Played, Point
 from benchmarks.faults.scenarios import sample, schedule
+from firstflight.domain.plans import CanaryPlan
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.versions import ModelVersion
 from firstflight.ledger.memory import MemoryRecordStore
-from firstflight.plans import CanaryPlan
-from firstflight.rollout import Arms, rollouts, stream
-from firstflight.traffic import TrafficSplit
-from firstflight.versions import ModelVersion
+from firstflight.rollout.machine import Arms, rollouts, stream
 
 MODEL = "judged"
 STABLE, CANDIDATE = (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from firstflight.errors import ApprovalRefusedError, FirstflightError, OrchestratorUnavailableError
+from firstflight.domain.errors import ApprovalRefusedError, FirstflightError, OrchestratorUnavailableError
 from firstflight.orchestrator import Orchestrator
 
 RUN = "8d9f2a52-53a8-4e0e-9b52-0f3c4c5f1a11"

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from firstflight.domain.samples import Window
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.observation.combined import CombinedSource
 from firstflight.observation.prometheus import PrometheusSource
 from firstflight.observation.store_source import StoreSource
-from firstflight.samples import Window
 from firstflight.serving import gateway_series
 from firstflight.serving.memory import MemoryBackend
 from firstflight.settings import Settings
-from firstflight.traffic import TrafficSplit
 from firstflight.world import open_source
 from tests.doubles.mesh import Mesh
 from tests.doubles.prometheus import running_prometheus

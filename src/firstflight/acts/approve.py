@@ -2,8 +2,8 @@
 
 from firstflight.acts.hold import hold
 from firstflight.acts.ledger_view import append
-from firstflight.approval import Answer
-from firstflight.rollout import Rollout
+from firstflight.rollout.approval import Answer
+from firstflight.rollout.machine import Rollout
 from firstflight.world import World
 
 

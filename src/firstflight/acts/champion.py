@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from firstflight.acts.ledger_view import history
-from firstflight.errors import ModelNotFoundError
-from firstflight.rollout import Phase, Rollout
-from firstflight.versions import ModelVersion
+from firstflight.domain.errors import ModelNotFoundError
+from firstflight.domain.versions import ModelVersion
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World
 
 

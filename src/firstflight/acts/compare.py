@@ -6,15 +6,14 @@ from firstflight.acts.hold import wait_holding
 from firstflight.acts.ledger_view import reread
 from firstflight.acts.look import fault_of, take_look
 from firstflight.acts.observe import OnCheck, first_moment, persist, record_check, until_next
-from firstflight.comparison import Comparison, compare
-from firstflight.decision import Decision, Evidence, Verdict, judge, start, update
-from firstflight.errors import RolloutError
+from firstflight.comparison.compare import Comparison, compare
+from firstflight.decision.decide import Decision, Evidence, Verdict, judge, start, update
+from firstflight.domain.errors import RolloutError
+from firstflight.domain.plans import ABTestPlan, CanaryPlan
+from firstflight.domain.samples import Look, Window
+from firstflight.domain.versions import PARAMETERS, ModelVersion
 from firstflight.ledger.record import RecordStore
-from firstflight.plans import ABTestPlan, CanaryPlan
-from firstflight.release import PARAMETERS
-from firstflight.rollout import Rollout, checks_stream
-from firstflight.samples import Look, Window
-from firstflight.versions import ModelVersion
+from firstflight.rollout.machine import Rollout, checks_stream
 from firstflight.world import World
 
 

@@ -4,11 +4,10 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from firstflight.errors import ModelNotFoundError, NoStableModelError
-from firstflight.release import Registered
-from firstflight.rollout import stream
-from firstflight.traffic import TrafficSplit
-from firstflight.versions import ModelVersion
+from firstflight.domain.errors import ModelNotFoundError, NoStableModelError
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.versions import ModelVersion, Registered
+from firstflight.rollout.machine import stream
 from firstflight.world import World
 
 

@@ -7,11 +7,12 @@ from firstflight.acts.ledger_view import reread
 from firstflight.acts.observe import OnCheck, bake, observe
 from firstflight.acts.promote import conclude, finish, promote
 from firstflight.acts.roll_back import intend_roll_back, rejoin, roll_back
-from firstflight.approval import Answer
-from firstflight.decision import Decision, Verdict
-from firstflight.errors import HeadMovedError, RolloutError, StaleTokenError
-from firstflight.plans import ABTestPlan
-from firstflight.rollout import (
+from firstflight.decision.decide import Decision, Verdict
+from firstflight.domain.errors import HeadMovedError, RolloutError, StaleTokenError
+from firstflight.domain.plans import ABTestPlan
+from firstflight.domain.samples import Look
+from firstflight.rollout.approval import Answer
+from firstflight.rollout.machine import (
     Act,
     AwaitApproval,
     Bake,
@@ -24,7 +25,6 @@ from firstflight.rollout import (
     Rollout,
     next_act,
 )
-from firstflight.samples import Look
 from firstflight.world import World
 
 

@@ -5,9 +5,9 @@ from firstflight.acts.hold import hold
 from firstflight.acts.ledger_view import append
 from firstflight.acts.observe import look_again
 from firstflight.acts.roll_back import intend_roll_back
-from firstflight.decision import Verdict
-from firstflight.rollout import Phase, Rollout
-from firstflight.traffic import TrafficSplit
+from firstflight.decision.decide import Verdict
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World
 
 

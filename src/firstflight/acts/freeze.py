@@ -2,11 +2,11 @@
 
 from firstflight.acts.hold import wait_holding
 from firstflight.acts.ledger_view import reread
-from firstflight.errors import HeadMovedError, RolloutFrozenError
-from firstflight.freeze import BEGUN, LIFTED, STREAM, Freeze, freezes, frozen
+from firstflight.domain.errors import HeadMovedError, RolloutFrozenError
+from firstflight.domain.plans import CanaryPlan
 from firstflight.ledger.record import RecordStore
-from firstflight.plans import CanaryPlan
-from firstflight.rollout import Rollout
+from firstflight.rollout.freeze import BEGUN, LIFTED, STREAM, Freeze, freezes, frozen
+from firstflight.rollout.machine import Rollout
 from firstflight.world import World
 
 

@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from firstflight.acts.ledger_view import checks
-from firstflight.decision import MetricVerdict
+from firstflight.decision.decide import MetricVerdict
+from firstflight.domain.samples import Counts, Look
+from firstflight.domain.values import Value
 from firstflight.notify.messages import Breach
-from firstflight.rollout import Rollout
-from firstflight.samples import Counts, Look
-from firstflight.values import Value
+from firstflight.rollout.machine import Rollout
 from firstflight.world import World
 
 

@@ -2,8 +2,8 @@
 
 import logging
 
-from firstflight.errors import FirstflightError
-from firstflight.rollout import Rollout
+from firstflight.domain.errors import FirstflightError
+from firstflight.rollout.machine import Rollout
 from firstflight.serving.lease import Lease
 from firstflight.world import World
 

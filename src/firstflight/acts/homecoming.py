@@ -7,11 +7,11 @@ from contextlib import suppress
 from firstflight.acts.hold import surrender
 from firstflight.acts.ledger_view import current, of_run, open_rollouts
 from firstflight.acts.roll_back import bring_home
-from firstflight.errors import BackendUnavailableError, RolloutError, StoreUnavailableError
-from firstflight.rollout import Rollout
+from firstflight.domain.errors import BackendUnavailableError, RolloutError, StoreUnavailableError
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.values import Value
+from firstflight.rollout.machine import Rollout
 from firstflight.serving.going_home import Proof, bring_traffic_home
-from firstflight.traffic import TrafficSplit
-from firstflight.values import Value
 from firstflight.world import World
 
 log = logging.getLogger(__name__)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from firstflight.decision import Decision
-from firstflight.errors import RolloutError
+from firstflight.decision.decide import Decision
+from firstflight.domain.errors import RolloutError
+from firstflight.domain.samples import Look
 from firstflight.ledger.record import RecordStore
-from firstflight.rollout import Rollout, checks_stream, follow, rollouts, stream
-from firstflight.samples import Look
+from firstflight.rollout.machine import Rollout, checks_stream, follow, rollouts, stream
 
 
 def history(ledger: RecordStore, model: str) -> tuple[Rollout, ...]:

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from firstflight.decision import Decision, Verdict
+from firstflight.decision.decide import Decision, Verdict
+from firstflight.domain.plans import CanaryPlan
+from firstflight.domain.samples import Look, Window
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.observation.source import MetricSource
-from firstflight.plans import CanaryPlan
-from firstflight.rollout import Phase, Rollout
-from firstflight.samples import Look, Window
-from firstflight.traffic import TrafficSplit
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World
 
 

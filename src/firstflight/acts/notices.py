@@ -1,10 +1,10 @@
 """The messages of a rollout: what each moment tells people."""
 
 from firstflight.acts.harm import Harm
+from firstflight.domain.plans import CanaryPlan
 from firstflight.notify import messages
 from firstflight.notify.messages import Message
-from firstflight.plans import CanaryPlan
-from firstflight.rollout import Phase, Rollout
+from firstflight.rollout.machine import Phase, Rollout
 
 
 def started(rollout: Rollout, link: str) -> Message:

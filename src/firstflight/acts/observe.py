@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from firstflight.acts.hold import RENEWALS, hold, wait_holding
 from firstflight.acts.ledger_view import reread
 from firstflight.acts.look import fault_of, records_fault, take_look
-from firstflight.decision import Decision, Evidence, Verdict, judge, start, update
-from firstflight.errors import Outage, RolloutError
+from firstflight.decision.decide import Decision, Evidence, Verdict, judge, start, update
+from firstflight.domain.errors import Outage, RolloutError
+from firstflight.domain.plans import ABTestPlan, CanaryPlan
+from firstflight.domain.samples import Look
 from firstflight.ledger.record import Record
-from firstflight.plans import ABTestPlan, CanaryPlan
-from firstflight.rollout import Phase, Rollout, checks_stream
-from firstflight.samples import Look
+from firstflight.rollout.machine import Phase, Rollout, checks_stream
 from firstflight.world import World
 
 log = logging.getLogger(__name__)

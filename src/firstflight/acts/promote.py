@@ -4,8 +4,8 @@ from firstflight.acts.freeze import wait_for_thaw
 from firstflight.acts.hold import hold, release
 from firstflight.acts.ledger_view import append
 from firstflight.acts.roll_back import intend_roll_back
-from firstflight.rollout import Phase, Rollout
-from firstflight.traffic import TrafficSplit
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World
 
 

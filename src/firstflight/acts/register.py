@@ -1,8 +1,8 @@
 """Register what training leaves behind."""
 
+from firstflight.domain.versions import PARAMETERS, Registered
 from firstflight.registry.registry import ModelRegistry
-from firstflight.release import PARAMETERS, Registered
-from firstflight.training.trained import TrainedVariant
+from firstflight.workloads.market.training.trained import TrainedVariant
 
 
 def register(registry: ModelRegistry, trained: TrainedVariant) -> Registered:

@@ -12,17 +12,17 @@ from firstflight.acts.report_ab_test import ab_test_sections
 from firstflight.acts.report_charts import charts, traffic
 from firstflight.acts.report_decisions import approvals, decisions
 from firstflight.acts.tell import notices_stream
-from firstflight.errors import Outage
+from firstflight.domain.errors import Outage
+from firstflight.domain.plans import CanaryPlan
+from firstflight.domain.samples import NoData
+from firstflight.domain.versions import ModelVersion
 from firstflight.ledger.record import Record, RecordStore
 from firstflight.observation.history import Bin, History
-from firstflight.plans import CanaryPlan
 from firstflight.report.courses import guardrail_courses
 from firstflight.report.data import Event, Fact, Figure, Link, ModelCard, Notice, Outcome, ReportData, Stage, Variant
 from firstflight.report.wording import duration
-from firstflight.rollout import Phase, Rollout, stream
-from firstflight.samples import NoData
-from firstflight.story import reasons, sentence
-from firstflight.versions import ModelVersion
+from firstflight.rollout.machine import Phase, Rollout, stream
+from firstflight.rollout.story import reasons, sentence
 from firstflight.world import World
 
 BINS = 120

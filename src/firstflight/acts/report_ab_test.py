@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from firstflight.acts.compare import comparison_in
-from firstflight.comparison import Comparison, MetricRow, SampleRatioCheck
+from firstflight.comparison.compare import Comparison, MetricRow, SampleRatioCheck
+from firstflight.domain.plans import ABTestPlan
+from firstflight.domain.samples import NoData
 from firstflight.ledger.record import RecordStore
-from firstflight.plans import ABTestPlan
 from firstflight.report.data import Arm, ArmShare, Recommendation, SampleRatio
 from firstflight.report.data import Comparison as Shown
-from firstflight.rollout import Rollout
-from firstflight.samples import NoData
+from firstflight.rollout.machine import Rollout
 
 
 def ab_test_sections(ledger: RecordStore, told: Sequence[Rollout]) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from firstflight.domain.plans import Guardrail
+from firstflight.domain.samples import NoData
 from firstflight.observation.history import Activity, Bin
-from firstflight.plans import Guardrail
 from firstflight.report.data import Chart, Line, Point, TrafficBin
-from firstflight.samples import NoData
 
 
 def traffic(bins: tuple[Bin, ...]) -> tuple[TrafficBin, ...] | NoData:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from firstflight.acts.ledger_view import checks
-from firstflight.decision import Decision, MetricVerdict
+from firstflight.decision.decide import Decision, MetricVerdict
+from firstflight.domain.plans import ABTestPlan
+from firstflight.domain.samples import NoData
 from firstflight.ledger.record import Record, RecordStore
-from firstflight.plans import ABTestPlan
 from firstflight.report.data import Approval, MetricRow, StageDecision
 from firstflight.report.wording import number
-from firstflight.rollout import Phase, Rollout
-from firstflight.samples import NoData
+from firstflight.rollout.machine import Phase, Rollout
 
 
 def decisions(ledger: RecordStore, told: Sequence[Rollout]) -> tuple[StageDecision, ...] | NoData:

@@ -8,8 +8,8 @@ from firstflight.acts.champion import settle_champion
 from firstflight.acts.hold import release, surrender
 from firstflight.acts.ledger_view import append, history, reread
 from firstflight.acts.take_over import surrendered, take_over
-from firstflight.errors import HeadMovedError, RegistryUnavailableError, StaleTokenError
-from firstflight.rollout import Phase, Rollout
+from firstflight.domain.errors import HeadMovedError, RegistryUnavailableError, StaleTokenError
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving.going_home import bring_traffic_home
 from firstflight.world import World
 

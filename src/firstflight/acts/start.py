@@ -8,17 +8,17 @@ from firstflight.acts.freeze import refuse_frozen
 from firstflight.acts.hold import hold
 from firstflight.acts.roll_back import bring_home
 from firstflight.acts.take_over import surrendered, take_over
-from firstflight.errors import (
+from firstflight.domain.errors import (
     HeadMovedError,
     ModelNotFoundError,
     NoStableModelError,
     RolloutError,
     RolloutInProgressError,
 )
-from firstflight.plans import ABTestPlan, CanaryPlan
-from firstflight.rollout import Arms, Rollout, rollouts, stream
+from firstflight.domain.plans import ABTestPlan, CanaryPlan
+from firstflight.domain.versions import ModelVersion
+from firstflight.rollout.machine import Arms, Rollout, rollouts, stream
 from firstflight.serving.backend import ServingBackend
-from firstflight.versions import ModelVersion
 from firstflight.world import World
 
 

@@ -1,7 +1,7 @@
 """Become the driver of a rollout."""
 
 from firstflight.acts.ledger_view import append
-from firstflight.rollout import Rollout
+from firstflight.rollout.machine import Rollout
 from firstflight.world import World
 
 

@@ -2,10 +2,10 @@
 
 import logging
 
-from firstflight.errors import NotificationFailedError
+from firstflight.domain.errors import NotificationFailedError
 from firstflight.notify.messages import Message
 from firstflight.notify.notifier import Delivery
-from firstflight.rollout import Rollout
+from firstflight.rollout.machine import Rollout
 from firstflight.world import World
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from firstflight.acts import notices
 from firstflight.acts.harm import harm_of
 from firstflight.acts.ledger_view import current
 from firstflight.acts.tell import tell
-from firstflight.rollout import Phase, Rollout
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World
 
 NEWS = timedelta(hours=1)

@@ -18,7 +18,7 @@ from firstflight.analysis.moments import (
 )
 from firstflight.analysis.status import Status
 from firstflight.analysis.welch import MeanTest, welch_t
-from firstflight.samples import Moments, NoData, PairedMoments
+from firstflight.domain.samples import Moments, NoData, PairedMoments
 
 
 @dataclass(frozen=True)

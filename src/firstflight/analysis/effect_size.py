@@ -10,7 +10,7 @@ from scipy.special import gammaln, ndtri
 
 from firstflight.analysis.moments import variance
 from firstflight.analysis.status import Status
-from firstflight.samples import Moments, NoData
+from firstflight.domain.samples import Moments, NoData
 
 _FEWEST = 4  # Hedges' correction needs more than one degree of freedom; two per arm leave two
 

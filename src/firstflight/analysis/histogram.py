@@ -6,7 +6,7 @@ from scipy.stats import binom
 
 from firstflight.analysis.moments import increase
 from firstflight.analysis.status import Status
-from firstflight.samples import Histogram
+from firstflight.domain.samples import Histogram
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Literal
 from firstflight.analysis.moments import control_arm, treatment_arm, variance
 from firstflight.analysis.status import Status
 from firstflight.analysis.welch import student_quantile
-from firstflight.samples import Moments, NoData, PairedMoments
+from firstflight.domain.samples import Moments, NoData, PairedMoments
 
 Direction = Literal["lower_is_better", "higher_is_better"]
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from firstflight.samples import Counts, Moments, NoData, PairedMoments
+from firstflight.domain.samples import Counts, Moments, NoData, PairedMoments
 
 _ROUNDING = 8 * 2.0**-52
 _TOO_LARGE = NoData(reason="the values are too large for their spread to be a number")

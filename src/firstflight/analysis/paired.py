@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from firstflight.analysis.moments import differences, pairs_from_values, variance
 from firstflight.analysis.status import Status
 from firstflight.analysis.welch import MeanTest, t_test
-from firstflight.samples import NoData, PairedMoments
+from firstflight.domain.samples import NoData, PairedMoments
 
 
 def paired_t(pairs: PairedMoments | NoData, alpha: float = 0.05) -> MeanTest:

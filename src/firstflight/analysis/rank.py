@@ -11,7 +11,7 @@ from scipy.special import ndtr
 from scipy.stats import mannwhitneyu
 
 from firstflight.analysis.status import Status
-from firstflight.samples import Histogram, NoData
+from firstflight.domain.samples import Histogram, NoData
 
 _EXACT_UP_TO = 8
 

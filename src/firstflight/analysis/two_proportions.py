@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import betaincinv, ndtr, ndtri
 
 from firstflight.analysis.status import Status
-from firstflight.samples import Counts, NoData
+from firstflight.domain.samples import Counts, NoData
 
 _EXPECTED = 5.0  # Cochran's rule: below it in any cell, the normal approximation invents significance
 

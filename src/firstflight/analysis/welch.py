@@ -7,7 +7,7 @@ from scipy.special import stdtr, stdtrit
 
 from firstflight.analysis.moments import variance
 from firstflight.analysis.status import Status
-from firstflight.samples import Moments, NoData
+from firstflight.domain.samples import Moments, NoData
 
 
 @dataclass(frozen=True)

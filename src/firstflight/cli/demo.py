@@ -21,20 +21,20 @@ from rich.table import Table
 from firstflight.acts.harm import harm_of
 from firstflight.acts.ledger_view import history
 from firstflight.acts.start import champion
-from firstflight.approval import Answer
 from firstflight.cli.stack import bring_up
 from firstflight.cli.watch import follow
-from firstflight.errors import FirstflightError
+from firstflight.domain.errors import FirstflightError
+from firstflight.domain.plans import ABTestPlan, CanaryPlan, ReleasePlan
+from firstflight.domain.versions import ModelVersion
 from firstflight.ledger import open_store
 from firstflight.orchestrator import FlowRun, Orchestrator
-from firstflight.plans import ABTestPlan, CanaryPlan, ReleasePlan
 from firstflight.report.wording import duration
-from firstflight.rollout import Phase, Rollout
+from firstflight.rollout.approval import Answer
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.settings import Settings
 from firstflight.stack import local
 from firstflight.stack.environment import environment
-from firstflight.training.faulty import Fault, with_fault
-from firstflight.versions import ModelVersion
+from firstflight.workloads.market.training.faulty import Fault, with_fault
 from firstflight.world import World, open_world
 
 FAULTS: dict[str, Fault] = {

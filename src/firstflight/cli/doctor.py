@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from firstflight.doctor.examine import examine
-from firstflight.findings import Finding, Report, Status
+from firstflight.domain.findings import Finding, Report, Status
 from firstflight.settings import Settings
 
 SOMETHING_FAILS = 1

@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from firstflight.data.market import load_market
 from firstflight.drill.faults import FaultName, alone
 from firstflight.drill.result import HEADERS, LEGEND, Drill, headline, row
 from firstflight.drill.run import Show
 from firstflight.drill.run import drill as run
 from firstflight.drill.traffic import QUESTIONS
-from firstflight.features.held_out import held_out_questions
 from firstflight.settings import Settings
+from firstflight.workloads.market.data.market import load_market
+from firstflight.workloads.market.features.held_out import held_out_questions
 
 CHOICES = (*get_args(FaultName), "all")
 

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from firstflight.acts.freeze import begin_freeze, lift_freezes
-from firstflight.errors import RolloutError
-from firstflight.freeze import STREAM, Freeze, freezes
+from firstflight.domain.errors import RolloutError
 from firstflight.ledger import open_store
+from firstflight.rollout.freeze import STREAM, Freeze, freezes
 from firstflight.settings import Settings
 
 console = Console()

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from firstflight.errors import FirstflightError
+from firstflight.domain.errors import FirstflightError
 from firstflight.guard.guard import Guard
 from firstflight.guard.heartbeat import beat
 from firstflight.orchestrator import Orchestrator

@@ -17,7 +17,7 @@ from firstflight.cli.rollouts import approve, history, reject, roll_back
 from firstflight.cli.stack import down, status, up
 from firstflight.cli.train import train
 from firstflight.cli.watch import watch
-from firstflight.errors import ApprovalRefusedError, FirstflightError
+from firstflight.domain.errors import ApprovalRefusedError, FirstflightError
 
 app = typer.Typer(
     help="Take models from training to production, and bring them home safely when they falter.",

@@ -11,8 +11,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from firstflight.forecast import GuardrailForecast, StageForecast, forecast
-from firstflight.plans import CanaryPlan
+from firstflight.decision.forecast import GuardrailForecast, StageForecast, forecast
+from firstflight.domain.plans import CanaryPlan
 
 console = Console()
 _CANNOT_ANSWER = 4

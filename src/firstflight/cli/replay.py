@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from firstflight.data.market import load_market
-from firstflight.features.held_out import held_out_questions
 from firstflight.observation.store import PredictionStore
 from firstflight.replay.progress import line
 from firstflight.replay.run import Load, OnProgress, run
 from firstflight.replay.tally import ReplaySummary
 from firstflight.settings import Settings
+from firstflight.workloads.market.data.market import load_market
+from firstflight.workloads.market.features.held_out import held_out_questions
 
 _LOG_SECONDS = 10.0
 

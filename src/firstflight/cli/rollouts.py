@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from firstflight.acts.homecoming import bring_model_home
-from firstflight.approval import Answer
-from firstflight.errors import ApprovalRefusedError
+from firstflight.domain.errors import ApprovalRefusedError
 from firstflight.ledger import open_store
 from firstflight.orchestrator import Orchestrator
-from firstflight.rollout import stream
+from firstflight.rollout.approval import Answer
+from firstflight.rollout.machine import stream
+from firstflight.rollout.story import reasons, sentence
 from firstflight.settings import Settings
-from firstflight.story import reasons, sentence
 from firstflight.world import open_world
 
 console = Console()

@@ -8,15 +8,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from firstflight.data.market import load_market
-from firstflight.plans import TrainingPlan
+from firstflight.domain.plans import TrainingPlan
 from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.registry.mlflow_tracker import MlflowTracker
 from firstflight.settings import Settings
-from firstflight.training.provenance import git_commit
-from firstflight.training.side_by_side import train_side_by_side
-from firstflight.training.trained import Epoch, TrainedVariant
-from firstflight.training.variants import VariantName
+from firstflight.workloads.market.data.market import load_market
+from firstflight.workloads.market.training.provenance import git_commit
+from firstflight.workloads.market.training.side_by_side import train_side_by_side
+from firstflight.workloads.market.training.trained import Epoch, TrainedVariant
+from firstflight.workloads.market.training.variants import VariantName
 
 
 class EpochBars:

@@ -13,8 +13,8 @@ from rich.status import Status
 from firstflight.ledger import open_store
 from firstflight.ledger.record import Record, RecordStore
 from firstflight.orchestrator import FlowRun, Orchestrator
+from firstflight.rollout.story import reasons, sentence
 from firstflight.settings import Settings
-from firstflight.story import reasons, sentence
 
 POLL_SECONDS = 0.5
 COLOURS = {

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from firstflight.doctor.machine import machine_findings
 from firstflight.doctor.orchestration import orchestration_findings
 from firstflight.doctor.records import record_findings
-from firstflight.errors import FirstflightError, MetricsUnavailableError
-from firstflight.findings import Finding, Report, failed
+from firstflight.domain.errors import FirstflightError, MetricsUnavailableError
+from firstflight.domain.findings import Finding, Report, failed
 from firstflight.observation.targets import read_targets, target_findings, unreachable
 from firstflight.serving.diagnosis import Examined, examine_serving
 from firstflight.settings import Settings

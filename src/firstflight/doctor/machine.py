@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 
-from firstflight.findings import Finding, failed, passed, warned
+from firstflight.domain.findings import Finding, failed, passed, warned
 from firstflight.settings import Settings
 from firstflight.stack import local
 from firstflight.stack.local import PartStatus

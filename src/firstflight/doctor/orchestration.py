@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from firstflight.errors import OrchestratorUnavailableError
-from firstflight.findings import Finding, failed, named, passed
+from firstflight.domain.errors import OrchestratorUnavailableError
+from firstflight.domain.findings import Finding, failed, named, passed
 from firstflight.orchestrator import Orchestrator, Pool
 from firstflight.settings import Settings
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import httpx
 
-from firstflight.errors import StoreUnavailableError
-from firstflight.findings import Finding, failed, passed, warned
+from firstflight.domain.errors import StoreUnavailableError
+from firstflight.domain.findings import Finding, failed, passed, warned
 from firstflight.observation.store_source import StoreSource
 from firstflight.settings import Settings
 from firstflight.stack import postgres

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 
 from firstflight.acts.drive import drive
 from firstflight.acts.start import start_canary
+from firstflight.domain.plans import CanaryPlan
 from firstflight.drill.faults import LEASE_SECONDS
-from firstflight.plans import CanaryPlan
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
 from firstflight.world import open_world

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
+from firstflight.domain.errors import ProcessFailedError
 from firstflight.drill.driver import Driver
 from firstflight.drill.faults import FaultName
-from firstflight.errors import ProcessFailedError
 from firstflight.serving.local import gateway, model_server
 from firstflight.settings import Settings
-from firstflight.supervision import Supervisor
+from firstflight.supervision.supervisor import Supervisor
 
 
 class Injector(Protocol):

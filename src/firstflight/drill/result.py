@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from pydantic import AwareDatetime, Field
 
+from firstflight.domain.values import Value
 from firstflight.drill.faults import DrillFault
 from firstflight.drill.timeline import Timeline
-from firstflight.values import Value
 
 HEADERS = ("fault", "kept", "detect", "decide", "zero", "verify", "in all", "promise", "by", "failed")
 LEGEND = (

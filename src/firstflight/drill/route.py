@@ -11,12 +11,12 @@ from firstflight.acts.freeze import refuse_frozen
 from firstflight.acts.homecoming import bring_model_home
 from firstflight.acts.ledger_view import current
 from firstflight.acts.start import champion, in_progress
-from firstflight.errors import RolloutError
-from firstflight.rollout import stream
+from firstflight.domain.errors import RolloutError
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.versions import ModelVersion
+from firstflight.rollout.machine import stream
 from firstflight.settings import Settings
-from firstflight.traffic import TrafficSplit
-from firstflight.training.faulty import Fault, with_fault
-from firstflight.versions import ModelVersion
+from firstflight.workloads.market.training.faulty import Fault, with_fault
 from firstflight.world import World
 
 SUFFIX = "-drill"

@@ -5,6 +5,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from firstflight.acts.ledger_view import checks, current
+from firstflight.domain.errors import BackendUnavailableError, FirstflightError
+from firstflight.domain.plans import CanaryPlan, Guardrail
+from firstflight.domain.questions import Question
+from firstflight.domain.samples import Look
+from firstflight.domain.versions import ModelVersion
 from firstflight.drill.driver import Driver, driver
 from firstflight.drill.faults import DrillFault, FaultName, faults
 from firstflight.drill.injectors import Injector, injector
@@ -12,15 +17,10 @@ from firstflight.drill.result import Clients, Drill, Result, markdown
 from firstflight.drill.route import DrillRoute, drill_route
 from firstflight.drill.timeline import broken, timeline
 from firstflight.drill.traffic import clients, exercise
-from firstflight.errors import BackendUnavailableError, FirstflightError
 from firstflight.ledger.record import Record
 from firstflight.observation.arm_history import Stay, stay
-from firstflight.plans import CanaryPlan, Guardrail
-from firstflight.questions import Question
-from firstflight.rollout import Phase, Rollout, stream
-from firstflight.samples import Look
+from firstflight.rollout.machine import Phase, Rollout, stream
 from firstflight.settings import Settings
-from firstflight.versions import ModelVersion
 from firstflight.world import World, open_world
 
 SHARE = 50

@@ -5,11 +5,11 @@ from datetime import datetime
 
 from pydantic import AwareDatetime
 
-from firstflight.decision import Decision, Verdict
+from firstflight.decision.decide import Decision, Verdict
+from firstflight.domain.samples import Look
+from firstflight.domain.values import Value
 from firstflight.drill.faults import Promise
 from firstflight.ledger.record import Record
-from firstflight.samples import Look
-from firstflight.values import Value
 
 Checks = Sequence[tuple[Look, Decision]]
 

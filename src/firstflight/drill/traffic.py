@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import httpx
 
+from firstflight.domain.questions import Question
 from firstflight.observation.store import PredictionStore
-from firstflight.questions import Question
 from firstflight.replay.run import Load, run
 from firstflight.replay.tally import ReplaySummary
 from firstflight.serving.inference import TIMEOUT_SECONDS, predict

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from firstflight.rollout import Rollout
+from firstflight.rollout.machine import Rollout
 from firstflight.serving.lease import Lease
 
 

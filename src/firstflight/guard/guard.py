@@ -16,15 +16,15 @@ from firstflight.acts.hold import surrender
 from firstflight.acts.ledger_view import history, open_rollouts
 from firstflight.acts.roll_back import bring_home
 from firstflight.acts.tell import tell
-from firstflight.errors import FirstflightError, HeadMovedError, Outage
+from firstflight.domain.errors import FirstflightError, HeadMovedError, Outage
+from firstflight.domain.values import Value
 from firstflight.guard.clock import LeaseClock
 from firstflight.guard.pulse import Pulse
 from firstflight.guard.watch import Watch
 from firstflight.notify.messages import guarded
-from firstflight.rollout import Rollout
+from firstflight.rollout.machine import Rollout
 from firstflight.serving.going_home import Proof, bring_traffic_home
 from firstflight.serving.lease import Lease
-from firstflight.values import Value
 from firstflight.world import World
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
-from firstflight.samples import Histogram
+from firstflight.domain.samples import Histogram
 from firstflight.serving.backend import Tally
 
 FEWEST_FAILURES = 5

@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Callable
 
-from firstflight.errors import BackendUnavailableError
+from firstflight.domain.errors import BackendUnavailableError
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.guard.hard_faults import hard_fault, since
 from firstflight.serving.backend import ServingBackend, Tally
-from firstflight.traffic import TrafficSplit
 
 RECENT_SECONDS = 30.0
 """What lies further back is forgotten."""

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from firstflight.acts.ledger_view import reread
 from firstflight.acts.observe import Known, learn, peek, recall, record_check
-from firstflight.decision import Verdict
-from firstflight.errors import HeadMovedError, Outage
-from firstflight.plans import CanaryPlan
-from firstflight.rollout import Phase, Rollout
+from firstflight.decision.decide import Verdict
+from firstflight.domain.errors import HeadMovedError, Outage
+from firstflight.domain.plans import CanaryPlan
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World
 
 WATCHED = frozenset({Phase.OBSERVING, Phase.PASSED, Phase.AWAITING_APPROVAL, Phase.BAKING})

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from pydantic import AwareDatetime, Field
 
-from firstflight.values import Value
+from firstflight.domain.values import Value
 
 
 class Record(Value):

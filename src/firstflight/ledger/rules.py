@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from firstflight.errors import HeadMovedError, LedgerError
+from firstflight.domain.errors import HeadMovedError, LedgerError
 
 
 def canonical(body: dict[str, Any]) -> str:

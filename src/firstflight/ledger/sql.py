@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from firstflight.errors import LedgerError, StoreUnavailableError
+from firstflight.domain.errors import LedgerError, StoreUnavailableError
 from firstflight.ledger.record import Record
 from firstflight.ledger.rules import canonical, check_text, head_moved
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from firstflight.values import Value
+from firstflight.domain.values import Value
 
 Kind = Literal["started", "compared", "stage passed", "approval wanted", "promoted", "rolled back", "blocked"]
 

@@ -3,8 +3,8 @@
 import logging
 from typing import Protocol
 
+from firstflight.domain.values import Value
 from firstflight.notify.messages import Message
-from firstflight.values import Value
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from slack_sdk.http_retry.request import HttpRequest
 from slack_sdk.http_retry.response import HttpResponse
 from slack_sdk.http_retry.state import RetryState
 
-from firstflight.errors import NotificationFailedError
+from firstflight.domain.errors import NotificationFailedError
 from firstflight.notify.blocks import to_blocks, to_text
 from firstflight.notify.messages import Message
 from firstflight.notify.notifier import Delivery

@@ -1,6 +1,6 @@
 """Why nothing was observed, in words that lead to the cause."""
 
-from firstflight.samples import Window
+from firstflight.domain.samples import Window
 
 REQUEST_METRICS = ("error_rate", "latency", "latency_mean")
 OUTCOME_METRICS = ("accuracy", "brier", "profit")

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from firstflight.errors import StoreUnavailableError
+from firstflight.domain.errors import StoreUnavailableError
 from firstflight.observation.access_log import parse
 from firstflight.observation.log_file import Chunk, Position, read
 from firstflight.observation.store import GATEWAY, Collection, PredictionStore

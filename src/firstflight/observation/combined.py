@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from firstflight.domain.samples import Sample, Window
 from firstflight.observation import absence
 from firstflight.observation.source import MetricSource
-from firstflight.samples import Sample, Window
 
 
 class RequestSource(Protocol):

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import psycopg
 
-from firstflight.errors import StoreUnavailableError
+from firstflight.domain.errors import StoreUnavailableError
 
 _CONNECT_SECONDS = 5
 _SCHEMA_LOCK = 0x4646_5052  # any number that nothing else in the database locks

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from firstflight.latency import EDGES, bucket, histogram
+from firstflight.domain.latency import EDGES, bucket, histogram
+from firstflight.domain.samples import Counts, Moments, NoData, PairedMoments, Sample, Window
 from firstflight.observation import absence
 from firstflight.observation.records import BLOCK_SECONDS, Outcome, Prediction, Scored, Truth, unit_of
-from firstflight.samples import Counts, Moments, NoData, PairedMoments, Sample, Window
 
 _INSTANT = timedelta(microseconds=1)
 T = TypeVar("T")

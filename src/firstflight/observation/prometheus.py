@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from firstflight.errors import MetricsUnavailableError
+from firstflight.domain.errors import MetricsUnavailableError
+from firstflight.domain.samples import Counts, Histogram, NoData, Sample, Window
+from firstflight.domain.series import GatewaySeries, ModelSeries
 from firstflight.observation import absence
 from firstflight.observation.counters import Readings, gained, spans
 from firstflight.observation.prometheus_api import PrometheusApi
-from firstflight.samples import Counts, Histogram, NoData, Sample, Window
-from firstflight.series import GatewaySeries, ModelSeries
 
 AHEAD = timedelta(seconds=60)
 """How far past a window the scrape is looked for that ends it; processes are scraped in turn, not at once."""

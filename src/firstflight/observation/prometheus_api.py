@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from firstflight.errors import MetricsUnavailableError
+from firstflight.domain.errors import MetricsUnavailableError
 from firstflight.observation.counters import Readings
 
 _ANSWER_SECONDS = 5.0

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from firstflight.samples import Sample, Window
+from firstflight.domain.samples import Sample, Window
 
 
 class MetricSource(Protocol):

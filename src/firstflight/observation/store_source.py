@@ -6,11 +6,11 @@ from typing import Any
 
 import psycopg
 
-from firstflight.latency import EDGES, histogram
+from firstflight.domain.latency import EDGES, histogram
+from firstflight.domain.samples import Counts, Moments, NoData, PairedMoments, Sample, Window
 from firstflight.observation import absence
 from firstflight.observation.database import Database
 from firstflight.observation.records import BLOCK_SECONDS
-from firstflight.samples import Counts, Moments, NoData, PairedMoments, Sample, Window
 
 SILENT = timedelta(seconds=60)
 """A collector this far behind the others is passed over: its server may be gone. What it still brings counts later."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from firstflight.errors import MetricsUnavailableError
-from firstflight.findings import Finding, failed, named, passed, warned
-from firstflight.values import Value
+from firstflight.domain.errors import MetricsUnavailableError
+from firstflight.domain.findings import Finding, failed, named, passed, warned
+from firstflight.domain.values import Value
 
 _ANSWER_SECONDS = 5.0
 _STALE = timedelta(seconds=90)

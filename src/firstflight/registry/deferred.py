@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
+from firstflight.domain.versions import ModelVersion
 from firstflight.registry.registry import ModelRegistry
-from firstflight.versions import ModelVersion
 
 
 class DeferredRegistry:

@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 
 from pydantic import Field
 
-from firstflight.digest import folder_digest
+from firstflight.domain.digest import folder_digest
+from firstflight.domain.values import Value
+from firstflight.domain.versions import ModelVersion
 from firstflight.registry.fetch import fetch_verified
 from firstflight.registry.lookup import choose
-from firstflight.values import Value
-from firstflight.versions import ModelVersion
 
 
 class _Entry(Value):

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from firstflight.digest import folder_digest
-from firstflight.errors import ModelNotFoundError
-from firstflight.versions import ModelVersion
+from firstflight.domain.digest import folder_digest
+from firstflight.domain.errors import ModelNotFoundError
+from firstflight.domain.versions import ModelVersion
 
 Download = Callable[[Path], Path]
 """Put files somewhere below an empty folder and return where they lie."""

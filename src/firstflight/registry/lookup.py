@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from firstflight.errors import ModelNotFoundError
-from firstflight.versions import ModelVersion
+from firstflight.domain.errors import ModelNotFoundError
+from firstflight.domain.versions import ModelVersion
 
 
 def choose(model: str, ref: int | str, versions: Sequence[ModelVersion], aliases: Mapping[str, int]) -> ModelVersion:

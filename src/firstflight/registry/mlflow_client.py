@@ -10,7 +10,7 @@ import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
 
-from firstflight.errors import RegistryUnavailableError
+from firstflight.domain.errors import RegistryUnavailableError
 
 CONNECT_SECONDS = 3.0
 REFUSALS = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")

@@ -8,12 +8,12 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion as Registered
 from mlflow.exceptions import RestException
 
-from firstflight.digest import folder_digest
+from firstflight.domain.digest import folder_digest
+from firstflight.domain.versions import ModelVersion
 from firstflight.registry.fetch import fetch_verified
 from firstflight.registry.lookup import choose
 from firstflight.registry.mlflow_client import answering, connect, experiment_id
 from firstflight.registry.mlflow_model import SERVED, write_mlflow_model
-from firstflight.versions import ModelVersion
 
 VARIANT = "firstflight.variant"
 DIGEST = "firstflight.digest"

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
-from firstflight.errors import RegistryUnavailableError
+from firstflight.domain.errors import RegistryUnavailableError
 from firstflight.registry.mlflow_client import answering, connect, experiment_id
 
 log = logging.getLogger(__name__)

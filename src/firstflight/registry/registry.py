@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from firstflight.versions import ModelVersion
+from firstflight.domain.versions import ModelVersion
 
 
 class ModelRegistry(Protocol):

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from firstflight.domain.questions import Question
 from firstflight.observation.records import Truth
-from firstflight.questions import Question
 
 
 class TruthSink(Protocol):

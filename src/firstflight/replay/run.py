@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from firstflight.questions import Question
+from firstflight.domain.questions import Question
 from firstflight.replay.arrivals import arrivals
 from firstflight.replay.tally import ReplaySummary, Tally
 from firstflight.replay.truths import OutcomeSink, TruthPoster

@@ -5,9 +5,9 @@ from collections import Counter
 from pydantic import Field
 
 from firstflight.analysis.exceedance import quantile_estimate
-from firstflight.latency import EDGES, bucket, histogram
-from firstflight.samples import Histogram
-from firstflight.values import Value
+from firstflight.domain.latency import EDGES, bucket, histogram
+from firstflight.domain.samples import Histogram
+from firstflight.domain.values import Value
 
 OK = 200
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from firstflight.errors import StoreUnavailableError
+from firstflight.domain.errors import StoreUnavailableError
+from firstflight.domain.questions import Question
 from firstflight.observation.records import Outcome
-from firstflight.questions import Question
 
 log = logging.getLogger(__name__)
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from firstflight.decision import Decision, MetricVerdict
-from firstflight.plans import Guardrail
+from firstflight.decision.decide import Decision, MetricVerdict
+from firstflight.domain.plans import Guardrail
+from firstflight.domain.samples import NoData
 from firstflight.report.data import GuardrailCourse, GuardrailLook
-from firstflight.samples import NoData
 
 
 def guardrail_courses(

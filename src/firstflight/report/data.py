@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from firstflight.samples import NoData
-from firstflight.values import Value
+from firstflight.domain.samples import NoData
+from firstflight.domain.values import Value
 
 Outcome = Literal["promoted", "rolled back", "refused", "compared", "inconclusive", "in progress"]
 Role = Literal["stable", "candidate", "variant", "shadow"]

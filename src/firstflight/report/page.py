@@ -12,11 +12,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from firstflight.domain.samples import NoData
 from firstflight.report import markdown, plots, wording
 from firstflight.report.data import Event, ReportData
 from firstflight.report.palette import meanings, variable
 from firstflight.report.times import TimeAxis
-from firstflight.samples import NoData
 
 _MOST_EVENTS = 400
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import assert_never
 
-from firstflight.series import GatewaySeries
+from firstflight.domain.series import GatewaySeries
 from firstflight.serving.backend import ServingBackend
 from firstflight.serving.lease import LeaseFile, Leases
 from firstflight.settings import Settings

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from pydantic import Field
 
-from firstflight.samples import Histogram
-from firstflight.traffic import TrafficSplit
-from firstflight.values import Value
-from firstflight.versions import ModelVersion
+from firstflight.domain.samples import Histogram
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.values import Value
+from firstflight.domain.versions import ModelVersion
 
 
 class Tally(Value):

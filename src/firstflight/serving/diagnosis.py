@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from firstflight.findings import Finding, passed
+from firstflight.domain.findings import Finding, passed
 from firstflight.settings import Settings
 
 

@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
-from firstflight.errors import (
+from firstflight.domain.errors import (
     BackendUnavailableError,
     FirstflightError,
     ModelNotLoadedError,
     StaleTokenError,
     TrafficNotAppliedError,
 )
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.values import Value
 from firstflight.serving.backend import ServingBackend
-from firstflight.traffic import TrafficSplit
-from firstflight.values import Value
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

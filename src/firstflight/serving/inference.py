@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from firstflight.errors import BackendUnavailableError, ServingError
+from firstflight.domain.errors import BackendUnavailableError, ServingError
 
 TIMEOUT_SECONDS = 10.0
 ROUTE_HEADER = "x-seldon-route"

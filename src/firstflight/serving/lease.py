@@ -12,9 +12,9 @@ from typing import Protocol
 
 from pydantic import AwareDatetime, Field, RootModel
 
-from firstflight.errors import StaleTokenError
+from firstflight.domain.errors import StaleTokenError
+from firstflight.domain.values import Value
 from firstflight.serving.files import locked, replace
-from firstflight.values import Value
 
 
 class Lease(Value):

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from pydantic import Field
 
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.values import Value
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving.backend import Tally
 from firstflight.serving.files import locked, replace
 from firstflight.serving.refusals import (
@@ -16,9 +19,6 @@ from firstflight.serving.refusals import (
     refuse_unserved,
     refuse_used,
 )
-from firstflight.traffic import TrafficSplit
-from firstflight.values import Value
-from firstflight.versions import ModelVersion
 
 
 class _State(Value):

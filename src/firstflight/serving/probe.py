@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import numpy as np
 
-from firstflight.errors import BackendUnavailableError, ServingError
-from firstflight.findings import Finding, failed, passed, warned
+from firstflight.domain.errors import BackendUnavailableError, ServingError
+from firstflight.domain.findings import Finding, failed, passed, warned
 from firstflight.serving.inference import DATATYPES, Tensor, headers, predict
 
 PROBE_SECONDS = 5.0

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from firstflight.digest import folder_digest
-from firstflight.errors import ModelNotLoadedError, ModelNotReadyError, ServingError, StaleTokenError
-from firstflight.traffic import TrafficSplit
-from firstflight.values import Value
-from firstflight.versions import ModelVersion
+from firstflight.domain.digest import folder_digest
+from firstflight.domain.errors import ModelNotLoadedError, ModelNotReadyError, ServingError, StaleTokenError
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.values import Value
+from firstflight.domain.versions import ModelVersion
 
 MODEL_FILE = "model.onnx"
 

@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from firstflight.samples import Histogram
+from firstflight.domain.samples import Histogram
 from firstflight.serving.backend import Tally
 
 _SAMPLE = re.compile(r"^envoy_cluster_upstream_(?P<what>\w+)\{(?P<labels>[^}]*)\} (?P<value>\d+)$", re.MULTILINE)

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 import firstflight
-from firstflight.errors import ProcessFailedError
+from firstflight.domain.errors import ProcessFailedError
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
 

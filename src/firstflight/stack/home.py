@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from firstflight.errors import StackError
+from firstflight.domain.errors import StackError
 from firstflight.settings import Settings
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from firstflight.errors import ProcessFailedError, UnsupportedPythonError
+from firstflight.domain.errors import ProcessFailedError, UnsupportedPythonError
 from firstflight.settings import Settings
 from firstflight.stack import postgres
 from firstflight.stack.deploy import deploy
 from firstflight.stack.home import private_home
 from firstflight.stack.parts import Part, parts
 from firstflight.stack.ports import check_ports
-from firstflight.supervision import ProgramState, State, Supervisor
+from firstflight.supervision.supervisor import ProgramState, State, Supervisor
 
 SUPPORTED_PYTHONS = ((3, 11), (3, 12))
 UP_SECONDS = 180

@@ -13,7 +13,7 @@ from firstflight.serving.local import gateway
 from firstflight.settings import Settings
 from firstflight.stack import postgres
 from firstflight.stack.environment import environment
-from firstflight.supervision import Program, Supervisor
+from firstflight.supervision.supervisor import Program, Supervisor
 
 WORK_POOL = "local"
 GUARD_ROUNDS = 10

@@ -9,9 +9,9 @@ from collections import Counter
 
 import psutil
 
-from firstflight.errors import PortTakenError
+from firstflight.domain.errors import PortTakenError
 from firstflight.settings import Ports
-from firstflight.supervision import Supervisor
+from firstflight.supervision.supervisor import Supervisor
 
 SERVER_PORTS = 48  # 3 for each of 16 model servers
 

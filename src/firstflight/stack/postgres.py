@@ -18,10 +18,10 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from firstflight.errors import ProcessFailedError, StackError
+from firstflight.domain.errors import ProcessFailedError, StackError
 from firstflight.settings import Settings
-from firstflight.sockets import socket_folder
-from firstflight.supervision import Program
+from firstflight.supervision.sockets import socket_folder
+from firstflight.supervision.supervisor import Program
 
 NAME = "postgres"
 DATABASES = ("prefect", "mlflow", "firstflight")

@@ -14,9 +14,8 @@ from firstflight.acts.roll_back import intend_roll_back
 from firstflight.acts.start import attach, start_canary
 from firstflight.acts.tell import notices_stream
 from firstflight.acts.tell_ends import NEWS, tell_ends
-from firstflight.approval import Answer
-from firstflight.decision import Verdict
-from firstflight.errors import (
+from firstflight.decision.decide import Verdict
+from firstflight.domain.errors import (
     BackendUnavailableError,
     HeadMovedError,
     ModelNotFoundError,
@@ -26,9 +25,10 @@ from firstflight.errors import (
     ServingError,
     StaleTokenError,
 )
-from firstflight.rollout import Phase
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.rollout.approval import Answer
+from firstflight.rollout.machine import Phase
 from firstflight.serving.memory import MemoryBackend
-from firstflight.traffic import TrafficSplit
 from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
 
 YES = Answer(approver="ada", decision="approve", comment="fine")

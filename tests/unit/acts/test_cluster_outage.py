@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from firstflight.acts.start import start_canary
-from firstflight.decision import Decision
-from firstflight.errors import BackendUnavailableError
+from firstflight.decision.decide import Decision
+from firstflight.domain.errors import BackendUnavailableError
+from firstflight.domain.samples import Look
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.versions import ModelVersion
 from firstflight.guard.guard import Guard
-from firstflight.rollout import Phase, rollouts, stream
-from firstflight.samples import Look
+from firstflight.rollout.machine import Phase, rollouts, stream
 from firstflight.serving.seldon.leases import KubernetesLeases
-from firstflight.traffic import TrafficSplit
-from firstflight.versions import ModelVersion
 from tests.doubles.kubernetes_api import NAMESPACE
 from tests.seldon_bench import Cluster, seldon_cluster
 from tests.serving_bench import artifact

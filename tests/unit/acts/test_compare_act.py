@@ -8,10 +8,10 @@ from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.ledger_view import checks
 from firstflight.acts.promote import conclude
 from firstflight.acts.start import start_ab_test
-from firstflight.decision import Verdict
-from firstflight.plans import ABTestPlan, Guardrail
-from firstflight.rollout import EnterStage, Phase, Rollout, next_act
-from firstflight.traffic import TrafficSplit
+from firstflight.decision.decide import Verdict
+from firstflight.domain.plans import ABTestPlan, Guardrail
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.rollout.machine import EnterStage, Phase, Rollout, next_act
 from tests.unit.acts.twin import MODEL, Twin, unwatched
 
 PLAN = ABTestPlan(

@@ -9,9 +9,9 @@ from firstflight.acts.drive import drive
 from firstflight.acts.roll_back import bring_home, roll_back
 from firstflight.acts.start import start_canary
 from firstflight.acts.take_over import take_over
-from firstflight.errors import RolloutError
+from firstflight.domain.errors import RolloutError
 from firstflight.ledger.record import Record, RecordStore
-from firstflight.rollout import Phase, Rollout, stream
+from firstflight.rollout.machine import Phase, Rollout, stream
 from tests.unit.acts.twin import MODEL, PLAN, Twin
 
 

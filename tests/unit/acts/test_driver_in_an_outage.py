@@ -6,8 +6,8 @@ from typing import Any
 from firstflight.acts.enter_stage import enter_stage
 from firstflight.acts.observe import observe
 from firstflight.acts.start import start_canary
-from firstflight.decision import Verdict
-from firstflight.errors import StoreUnavailableError
+from firstflight.decision.decide import Verdict
+from firstflight.domain.errors import StoreUnavailableError
 from firstflight.ledger.record import Record, RecordStore
 from tests.unit.acts.twin import MODEL, PLAN, Twin
 

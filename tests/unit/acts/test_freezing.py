@@ -9,9 +9,9 @@ from firstflight.acts.enter_stage import enter_stage
 from firstflight.acts.freeze import begin_freeze, lift_freezes
 from firstflight.acts.homecoming import bring_model_home
 from firstflight.acts.start import start_canary
-from firstflight.errors import RolloutFrozenError
-from firstflight.freeze import Freeze
-from firstflight.rollout import Phase, Rollout
+from firstflight.domain.errors import RolloutFrozenError
+from firstflight.rollout.freeze import Freeze
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World
 from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
 

@@ -9,11 +9,11 @@ from firstflight.acts.enter_stage import enter_stage
 from firstflight.acts.ledger_view import append, current
 from firstflight.acts.roll_back import bring_home
 from firstflight.acts.start import start_canary
-from firstflight.errors import RegistryUnavailableError
+from firstflight.domain.errors import RegistryUnavailableError
+from firstflight.domain.samples import Sample, Window
 from firstflight.observation.memory_source import MemorySource
 from firstflight.registry.mlflow_registry import MlflowRegistry
-from firstflight.rollout import Phase
-from firstflight.samples import Sample, Window
+from firstflight.rollout.machine import Phase
 from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
 
 NOBODY = MlflowRegistry("http://127.0.0.1:9")

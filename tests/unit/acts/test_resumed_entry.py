@@ -3,7 +3,7 @@
 from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.ledger_view import append
 from firstflight.acts.start import start_canary
-from firstflight.rollout import Phase
+from firstflight.rollout.machine import Phase
 from tests.unit.acts.twin import PLAN, Twin
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from firstflight.acts import notices
 from firstflight.acts.start import start_canary
 from firstflight.acts.tell import notices_stream, tell
-from firstflight.errors import NotificationFailedError
+from firstflight.domain.errors import NotificationFailedError
 from firstflight.notify.messages import Message
 from firstflight.notify.notifier import Delivery
 from tests.unit.acts.twin import PLAN, Twin

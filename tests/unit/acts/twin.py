@@ -8,17 +8,16 @@ from pathlib import Path
 
 from firstflight.acts.deploy import deploy, ensure_champion
 from firstflight.acts.drive import drive, unwatched
+from firstflight.domain.plans import CanaryPlan, Guardrail
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.versions import ModelVersion, Registered
 from firstflight.ledger.memory import MemoryRecordStore
 from firstflight.notify.notifier import LogNotifier
 from firstflight.observation.memory_source import MemorySource
 from firstflight.observation.records import Prediction
-from firstflight.plans import CanaryPlan, Guardrail
 from firstflight.registry.directory_registry import DirectoryRegistry
-from firstflight.release import Registered
 from firstflight.serving.lease import LeaseFile
 from firstflight.serving.memory import MemoryBackend
-from firstflight.traffic import TrafficSplit
-from firstflight.versions import ModelVersion
 from firstflight.world import World
 
 __all__ = ["MODEL", "PLAN", "Clients", "Twin", "drive", "unwatched"]

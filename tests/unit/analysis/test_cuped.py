@@ -7,7 +7,7 @@ from firstflight.analysis.cuped import Covaried, Cuped, cuped
 from firstflight.analysis.moments import from_values
 from firstflight.analysis.status import Status
 from firstflight.analysis.welch import welch_t
-from firstflight.samples import Moments, NoData
+from firstflight.domain.samples import Moments, NoData
 
 
 def arm(seed: int, count: int, gain: float = 0.0, slope: float = 2.0) -> tuple[list[float], list[float]]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from firstflight.analysis.effect_size import effect_size, small_sample_correction
 from firstflight.analysis.moments import from_counts, from_values
 from firstflight.analysis.status import Status
-from firstflight.samples import Counts, Moments, NoData
+from firstflight.domain.samples import Counts, Moments, NoData
 
 samples = st.lists(st.floats(-1000, 1000), min_size=3, max_size=20)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from firstflight.analysis.histogram import increased, merge_histograms, quantile_bounds
 from firstflight.analysis.status import Status
-from firstflight.samples import Histogram
+from firstflight.domain.samples import Histogram
 
 EDGES = (1.0, 2.0, 5.0, 10.0)
 

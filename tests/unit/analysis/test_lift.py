@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from firstflight.analysis.lift import Lift, improvement, paired_improvement
 from firstflight.analysis.moments import from_counts, from_values, pairs_from_values
 from firstflight.analysis.status import Status
-from firstflight.samples import Counts, Moments, NoData, PairedMoments
+from firstflight.domain.samples import Counts, Moments, NoData, PairedMoments
 
 BASE = Moments(count=100, mean=10.0, m2=99.0)
 TENTH_MORE = Moments(count=100, mean=11.0, m2=99.0)

@@ -20,7 +20,7 @@ from firstflight.analysis.moments import (
     pairs_from_values,
     variance,
 )
-from firstflight.samples import Counts, Moments, NoData, PairedMoments
+from firstflight.domain.samples import Counts, Moments, NoData, PairedMoments
 
 numbers = st.floats(-1e6, 1e6)
 several = st.lists(numbers, max_size=30)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from firstflight.analysis.moments import pairs_from_values
 from firstflight.analysis.paired import clustered_paired_t, paired_t
 from firstflight.analysis.status import Status
-from firstflight.samples import NoData, PairedMoments
+from firstflight.domain.samples import NoData, PairedMoments
 
 units = st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=3, max_size=20)
 

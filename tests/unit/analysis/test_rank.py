@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from firstflight.analysis.rank import RankTest, mann_whitney, mann_whitney_of_histograms
 from firstflight.analysis.status import Status
-from firstflight.samples import Histogram, NoData
+from firstflight.domain.samples import Histogram, NoData
 
 EDGES = tuple(float(value) for value in range(10))
 whole = st.lists(st.integers(0, 10), min_size=1, max_size=40)

@@ -30,7 +30,7 @@ from firstflight.analysis.paired import clustered_paired_t, paired_t
 from firstflight.analysis.rank import mann_whitney, mann_whitney_of_histograms
 from firstflight.analysis.two_proportions import exact_bounds, two_proportions, wilson_bounds
 from firstflight.analysis.welch import welch_t
-from firstflight.samples import Counts, Histogram, Moments
+from firstflight.domain.samples import Counts, Histogram, Moments
 
 Values = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Values]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from firstflight.analysis.status import Status
 from firstflight.analysis.two_proportions import Bounds, exact_bounds, two_proportions, wilson_bounds
-from firstflight.samples import Counts, NoData
+from firstflight.domain.samples import Counts, NoData
 
 counts = st.integers(1, 500).flatmap(lambda n: st.integers(0, n).map(lambda events: Counts(exposures=n, events=events)))
 NOTHING = Counts(exposures=0, events=0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from firstflight.analysis.moments import from_values
 from firstflight.analysis.status import Status
 from firstflight.analysis.welch import MeanTest, t_test, welch_t
-from firstflight.samples import Moments, NoData
+from firstflight.domain.samples import Moments, NoData
 
 samples = st.lists(st.floats(-1000, 1000), min_size=2, max_size=20)
 

@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from firstflight.cli import doctor as command
-from firstflight.findings import Report, failed, passed, warned
+from firstflight.domain.findings import Report, failed, passed, warned
 from firstflight.settings import Settings
 
 app = typer.Typer()

@@ -8,7 +8,7 @@ import pytest
 from firstflight.doctor.machine import disk_finding, part_findings
 from firstflight.doctor.orchestration import deployments_finding, pool_findings
 from firstflight.doctor.records import lag_finding
-from firstflight.findings import Finding, Report, Status, failed, named, passed
+from firstflight.domain.findings import Finding, Report, Status, failed, named, passed
 from firstflight.orchestrator import Pool, Worker
 from firstflight.stack.local import PartStatus
 

@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from firstflight.findings import RUNBOOK
+from firstflight.domain.findings import RUNBOOK
 from firstflight.serving.seldon.diagnosis.models import _LOAD_FAILURES
 
 ROOT = Path(__file__).parents[3]
@@ -16,7 +16,7 @@ def ids_in_code() -> set[str]:
     found = {kind for _, kind, _, _ in _LOAD_FAILURES}
     for path in (ROOT / "src" / "firstflight").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        if "firstflight.findings import" in text:
+        if "firstflight.domain.findings import" in text:
             tree = ast.parse(text)
             for call in ast.walk(tree):
                 if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in MAKERS:

@@ -7,13 +7,13 @@ import pytest
 from firstflight.acts.freeze import begin_freeze
 from firstflight.acts.ledger_view import current
 from firstflight.acts.start import start_canary
+from firstflight.domain.errors import NoStableModelError, RolloutError, RolloutFrozenError, RolloutInProgressError
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.drill.route import drill_route
-from firstflight.errors import NoStableModelError, RolloutError, RolloutFrozenError, RolloutInProgressError
-from firstflight.freeze import Freeze
-from firstflight.rollout import Phase
+from firstflight.rollout.freeze import Freeze
+from firstflight.rollout.machine import Phase
 from firstflight.settings import Settings
-from firstflight.traffic import TrafficSplit
-from firstflight.training.faulty import FAULT_FILE, Fault
+from firstflight.workloads.market.training.faulty import FAULT_FILE, Fault
 from tests.unit.acts.twin import MODEL, PLAN, Twin
 
 ROUTE = f"{MODEL}-drill"

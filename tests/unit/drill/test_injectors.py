@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from firstflight.domain.errors import ProcessFailedError
 from firstflight.drill.injectors import FullDisk, Kill
-from firstflight.errors import ProcessFailedError
 
 WRITER = """
 import sys

@@ -8,12 +8,12 @@ import pytest
 from firstflight.acts.drive import drive
 from firstflight.acts.ledger_view import checks
 from firstflight.acts.start import start_canary
-from firstflight.decision import Decision, Verdict
+from firstflight.decision.decide import Decision, Verdict
+from firstflight.domain.samples import Look, Window
 from firstflight.drill.faults import Promise
 from firstflight.drill.timeline import Timeline, broken, timeline
 from firstflight.ledger.record import Record
-from firstflight.rollout import stream
-from firstflight.samples import Look, Window
+from firstflight.rollout.machine import stream
 from tests.unit.acts.twin import MODEL, PLAN, Twin
 
 STRUCK = datetime(2026, 1, 1, tzinfo=UTC)

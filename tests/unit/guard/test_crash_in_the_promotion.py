@@ -6,9 +6,9 @@ from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.ledger_view import current
 from firstflight.acts.promote import promote
 from firstflight.acts.start import start_canary
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.guard.guard import Guard
-from firstflight.rollout import Rollout
-from firstflight.traffic import TrafficSplit
+from firstflight.rollout.machine import Rollout
 from tests.unit.acts.twin import MODEL, PLAN, Twin
 
 

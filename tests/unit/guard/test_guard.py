@@ -13,7 +13,7 @@ from firstflight.acts.homecoming import bring_model_home, bring_run_home
 from firstflight.acts.ledger_view import checks, current
 from firstflight.acts.roll_back import rejoin
 from firstflight.acts.start import start_canary
-from firstflight.errors import (
+from firstflight.domain.errors import (
     BackendUnavailableError,
     NotificationFailedError,
     RolloutInProgressError,
@@ -21,16 +21,16 @@ from firstflight.errors import (
     StoreUnavailableError,
     TrafficNotAppliedError,
 )
+from firstflight.domain.plans import CanaryPlan
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.guard.guard import Guard, Homecoming
 from firstflight.ledger.memory import MemoryRecordStore
 from firstflight.ledger.record import Record
 from firstflight.notify.messages import Message
 from firstflight.notify.notifier import Delivery
-from firstflight.plans import CanaryPlan
-from firstflight.rollout import Phase, Rollout
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving.lease import Lease
 from firstflight.serving.memory import MemoryBackend
-from firstflight.traffic import TrafficSplit
 from firstflight.world import World
 from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
 

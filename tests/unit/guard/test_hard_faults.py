@@ -2,8 +2,8 @@
 
 import pytest
 
+from firstflight.domain.samples import Histogram
 from firstflight.guard.hard_faults import hard_fault, since
-from firstflight.samples import Histogram
 from firstflight.serving.backend import Tally
 
 EDGES = (5.0, 10.0, 25.0, 50.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstflight.errors import LedgerError
+from firstflight.domain.errors import LedgerError
 from firstflight.ledger.rules import canonical
 
 PLAIN = st.dictionaries(st.text(), st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False))

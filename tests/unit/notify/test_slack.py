@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import SecretStr
 
-from firstflight.errors import NotificationFailedError, Outage
+from firstflight.domain.errors import NotificationFailedError, Outage
 from firstflight.notify import Delivery, open_notifier
 from firstflight.notify.blocks import to_blocks, to_text
 from firstflight.notify.messages import Message, promoted

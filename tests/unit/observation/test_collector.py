@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 import psycopg
 import pytest
 
-from firstflight.errors import StoreUnavailableError
+from firstflight.domain.errors import StoreUnavailableError
 from firstflight.observation.collector import advance
 from firstflight.observation.log_file import Position
 from firstflight.observation.store import PredictionStore

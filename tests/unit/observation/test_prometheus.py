@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from firstflight.domain.samples import Counts, Histogram, NoData, Window
 from firstflight.observation import prometheus_api
 from firstflight.observation.prometheus import PrometheusSource
-from firstflight.samples import Counts, Histogram, NoData, Window
 from firstflight.serving.seldon.queries import gateway_series
 from tests.conftest import free_ports
 from tests.doubles import mesh

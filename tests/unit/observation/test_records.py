@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from firstflight.latency import EDGES, bucket
+from firstflight.domain.latency import EDGES, bucket
 from firstflight.observation.records import Prediction, Scored, unit_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

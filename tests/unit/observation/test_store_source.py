@@ -8,12 +8,12 @@ from typing import Any
 
 import psycopg
 
+from firstflight.domain.samples import Counts, Sample, Window
 from firstflight.observation.history import Activity, History
 from firstflight.observation.log_file import Position
 from firstflight.observation.records import Outcome, Prediction
 from firstflight.observation.store import PredictionStore
 from firstflight.observation.store_source import StoreSource
-from firstflight.samples import Counts, Sample, Window
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

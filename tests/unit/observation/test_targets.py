@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from firstflight.errors import MetricsUnavailableError
-from firstflight.findings import Status
+from firstflight.domain.errors import MetricsUnavailableError
+from firstflight.domain.findings import Status
 from firstflight.observation.targets import Target, read_targets, target_findings, unreachable
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from firstflight.errors import RegistryUnavailableError
+from firstflight.domain.errors import RegistryUnavailableError
+from firstflight.domain.versions import ModelVersion
 from firstflight.registry.deferred import DeferredRegistry
-from firstflight.versions import ModelVersion
 
 VERSION = ModelVersion(model="m", variant="v", number=1, digest=f"sha256:{1:064x}")
 

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from firstflight.errors import StoreUnavailableError
+from firstflight.domain.errors import StoreUnavailableError
+from firstflight.domain.questions import Question
+from firstflight.domain.samples import Counts, Window
 from firstflight.observation.memory_source import MemorySource
 from firstflight.observation.records import Outcome, Prediction
-from firstflight.questions import Question
 from firstflight.replay import truths
 from firstflight.replay.outcomes import score_outcomes
 from firstflight.replay.progress import line
 from firstflight.replay.run import Load, run
 from firstflight.replay.tally import ReplaySummary, Tally
-from firstflight.samples import Counts, Window
 from tests.doubles.gateway import Answer, gateway
 
 

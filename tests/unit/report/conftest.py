@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from firstflight.domain.samples import NoData
 from firstflight.report.data import (
     Approval,
     Arm,
@@ -33,7 +34,6 @@ from firstflight.report.data import (
     TrafficBin,
     Variant,
 )
-from firstflight.samples import NoData
 
 START = datetime(2026, 3, 2, 12, 0, 5, tzinfo=UTC)
 STABLE, CANDIDATE, ENHANCED, SHADOW = (

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firstflight.domain.samples import NoData
 from firstflight.report import ReportData, render, write_report
 from firstflight.report.data import (
     Approval,
@@ -39,7 +40,6 @@ from firstflight.report.data import (
     TrafficBin,
     Variant,
 )
-from firstflight.samples import NoData
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 VOID = {"meta", "br"}

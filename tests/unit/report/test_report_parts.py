@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from firstflight.decision import Decision, MetricVerdict, Verdict
-from firstflight.plans import Guardrail
+from firstflight.decision.decide import Decision, MetricVerdict, Verdict
+from firstflight.domain.plans import Guardrail
+from firstflight.domain.samples import NoData
 from firstflight.report import plots, wording
 from firstflight.report.courses import guardrail_courses
 from firstflight.report.data import Arm, Chart, Comparison, Line, Link, Point, ReportData, Stage, TrafficBin, Variant
 from firstflight.report.markdown import to_html
 from firstflight.report.palette import STAND_IN, meanings
 from firstflight.report.times import TimeAxis
-from firstflight.samples import NoData
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

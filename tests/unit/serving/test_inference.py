@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from firstflight.errors import BackendUnavailableError, ServingError
+from firstflight.domain.errors import BackendUnavailableError, ServingError
 from firstflight.serving.inference import body, headers, outputs, predict, served_name
 from tests.conftest import free_ports
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from firstflight.errors import StaleTokenError
+from firstflight.domain.errors import StaleTokenError
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.memory import MemoryBackend
-from firstflight.traffic import TrafficSplit
 from tests.serving_bench import MODEL, artifact
 
 

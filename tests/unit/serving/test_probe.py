@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from firstflight.findings import Status
+from firstflight.domain.findings import Status
 from firstflight.serving.probe import probe
 
 METADATA = {"name": "fraud", "inputs": [{"name": "history", "datatype": "FP64", "shape": [-1, 2, 3]}]}

@@ -9,7 +9,7 @@ import pytest
 
 from firstflight.settings import Settings
 from firstflight.stack.local import down
-from firstflight.supervision import Supervisor
+from firstflight.supervision.supervisor import Supervisor
 
 
 @pytest.fixture

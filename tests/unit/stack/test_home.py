@@ -2,7 +2,7 @@
 
 import pytest
 
-from firstflight.errors import StackError
+from firstflight.domain.errors import StackError
 from firstflight.settings import Settings
 from firstflight.stack.home import private_home
 

@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from firstflight.cli import stack
-from firstflight.errors import UnsupportedPythonError
+from firstflight.domain.errors import UnsupportedPythonError
 from firstflight.settings import Settings
 from firstflight.stack.local import down, require_supported_python, status
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from firstflight.errors import PortTakenError
+from firstflight.domain.errors import PortTakenError
 from firstflight.settings import Ports
 from firstflight.stack.ports import SERVER_PORTS, check_ports, is_free
 from firstflight.stack.reclaim import reclaim
-from firstflight.supervision import Program, Supervisor
+from firstflight.supervision.supervisor import Program, Supervisor
 
 LISTEN = "import socket, sys; socket.create_server(('127.0.0.1', int(sys.argv[1]))).accept()"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from firstflight.errors import StackError
+from firstflight.domain.errors import StackError
 from firstflight.settings import Settings
 from firstflight.stack import postgres
 from firstflight.stack.home import private_home
-from firstflight.supervision import Supervisor
+from firstflight.supervision.supervisor import Supervisor
 
 
 @pytest.fixture

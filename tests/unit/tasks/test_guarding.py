@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from firstflight.errors import StoreUnavailableError
+from firstflight.domain.errors import StoreUnavailableError
 from firstflight.orchestrator import Orchestrator
 from tasks.guarding import how_ended, tidy
 from tests.unit.acts.twin import Twin

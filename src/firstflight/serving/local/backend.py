@@ -5,13 +5,15 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from firstflight.digest import folder_digest
-from firstflight.errors import (
+from firstflight.domain.digest import folder_digest
+from firstflight.domain.errors import (
     BackendUnavailableError,
     ModelNotReadyError,
     ProcessFailedError,
     TrafficNotAppliedError,
 )
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving.backend import Tally
 from firstflight.serving.files import locked
 from firstflight.serving.local import loopback, model_server
@@ -22,9 +24,7 @@ from firstflight.serving.local.servers import Server, ServerTable
 from firstflight.serving.refusals import refuse_other_files, refuse_other_version, refuse_used, routes_using
 from firstflight.serving.tallies import tallies
 from firstflight.settings import Settings
-from firstflight.supervision import ProgramState, Supervisor
-from firstflight.traffic import TrafficSplit
-from firstflight.versions import ModelVersion
+from firstflight.supervision.supervisor import ProgramState, Supervisor
 
 READY_SECONDS = 90.0
 """Longest wait for a model server: 3 s alone on a quiet machine, 17 s when three start on two busy cores."""

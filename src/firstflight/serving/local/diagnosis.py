@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from firstflight.errors import BackendUnavailableError
-from firstflight.findings import Finding, failed, named, passed, warned
+from firstflight.domain.errors import BackendUnavailableError
+from firstflight.domain.findings import Finding, failed, named, passed, warned
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.local.backend import LocalBackend
 from firstflight.serving.local.gateway import Gateway
 from firstflight.serving.probe import probe
 from firstflight.settings import Settings
-from firstflight.traffic import TrafficSplit
 
 _LOG = "see its log: `firstflight status` says where it is"
 

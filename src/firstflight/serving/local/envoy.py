@@ -19,10 +19,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from firstflight.latency import EDGES
+from firstflight.domain.latency import EDGES
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.inference import ROUTE_HEADER
 from firstflight.settings import Ports
-from firstflight.traffic import TrafficSplit
 
 Json = dict[str, Any]
 Profile = Literal["safe", "seldon"]

@@ -17,7 +17,13 @@ from urllib.parse import quote
 
 from pydantic import RootModel
 
-from firstflight.errors import BackendUnavailableError, FirstflightError, ProcessFailedError, TrafficNotAppliedError
+from firstflight.domain.errors import (
+    BackendUnavailableError,
+    FirstflightError,
+    ProcessFailedError,
+    TrafficNotAppliedError,
+)
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.files import locked, replace
 from firstflight.serving.local import envoy, loopback
 from firstflight.serving.local.envoy import LISTENERS, Json, Listener
@@ -25,8 +31,7 @@ from firstflight.serving.local.model_server import library
 from firstflight.serving.local.servers import ServerTable
 from firstflight.serving.refusals import Fence, refuse_stale, refuse_unserved
 from firstflight.settings import Settings
-from firstflight.supervision import Program, Supervisor
-from firstflight.traffic import TrafficSplit
+from firstflight.supervision.supervisor import Program, Supervisor
 
 NAME = "gateway"
 APPLY_SECONDS = 10.0

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import firstflight
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving.files import replace
 from firstflight.serving.local.servers import ServerPorts
 from firstflight.settings import Settings
-from firstflight.supervision import Program
-from firstflight.versions import ModelVersion
+from firstflight.supervision.supervisor import Program
 
 RUNTIME = "firstflight.serving.runtime.predictor.Predictor"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from pydantic import RootModel
 
-from firstflight.errors import ServingError
+from firstflight.domain.errors import ServingError
+from firstflight.domain.values import Value
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving.files import locked, replace
-from firstflight.values import Value
-from firstflight.versions import ModelVersion
 
 SLOTS = 16
 PORTS_PER_SLOT = 3

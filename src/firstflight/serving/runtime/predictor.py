@@ -25,12 +25,12 @@ from mlserver.types import (
 from mlserver.utils import to_absolute_path
 from numpy.typing import NDArray
 
-from firstflight.data.columns import COLUMNS
-from firstflight.errors import InvalidDataError, ServingError
+from firstflight.domain.errors import InvalidDataError, ServingError
 from firstflight.serving.runtime.answers import answers_at, entry_of
 from firstflight.serving.runtime.faults import Drill, inverted, read_fault
 from firstflight.serving.runtime.served_model import ServedModel
 from firstflight.settings import Settings
+from firstflight.workloads.market.data.columns import COLUMNS
 
 INPUT = "history"
 OUTPUT = "probability_up"

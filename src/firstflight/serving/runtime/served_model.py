@@ -9,10 +9,10 @@ import onnxruntime
 from numpy.typing import ArrayLike, NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
-from firstflight.digest import folder_digest
-from firstflight.errors import ServingError
-from firstflight.features.transform import Transform
+from firstflight.domain.digest import folder_digest
+from firstflight.domain.errors import ServingError
 from firstflight.serving.refusals import MODEL_FILE
+from firstflight.workloads.market.features.transform import Transform
 
 
 class ServedModel:

@@ -16,7 +16,7 @@ import urllib3
 from kubernetes import client
 from urllib3.response import BaseHTTPResponse
 
-from firstflight.errors import BackendUnavailableError, FieldConflictError, ServingError
+from firstflight.domain.errors import BackendUnavailableError, FieldConflictError, ServingError
 from firstflight.serving.seldon.resources import API_VERSION
 
 FIELD_MANAGER = "firstflight"

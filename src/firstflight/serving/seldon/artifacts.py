@@ -12,9 +12,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from firstflight.errors import BackendUnavailableError, ServingError
+from firstflight.domain.errors import BackendUnavailableError, ServingError
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving import runtime
-from firstflight.versions import ModelVersion
 
 ARTIFACT = "artifact"
 """The registered folder lies in one of its own, so that its digest is taken of nothing else."""

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from firstflight.errors import (
+from firstflight.domain.errors import (
     BackendUnavailableError,
     FieldConflictError,
     ModelNotReadyError,
     ServingError,
     TrafficNotAppliedError,
 )
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving.backend import Tally
 from firstflight.serving.refusals import (
     Fence,
@@ -46,8 +48,6 @@ from firstflight.serving.seldon.marks import (
 from firstflight.serving.seldon.mesh import Mesh
 from firstflight.serving.seldon.resources import API_VERSION, Experiment, Model
 from firstflight.settings import Settings
-from firstflight.traffic import TrafficSplit
-from firstflight.versions import ModelVersion
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import os
 
 from kubernetes import client, config
 
-from firstflight.errors import BackendUnavailableError
+from firstflight.domain.errors import BackendUnavailableError
 
 
 def configuration(context: str | None = None) -> client.Configuration:

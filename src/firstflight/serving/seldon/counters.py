@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from firstflight.errors import BackendUnavailableError
+from firstflight.domain.errors import BackendUnavailableError
 from firstflight.serving.backend import Tally
 from firstflight.serving.tallies import RETRIED, tallies
 

@@ -3,12 +3,12 @@
 from collections.abc import Container
 from itertools import takewhile
 
-from firstflight.errors import ServingError
+from firstflight.domain.errors import ServingError
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.refusals import Fence
 from firstflight.serving.seldon import resources
 from firstflight.serving.seldon.api import Object
 from firstflight.serving.seldon.marks import CHANGE, FENCE, OURS, Change, change_of, condition, is_ending, name_of
-from firstflight.traffic import TrafficSplit
 
 WHOLE = 100
 _FINE = 100

@@ -15,7 +15,7 @@ import urllib3
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from firstflight.errors import BackendUnavailableError, ServingError
+from firstflight.domain.errors import BackendUnavailableError, ServingError
 from firstflight.serving.lease import Lease, refuse_renewal
 from firstflight.serving.seldon.marks import OURS
 

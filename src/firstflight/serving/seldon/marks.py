@@ -2,12 +2,12 @@
 
 from typing import TypeVar
 
-from firstflight.errors import ServingError
+from firstflight.domain.errors import ServingError
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.values import Value
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving.refusals import Fence
 from firstflight.serving.seldon.api import Object
-from firstflight.traffic import TrafficSplit
-from firstflight.values import Value
-from firstflight.versions import ModelVersion
 
 OURS = {"app.kubernetes.io/managed-by": "firstflight"}
 """The label of every object of ours. Changing labels or annotations moves no traffic and reloads no model."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
-from firstflight.errors import BackendUnavailableError
+from firstflight.domain.errors import BackendUnavailableError
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.inference import ROUTE_HEADER, Tensor, body, headers, served_name
 from firstflight.serving.probe import ones
-from firstflight.traffic import TrafficSplit
 
 REQUESTS = 20
 """Requests that one look at a split sends; they are none of the rollout's, for their unit belongs to nobody."""

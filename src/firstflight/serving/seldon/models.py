@@ -1,10 +1,10 @@
 """Models as the API shows them."""
 
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving.seldon import resources
 from firstflight.serving.seldon.api import Object
 from firstflight.serving.seldon.artifacts import Stored
 from firstflight.serving.seldon.marks import OURS, ROUTE, VERSION, condition, is_ending
-from firstflight.versions import ModelVersion
 
 REQUIREMENTS = ("mlserver", "python", "firstflight")
 """The last is a capability that only servers of our image have: Seldon's own lack ONNX Runtime."""

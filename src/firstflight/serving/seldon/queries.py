@@ -15,7 +15,7 @@ A cluster is called `<model>_<version>_http`, where the version is the scheduler
 own. gRPC is left out: its failures are answers of code 200 to Envoy, and would count as healthy.
 """
 
-from firstflight.series import GatewaySeries, ModelSeries
+from firstflight.domain.series import GatewaySeries, ModelSeries
 
 
 def gateway_series(namespace: str) -> GatewaySeries:

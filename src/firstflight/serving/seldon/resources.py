@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-from firstflight.traffic import Percent
-from firstflight.values import Value
+from firstflight.domain.traffic import Percent
+from firstflight.domain.values import Value
 
 API_VERSION = "mlops.seldon.io/v1alpha1"
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.local import envoy
 from firstflight.serving.local.envoy import Profile
 from firstflight.settings import Ports
-from firstflight.traffic import TrafficSplit
 
 NAMES = ["a-v1", "b-v2", "c-v3", "d-v4"]
 SERVERS = {name: ("direction", 4820 + 3 * number) for number, name in enumerate(NAMES)}

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from firstflight.findings import Status
+from firstflight.domain.findings import Status
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.local.diagnosis import Serving, read_serving, serving_findings
 from firstflight.settings import Settings
-from firstflight.traffic import TrafficSplit
 
 SPLIT = TrafficSplit(stable="a-v1", weights={"a-v2": 10, "a-v1": 90}, shadow="a-shadow")
 READY = {"a-v1": True, "a-v2": True, "a-shadow": True}

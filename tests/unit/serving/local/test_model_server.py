@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import firstflight
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving.local.model_server import library, program, server_settings
 from firstflight.serving.local.servers import ServerPorts
 from firstflight.settings import Settings
-from firstflight.versions import ModelVersion
 
 PORTS = ServerPorts(4820, 4821, 4822)
 VERSION = ModelVersion(model="direction", variant="baseline", number=3, digest="sha256:" + 64 * "0")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from firstflight.errors import ServingError
+from firstflight.domain.errors import ServingError
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving.local.servers import SLOTS, ServerTable
-from firstflight.versions import ModelVersion
 from tests.conftest import free_ports
 
 VERSION = ModelVersion(model="direction", variant="baseline", number=1, digest="sha256:" + 64 * "0")

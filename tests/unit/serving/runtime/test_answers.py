@@ -18,7 +18,7 @@ from firstflight.serving.local.model_server import model_settings, server_settin
 from firstflight.serving.local.servers import ServerPorts
 from firstflight.serving.runtime.answers import Answers, answers_at, entry_of
 from firstflight.settings import Settings
-from firstflight.training.faulty import Fault
+from firstflight.workloads.market.training.faulty import Fault
 from tests.conftest import ROOT, free_ports
 from tests.serving_bench import MODEL, artifact, history, until
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from firstflight.serving.runtime.faults import Drill, inverted, read_fault
-from firstflight.training.faulty import Fault
+from firstflight.workloads.market.training.faulty import Fault
 from tests.serving_bench import artifact
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import onnx
 import pytest
 
-from firstflight.errors import InvalidDataError, ServingError
-from firstflight.features.indicators import feature_names
-from firstflight.features.transform import Transform
+from firstflight.domain.errors import InvalidDataError, ServingError
 from firstflight.serving.runtime.served_model import ServedModel
+from firstflight.workloads.market.features.indicators import feature_names
+from firstflight.workloads.market.features.transform import Transform
 from tests.serving_bench import artifact, history
 
 

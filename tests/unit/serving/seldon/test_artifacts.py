@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving.inference import body, headers, outputs
 from firstflight.serving.probe import ones
 from firstflight.serving.seldon.artifacts import SETTINGS, contents
 from firstflight.settings import Settings
-from firstflight.versions import ModelVersion
 from tests.conftest import ROOT, free_ports
 from tests.serving_bench import artifact, history, until
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from firstflight.findings import Finding, Status
+from firstflight.domain.findings import Finding, Status
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot, Unseen
 from tests.doubles.cluster_objects import (

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from firstflight.findings import Status
+from firstflight.domain.findings import Status
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.probe import probe
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
 from firstflight.serving.seldon.diagnosis.examination import routes
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
-from firstflight.traffic import TrafficSplit
 from tests.doubles.cluster_objects import snapshot
 from tests.seldon_bench import Cluster, seldon_cluster
 from tests.serving_bench import MODEL, artifact

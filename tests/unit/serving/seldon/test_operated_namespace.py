@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.seldon.api import Api
 from firstflight.serving.seldon.backend import SeldonBackend
-from firstflight.traffic import TrafficSplit
 from tests.doubles.kubernetes_api import NAMESPACE, KubernetesApi
 from tests.doubles.seldon import Seldon
 from tests.real_cluster import OperatedNamespace

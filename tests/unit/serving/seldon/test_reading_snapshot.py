@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from firstflight.errors import BackendUnavailableError
-from firstflight.findings import Status
+from firstflight.domain.errors import BackendUnavailableError
+from firstflight.domain.findings import Status
 from firstflight.serving.seldon.configuration import configuration
 from firstflight.serving.seldon.diagnosis.connection import Cluster
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose

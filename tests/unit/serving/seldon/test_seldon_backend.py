@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from firstflight.errors import (
+from firstflight.domain.errors import (
     BackendUnavailableError,
     FieldConflictError,
     ModelNotReadyError,
@@ -18,12 +18,12 @@ from firstflight.errors import (
     StaleTokenError,
     TrafficNotAppliedError,
 )
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.versions import ModelVersion
 from firstflight.serving.going_home import bring_traffic_home
 from firstflight.serving.refusals import Fence
 from firstflight.serving.seldon.backend import Patience
 from firstflight.serving.seldon.marks import CHANGE, FENCE, VERSION, fence_of
-from firstflight.traffic import TrafficSplit
-from firstflight.versions import ModelVersion
 from tests.doubles.kubernetes_api import Fault, Object
 from tests.seldon_bench import Cluster, seldon_cluster
 from tests.serving_bench import MODEL, artifact, until

@@ -6,7 +6,7 @@ from typing import Any
 import urllib3
 from kubernetes import client
 
-from firstflight.errors import BackendUnavailableError
+from firstflight.domain.errors import BackendUnavailableError
 from firstflight.serving.seldon.diagnosis.reading import Answer
 
 _ANSWER_SECONDS = (3.0, 10.0)

@@ -1,6 +1,6 @@
 """All diagnoses of one snapshot, in the order in which causes precede effects."""
 
-from firstflight.findings import Finding, passed
+from firstflight.domain.findings import Finding, passed
 from firstflight.serving.seldon.diagnosis import network
 from firstflight.serving.seldon.diagnosis.experiments import experiment_findings, pipeline_findings
 from firstflight.serving.seldon.diagnosis.live import live_servers

@@ -1,7 +1,7 @@
 """The examination of a cluster: read it once, diagnose it, and ask it for a prediction."""
 
-from firstflight.errors import BackendUnavailableError
-from firstflight.findings import Finding, failed, warned
+from firstflight.domain.errors import BackendUnavailableError
+from firstflight.domain.findings import Finding, failed, warned
 from firstflight.serving.probe import probe
 from firstflight.serving.seldon.configuration import configuration
 from firstflight.serving.seldon.diagnosis.connection import Cluster

@@ -8,7 +8,7 @@ means that a candidate or the mirror is missing.
 from collections import defaultdict
 from collections.abc import Iterator
 
-from firstflight.findings import Finding, failed, named, passed, warned
+from firstflight.domain.findings import Finding, failed, named, passed, warned
 from firstflight.serving.seldon.diagnosis.models import AVAILABLE, state
 from firstflight.serving.seldon.diagnosis.objects import Object, condition, deleting, name_of, spec
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot

@@ -8,7 +8,7 @@ the API shows. Whatever the sentence, nothing is tried again by itself unless an
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
-from firstflight.findings import Finding, failed, named, passed, warned
+from firstflight.domain.findings import Finding, failed, named, passed, warned
 from firstflight.serving.seldon.diagnosis.live import LiveServer
 from firstflight.serving.seldon.diagnosis.objects import (
     Object,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from firstflight.findings import Finding, failed
+from firstflight.domain.findings import Finding, failed
 from firstflight.serving.seldon.diagnosis.objects import Object, labels, name_of, spec
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from firstflight.findings import Finding, failed, named, passed, warned
+from firstflight.domain.findings import Finding, failed, named, passed, warned
 from firstflight.serving.seldon.diagnosis import network
 from firstflight.serving.seldon.diagnosis.live import is_live
 from firstflight.serving.seldon.diagnosis.objects import Object, condition, conditions, name_of, spec

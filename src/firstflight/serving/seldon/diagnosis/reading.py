@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from firstflight.errors import BackendUnavailableError
+from firstflight.domain.errors import BackendUnavailableError
 from firstflight.serving.seldon.diagnosis.objects import Object
 from firstflight.serving.seldon.diagnosis.snapshot import GROUP, VERSION, Kind, Listing, Snapshot, Unseen
 from firstflight.serving.seldon.diagnosis.storage import secret_names

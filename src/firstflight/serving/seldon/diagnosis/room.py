@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from firstflight.findings import Finding, failed, passed, warned
+from firstflight.domain.findings import Finding, failed, passed, warned
 from firstflight.serving.seldon.diagnosis.live import LiveServer
 from firstflight.serving.seldon.diagnosis.objects import Object, containers, name_of, quantity, spec, status
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from firstflight.findings import Finding, warned
+from firstflight.domain.findings import Finding, warned
 from firstflight.serving.seldon.diagnosis.objects import Object
 
 GROUP = "mlops.seldon.io"

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from firstflight.findings import Finding, failed, named, passed
+from firstflight.domain.findings import Finding, failed, named, passed
 from firstflight.serving.seldon.diagnosis.objects import Object, name_of, spec
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot, Unseen
 

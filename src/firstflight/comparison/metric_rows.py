@@ -1,0 +1,90 @@
+"""One metric of one variant against the control, in numbers."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from firstflight.analysis.lift import Direction
+from firstflight.analysis.status import Status
+from firstflight.domain.values import Value
+
+Test = Literal["Welch t", "two proportions", "Fisher exact", "paired t", "Mann-Whitney"]
+
+
+class Arm(Value):
+    """One side of a row: how many requests, units or blocks, and the metric's estimate."""
+
+    served_name: str
+    variant: str
+    n: int = Field(default=0, ge=0)
+    estimate: float | None = None
+
+
+class Proof(Value):
+    """Whether a variant is certainly good enough.
+
+    Of a `margin`: `bound` is the most by which the variant may be worse than the control. Of a `limit`: the worst the
+    metric itself may be. Each with one-sided confidence 1 - alpha, in the metric's unit; None: not bounded.
+    """
+
+    of: Literal["margin", "limit"]
+    held_to: float
+    bound: float | None = None
+    shown: bool = False
+
+
+class AlwaysValid(Value):
+    """Interval of the difference that holds however often it was looked at; an end is None where it is open."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+class MetricRow(Value):
+    """One metric of one variant against the control.
+
+    `difference` (with its interval of confidence 1 - alpha) is variant - control in the metric's unit, `improvement` is
+    relative, in percent, positive is better. A histogram's numbers are of `quantile`, its p-value of the whole
+    distribution. `primary` rows decide and are adjusted for being many (`p_holm`, `p_bh`); the others are shown beside
+    them. `significant` means p_holm < alpha; `practical`, that the improvement or loss is as large as the plan cares
+    about; `harmed`, that a guardrail is certainly worse than its tolerance allows, or beyond its limit. Effect sizes
+    are reported and decide nothing. Status other than ok: `note` says why there is no test.
+    """
+
+    variant: str
+    metric: str
+    unit: Literal["share", "ms", ""] = ""
+    direction: Direction
+    paired: bool = False
+    primary: bool = False
+    quantile: float | None = None
+    control: Arm
+    treatment: Arm
+    status: Status
+    note: str = ""
+    test: Test | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    improvement: float | None = None
+    improvement_low: float | None = None
+    improvement_high: float | None = None
+    improvement_status: Status = Status.NO_DATA
+    p_value: float | None = None
+    p_holm: float | None = None
+    p_bh: float | None = None
+    cohens_d: float | None = None
+    hedges_g: float | None = None
+    hedges_g_low: float | None = None
+    hedges_g_high: float | None = None
+    significant: bool = False
+    practical: bool = False
+    effect: Literal["better", "worse", "undecided"] = "undecided"
+    superiority: float | None = Field(default=None, description="Chance that a value of the variant is the larger.")
+    guarded: bool = False
+    tolerance: float = 0.0
+    limit: float | None = None
+    proof: Proof | None = None
+    beyond_limit: bool = False
+    harmed: bool = False
+    always_valid: AlwaysValid | None = None

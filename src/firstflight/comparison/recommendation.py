@@ -1,0 +1,237 @@
+"""Whether a variant should take the control's place, in sentences a person can check."""
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from firstflight.analysis.status import Status
+from firstflight.comparison.metric_rows import MetricRow
+from firstflight.domain.plans import ABTestPlan
+from firstflight.domain.values import Value
+
+
+class SampleRatioCheck(Value):
+    """Whether requests reached the variants in the planned shares; `ok` is None when nothing can be said."""
+
+    status: Status
+    ok: bool | None = None
+    p_value: float | None = None
+    observed: dict[str, int] = Field(default={})
+    expected: dict[str, float] = Field(default={})
+
+    @property
+    def sentence(self) -> str:
+        """The check in words."""
+        got = " / ".join(f"{count:,}" for count in self.observed.values())
+        planned = " / ".join(f"{100 * share:g}" for share in self.expected.values())
+        names = " / ".join(self.observed)
+        if self.p_value is None:
+            return "the division of requests cannot be checked: " + (
+                "no requests were seen" if self.status is Status.NO_DATA else "fewer than two arms have a share"
+            )
+        return (
+            f"{names} got {got} requests where {planned} % were planned "
+            f"({'as' if self.ok else 'not as'} planned, p = {self.p_value:.2g})"
+        )
+
+
+class Recommendation(Value):
+    """What to do with one variant, and why.
+
+    adopt: every guardrail that asks for proof has it, none is harmed, and something is better. A lower cost is better
+    only where accuracy is shown to be within its margin. keep control: harm is certain, or nothing is better.
+    inconclusive: proof is missing, or the test cannot be trusted. "No significant difference" is never proof.
+    `better_on` names the metrics that are better, significantly and by enough to matter; `cost_ratio` is the
+    variant's cost beside the control's.
+    """
+
+    variant: str
+    verdict: Literal["adopt", "keep control", "inconclusive"]
+    reasons: tuple[str, ...]
+    better_on: tuple[str, ...] = ()
+    cost_ratio: float | None = None
+
+
+def recommend(
+    plan: ABTestPlan,
+    variant: str,
+    rows: tuple[MetricRow, ...],
+    ratio: SampleRatioCheck,
+    assigned: int,
+    costs: tuple[float | None, float | None] = (None, None),
+) -> Recommendation:
+    """Return what to do with `variant`, from its primary rows; `costs` are its own and the control's."""
+    by_metric = {row.metric: row for row in rows}
+    confidence = f"{100 * (1 - plan.alpha):g} %"
+    better = tuple(row for row in rows if _is_better(row))
+    cost, control_cost = costs
+    cost_ratio = cost / control_cost if cost is not None and control_cost else None
+    gains = [f"better: {_difference(row, confidence)}" for row in better]
+    cheaper = cost_ratio is not None and cost_ratio <= 1 - plan.practical
+    unequal = _unequal(plan, by_metric, confidence)
+    if cost_ratio is not None and cheaper and not unequal:
+        saved = f"({100 * (cost_ratio - 1):+.0f} %)"
+        gains.append(f"cheaper: an answer costs {_figure(cost or 0)} against {_figure(control_cost or 0)} {saved}")
+    trade = [
+        f"worse, {'within what is tolerated' if row.guarded else 'but held by no guardrail'}: "
+        f"{_difference(row, confidence)}"
+        for row in rows
+        if row.significant and row.effect == "worse" and not row.harmed
+    ]
+    proving = [guardrail.metric for guardrail in plan.guardrails if guardrail.proves]
+    shown = [row for name in proving if (row := by_metric[name]).proof and row.proof and row.proof.shown]
+    missing = [by_metric[name] for name in proving if by_metric[name] not in shown]
+    harmed = [row for row in rows if row.harmed]
+    short = (
+        (f"the test ended with {assigned:,} of {plan.requests:,} planned requests",) if assigned < plan.requests else ()
+    )
+
+    def concluded(verdict: Literal["adopt", "keep control", "inconclusive"], reasons: list[str]) -> Recommendation:
+        return Recommendation(
+            variant=variant,
+            verdict=verdict,
+            reasons=(*reasons, *short),
+            better_on=tuple(row.metric for row in better),
+            cost_ratio=cost_ratio,
+        )
+
+    if ratio.ok is False:
+        return concluded("inconclusive", [f"nothing this test shows may be trusted: {ratio.sentence}"])
+    if harmed:
+        return concluded("keep control", [_harm(row, confidence) for row in harmed])
+    proofs = [_proof(row, confidence) for row in shown]
+    lacking = [_lack(row, confidence) for row in missing]
+    if ratio.status is Status.NO_DATA:
+        lacking.append(ratio.sentence)
+    if lacking:
+        return concluded("inconclusive", [*lacking, *proofs])
+    if not gains and cheaper:
+        return concluded("inconclusive", [f"cheaper, but not shown to be as good: {unequal}", *proofs, *trade])
+    if not gains:
+        nothing = f"not worse than {plan.control}, but no metric is better by {100 * plan.practical:g} % or more"
+        nothing += "" if cost_ratio is None else f", and an answer costs {100 * (cost_ratio - 1):+.0f} %"
+        return concluded("keep control", [nothing, *proofs, *trade])
+    return concluded("adopt", [*gains, *proofs, *trade])
+
+
+def _is_better(row: MetricRow) -> bool:
+    """Whether a row's own figure is better for certain and by enough to matter.
+
+    Mann-Whitney's p speaks of the whole distribution; a quantile is better when its own interval says so too.
+    """
+    certain = row.quantile is None or (row.improvement_low is not None and row.improvement_low > 0)
+    return row.significant and row.practical and row.effect == "better" and certain
+
+
+def _unequal(plan: ABTestPlan, by_metric: dict[str, MetricRow], confidence: str) -> str:
+    """Return why a lower cost is no gain: accuracy is not shown to be within its margin; empty when it is."""
+    row = by_metric.get("accuracy")
+    if row is None or not any(each.metric == "accuracy" and each.margin for each in plan.guardrails):
+        return "the plan gives accuracy no margin to be held to"
+    return "" if row.proof and row.proof.shown else _lack(row, confidence)
+
+
+def _harm(row: MetricRow, confidence: str) -> str:
+    if row.beyond_limit and row.limit is not None:
+        return (
+            f"{_name(row)} is beyond its limit: {_value(row, row.treatment.estimate)} over {_units(row)}, "
+            f"limit {_value(row, row.limit)}, certain with {confidence} confidence"
+        )
+    allowed = f"at most {_gap(row, row.tolerance)} is tolerated" if row.tolerance else "none is tolerated"
+    return f"harm is certain: {_difference(row, confidence)}; {allowed}"
+
+
+def _proof(row: MetricRow, confidence: str) -> str:
+    if row.proof is None:
+        return ""
+    if row.proof.of == "limit":
+        return (
+            f"{_name(row)} is within its limit: {_beside(row)}; {_end(row)} {_value(row, row.proof.bound)} "
+            f"with {confidence} confidence, limit {_value(row, row.proof.held_to)}, {_units(row)}"
+        )
+    return (
+        f"{_name(row)} is not worse: {_beside(row)}; {_at_most_worse(row)} "
+        f"with {confidence} confidence, margin {_gap(row, row.proof.held_to)}, {_units(row)}"
+    )
+
+
+def _lack(row: MetricRow, confidence: str) -> str:
+    if row.proof is None and row.status is Status.OK:
+        return f"{_name(row)} asks for proof but the plan gives it neither a limit nor a margin"
+    if row.status is not Status.OK or row.proof is None or row.proof.bound is None:
+        return f"{_name(row)} is unknown: {row.note or f'{_beside(row)}, not bounded by {_units(row)}'}"
+    if row.proof.of == "limit":
+        return (
+            f"{_name(row)} is not shown to be within its limit: {_beside(row)}; it may still be "
+            f"{_value(row, row.proof.bound)} ({confidence} confidence), limit {_value(row, row.proof.held_to)}, "
+            f"{_units(row)}"
+        )
+    return (
+        f"{_name(row)} is not shown to be good enough: {_beside(row)}; it may still be {_gap(row, row.proof.bound)} "
+        f"worse ({confidence} confidence), margin {_gap(row, row.proof.held_to)}, {_units(row)}"
+    )
+
+
+def _difference(row: MetricRow, confidence: str) -> str:
+    """Return the row's figures: both arms, the difference with its interval, the adjusted p-value."""
+    parts = [f"{_name(row)} {_beside(row)}"]
+    if row.difference is not None:
+        gap = f"difference {_gap(row, row.difference, sign=True)}"
+        if row.low is not None and row.high is not None:
+            gap += f", {confidence} interval {_gap(row, row.low, sign=True)} to {_gap(row, row.high, sign=True)}"
+        parts.append(gap)
+    if row.improvement is not None:
+        parts.append(f"{abs(row.improvement):.1f} % {'better' if row.improvement > 0 else 'worse'}")
+    if row.p_holm is not None:
+        parts.append(f"adjusted p {'< 0.0001' if row.p_holm < 1e-4 else f'= {row.p_holm:.4f}'}")  # noqa: PLR2004 - four digits
+    return ", ".join([*parts, _units(row)])
+
+
+def _name(row: MetricRow) -> str:
+    name = row.metric.replace("_", " ")
+    return f"p{100 * row.quantile:g} {name}" if row.quantile is not None else name
+
+
+def _beside(row: MetricRow) -> str:
+    return f"{_value(row, row.treatment.estimate)} against {_value(row, row.control.estimate)}"
+
+
+def _units(row: MetricRow) -> str:
+    if row.paired:
+        return f"{row.treatment.n:,} paired blocks"
+    what = "requests" if row.unit == "ms" or row.metric == "error_rate" else "outcomes"
+    return f"{row.treatment.n:,} {what} (control {row.control.n:,})"
+
+
+def _end(row: MetricRow) -> str:
+    return "at most" if row.direction == "lower_is_better" else "at least"
+
+
+def _at_most_worse(row: MetricRow) -> str:
+    bound = row.proof.bound if row.proof and row.proof.bound is not None else 0.0
+    if bound <= 0:
+        return f"better by {_gap(row, -bound)} or more"
+    return f"worse by at most {_gap(row, bound)}"
+
+
+def _value(row: MetricRow, value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    if row.unit == "share":
+        return f"{_figure(100 * value)} %"
+    return f"{_figure(value)} {row.unit}".strip()
+
+
+def _gap(row: MetricRow, value: float, *, sign: bool = False) -> str:
+    scaled = 100 * value if row.unit == "share" else value
+    unit = "points" if row.unit == "share" else row.unit
+    return f"{'+' if sign and scaled > 0 else ''}{_figure(scaled)} {unit}".strip()
+
+
+def _figure(value: float) -> str:
+    """Return about three significant digits, never an exponent for everyday sizes."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    size = math.floor(math.log10(abs(value)))
+    return f"{value:,.{min(max(2 - size, 0), 6)}f}"

@@ -1,0 +1,123 @@
+"""The one place where evidence becomes a verdict.
+
+    decide(plan, looks) = judge(plan, fold of update over the looks, from start)
+
+The same looks give the same decision to the last bit, whoever asks: flow, guard, replay or simulation. The order
+of the questions: is there data, is traffic divided as it should be, is harm certain, is its absence proven, is
+time up. Harm that was certain once stays certain.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from firstflight.analysis.sample_ratio import ALPHA as RATIO_ALPHA
+from firstflight.decision.evidence import Evidence, Stage
+from firstflight.decision.figures import metric_verdict
+from firstflight.decision.reasons import harm_sentence, ratio_sentence, sentence
+from firstflight.decision.verdicts import Decision, MetricVerdict, SampleRatio, Verdict
+from firstflight.decision.weighing.budget import total_log_e
+from firstflight.decision.weighing.fold import ratio_log_e, start, update
+from firstflight.domain.plans import CanaryPlan
+from firstflight.domain.samples import Look
+
+__all__ = [
+    "Decision", "Evidence", "MetricVerdict", "SampleRatio", "Verdict", "decide", "judge", "start", "update",
+]  # fmt: skip
+
+
+def decide(plan: CanaryPlan, looks: Sequence[Look], stable: str, candidate: str) -> Decision:
+    """Return what all looks of a rollout so far, in order, allow to conclude."""
+    return judge(
+        plan, functools.reduce(lambda known, look: update(plan, known, look), looks, start(plan, stable, candidate))
+    )
+
+
+def judge(plan: CanaryPlan, evidence: Evidence) -> Decision:
+    """Return what the evidence allows to conclude at its last look."""
+    stage = evidence.stage
+    if stage is None:
+        return Decision(verdict=Verdict.CONTINUE, reasons=("no look has been taken yet",))
+    needed = math.log(sum([guardrail.share for guardrail in plan.guardrails]) / plan.alpha_rollback)
+    metrics = tuple([metric_verdict(plan, evidence, each, needed - math.log(each.share)) for each in plan.guardrails])
+    ratio = _judge_ratio(evidence, stage)
+    verdict, reasons = _conclude(plan, evidence, stage, metrics, ratio)
+    return Decision(
+        verdict=verdict,
+        reasons=(*reasons, evidence.ignored) if evidence.ignored else reasons,
+        triggers=evidence.harmed,
+        metrics=metrics,
+        sample_ratio=ratio,
+        log_evidence=total_log_e(plan, evidence.log_harm),
+        log_evidence_threshold=-math.log(plan.alpha_rollback),
+        stage=stage.percent,
+        at=evidence.at,
+    )
+
+
+def _conclude(
+    plan: CanaryPlan, evidence: Evidence, stage: Stage, metrics: tuple[MetricVerdict, ...], ratio: SampleRatio
+) -> tuple[Verdict, tuple[str, ...]]:
+    by_name = {metric.metric: metric for metric in metrics}
+    if evidence.harmed:
+        return Verdict.ROLL_BACK, tuple(harm_sentence(by_name[name]) for name in evidence.harmed)
+    if cause := _why_unanswerable(plan, evidence, ratio):
+        return Verdict.INCONCLUSIVE, (cause,)
+    if silence := _silence(evidence):
+        return _waiting(plan, stage, (f"no data of the candidate for {silence:,.0f} s",))
+    proving = [by_name[guardrail.metric] for guardrail in plan.guardrails if guardrail.proves]
+    unproven = [metric for metric in proving if metric.status not in {"proven", "not_applicable"}]
+    if unproven or evidence.ignored:  # nothing is promoted on what was known before
+        return _waiting(plan, stage, tuple(sentence(metric) for metric in unproven))
+    if stage.warming_up or stage.elapsed < plan.min_stage_seconds:
+        return _waiting(plan, stage, (f"nothing left to prove, but a stage lasts {plan.min_stage_seconds:,.0f} s",))
+    proof = tuple(sentence(metric) for metric in proving if metric.status == "proven")
+    return Verdict.PROMOTE, proof or (f"no guardrail asks for proof at {stage.percent} %, and none shows harm",)
+
+
+def _why_unanswerable(plan: CanaryPlan, evidence: Evidence, ratio: SampleRatio) -> str:
+    """Return why no amount of evidence would answer; empty when it might."""
+    allowed = f"at most {plan.no_data_seconds:,.0f} s allowed"
+    if (late := _lateness(evidence)) > plan.no_data_seconds and evidence.until is not None:
+        until = f"{evidence.until:%H:%M:%S} UTC, {late:,.0f} s ago"
+        return f"blind: requests are recorded up to {until}, {allowed}; is the collector running?"
+    silence = _silence(evidence)
+    if silence and silence + late > plan.no_data_seconds:
+        return f"blind: no data of the candidate for {silence + late:,.0f} s, {allowed}; is it receiving traffic?"
+    return ratio_sentence(ratio) if evidence.skewed else ""
+
+
+def _waiting(plan: CanaryPlan, stage: Stage, reasons: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
+    """Return CONTINUE with the reasons, or INCONCLUSIVE once the stage has had its time."""
+    if stage.elapsed >= plan.stage_seconds:
+        late = (
+            f"undecided after {stage.elapsed:,.0f} s at {stage.percent} %, at most {plan.stage_seconds:,.0f} s allowed"
+        )
+        return Verdict.INCONCLUSIVE, (late, *reasons)
+    note = f"{stage.elapsed:,.0f} s into the stage at {stage.percent} %"
+    return Verdict.CONTINUE, (f"{note}, warming up" if stage.warming_up else note, *reasons)
+
+
+def _lateness(evidence: Evidence) -> float:
+    """Return how many seconds the records are behind the clock."""
+    return 0.0 if evidence.at is None or evidence.until is None else (evidence.at - evidence.until).total_seconds()
+
+
+def _silence(evidence: Evidence) -> float:
+    """Return for how many seconds of what is recorded the candidate has shown nothing."""
+    if evidence.until is None or evidence.data_until is None:
+        return 0.0
+    return (evidence.until - evidence.data_until).total_seconds()
+
+
+def _judge_ratio(evidence: Evidence, stage: Stage) -> SampleRatio:
+    shares = {name: weight / 100 for name, weight in stage.weights.items() if weight > 0}
+    status: Literal["ok", "mismatch", "not_observed"] = "ok" if stage.assignments else "not_observed"
+    return SampleRatio(
+        status="mismatch" if evidence.skewed else status,
+        log_e=ratio_log_e(evidence),
+        log_threshold=-math.log(RATIO_ALPHA),
+        observed=stage.assignments,
+        expected=shares,
+    )

@@ -1,0 +1,157 @@
+"""What a running rollout has shown so far, in a few numbers per guardrail.
+
+`Evidence` is the whole memory between two checks: the same size after a thousand requests as after a billion,
+equal to the last bit after a trip through JSON. `weighing` folds looks into it, `decision` concludes from it.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import AwareDatetime, Field
+
+from firstflight.analysis.absolute_limit import ODDS
+from firstflight.analysis.dispersion import Spread
+from firstflight.analysis.log_space import NEVER
+from firstflight.analysis.rate_ratio import RATIOS
+from firstflight.analysis.two_by_two import GAINS
+from firstflight.domain.samples import Moments, PairedMoments
+from firstflight.domain.values import Value
+
+
+class Tally(NamedTuple):
+    """Harmful events among exposures."""
+
+    events: int = 0
+    exposures: int = 0
+
+    def plus(self, other: "Tally") -> "Tally":
+        """Return both tallies together."""
+        return Tally(self.events + other.events, self.exposures + other.exposures)
+
+
+NO_EVENTS, NO_LOOKS, NO_VALUES = Tally(), Spread(), Moments(count=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Evidence of a guardrail on counts. Events are harmful ones, whatever the metric's direction.
+
+    `relative` and `absolute` hold the log wealth of each alternative of "worse than stable" and "beyond the limit"
+    over the whole rollout, `not_worse` that of the proof within the stage. `log_proof` is the log
+    e-value of the proof, None where the question does not apply, and `proven` whether it was ever enough in this
+    stage. `candidate` and `stable` count this stage after its
+    warm-up; `spread` sums all looks of the stable model, `own_spread` all judged looks of the candidate.
+    """
+
+    kind: Literal["counted"] = "counted"
+    relative: tuple[float, ...]
+    absolute: tuple[float, ...]
+    not_worse: tuple[float, ...] = (0.0,) * len(GAINS)
+    candidate: Tally = NO_EVENTS
+    stable: Tally = NO_EVENTS
+    spread: Spread = NO_LOOKS
+    own_spread: Spread = NO_LOOKS
+    log_proof: float | None = None
+    proven: bool = False
+
+    @classmethod
+    def beginning(cls, log_spent: float) -> Self:
+        """Return no evidence, with what was already put on earlier beginnings lying untouched."""
+        return cls(relative=(log_spent,) * len(RATIOS), absolute=(log_spent,) * len(ODDS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """Evidence of a guardrail on a quantile of a histogram.
+
+    Fields as in `Counted`; an event is a value above an edge. `reference` counts all looks of the stable model.
+    `spread` is of its values above its own quantile, `limit_spread` of those above the limit: what varies from look to
+    look near the quantile says nothing of how values beyond a far limit come.
+    """
+
+    kind: Literal["timed"] = "timed"
+    edges: tuple[float, ...]
+    relative: tuple[float, ...]
+    absolute: tuple[float, ...]
+    candidate: tuple[int, ...]
+    stable: tuple[int, ...]
+    reference: tuple[int, ...]
+    spread: Spread = NO_LOOKS
+    limit_spread: Spread = NO_LOOKS
+    log_proof: float | None = None
+    proven: bool = False
+
+    @classmethod
+    def beginning(cls, log_spent: float, edges: tuple[float, ...]) -> Self:
+        """Return no evidence, with what was already put on earlier beginnings lying untouched."""
+        empty = (0,) * (len(edges) + 1)
+        return cls(
+            edges=edges,
+            relative=(log_spent,) * len(RATIOS),
+            absolute=(log_spent,) * len(ODDS),
+            candidate=empty,
+            stable=empty,
+            reference=empty,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Averaged:
+    """Evidence of a guardrail on means; `relative` and `absolute` are the log wealth brought from earlier stages."""
+
+    kind: Literal["averaged"] = "averaged"
+    relative: float = NEVER
+    absolute: float = NEVER
+    candidate: Moments = NO_VALUES
+    stable: Moments = NO_VALUES
+    paired: PairedMoments | None = None
+    log_proof: float | None = None
+    proven: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faulty:
+    """A guardrail that cannot be judged, and why."""
+
+    kind: Literal["faulty"] = "faulty"
+    fault: str
+
+
+MetricEvidence = Annotated[Counted | Timed | Averaged | Faulty, Field(discriminator="kind")]
+
+
+class Stage(Value):
+    """The stretch of looks under one split: sums are never pooled with any other."""
+
+    percent: int
+    started_at: AwareDatetime
+    weights: dict[str, int]
+    number: int = Field(description="0 for the first stage of the rollout.")
+    elapsed: float
+    warming_up: bool
+    assignments: dict[str, int] = Field(default={})
+
+
+class Evidence(Value):
+    """Everything that is remembered of the looks so far."""
+
+    stable: str
+    candidate: str
+    stage: Stage | None = None
+    at: AwareDatetime | None = None
+    until: AwareDatetime | None = Field(default=None, description="End of the last window used.")
+    data_until: AwareDatetime | None = Field(
+        default=None, description="End of the last window the candidate served in."
+    )
+    spent: float = Field(default=0.0, description="Weight already put on the times at which a fault may begin.")
+    metrics: dict[str, MetricEvidence] = Field(default={})
+    log_harm: dict[str, float] = Field(default={}, description="Log evidence of harm per guardrail, whole rollout.")
+    harmed: tuple[str, ...] = Field(default=(), description="Guardrails that showed certain harm, at any look.")
+    log_ratio: float = Field(default=0.0, description="Log evidence of a skewed split from earlier stages.")
+    skewed: bool = Field(default=False, description="Whether the split was ever certainly not the router's.")
+    ignored: str = Field(default="", description="Why the last look was not used; empty when it was.")
+
+    @property
+    def has_control(self) -> bool:
+        """Whether the stable model serves a share of this stage."""
+        return self.stage is not None and self.stage.weights.get(self.stable, 0) > 0

@@ -1,0 +1,146 @@
+"""What each guardrail shows at a look: estimates, always-valid intervals, status."""
+
+import math
+from collections.abc import Sequence
+
+from firstflight.analysis.asymptotic import mean_interval
+from firstflight.analysis.dispersion import dispersion
+from firstflight.analysis.exceedance import edges_for, quantile_estimate, quantile_interval
+from firstflight.analysis.proportion import Interval, proportion_interval
+from firstflight.analysis.status import Status
+from firstflight.decision.evidence import Averaged, Counted, Evidence, Faulty, Tally, Timed
+from firstflight.decision.verdicts import MetricVerdict
+from firstflight.decision.weighing.harm import sides
+from firstflight.decision.weighing.means import mean_difference, mean_level
+from firstflight.domain.plans import CanaryPlan, Guardrail
+
+_MEAN_NOTES = {
+    Status.OK: "",
+    Status.INSUFFICIENT_DATA: "too few for an interval yet",
+    Status.ZERO_VARIANCE: "every value is the same, so its error is unknown",
+    Status.NOT_FINITE: "a value is not finite",
+}
+
+
+def metric_verdict(plan: CanaryPlan, evidence: Evidence, guardrail: Guardrail, threshold: float) -> MetricVerdict:
+    """Return what one guardrail shows; `threshold` is the log e from which on its harm is certain."""
+    known = evidence.metrics.get(guardrail.metric)
+    about: dict[str, object] = {
+        "metric": guardrail.metric,
+        "status": "no_data",
+        "quantile": guardrail.quantile,
+        "limit": guardrail.limit,
+        "margin": guardrail.margin,
+        "tolerance": guardrail.tolerance,
+        "log_e_rollback": evidence.log_harm.get(guardrail.metric, 0.0),
+        "log_threshold_rollback": threshold,
+        "log_threshold_promote": -math.log(plan.alpha_promote),
+    }
+    if known is None:
+        return MetricVerdict.model_validate({**about, "note": "never reported"})
+    if isinstance(known, Faulty):
+        return MetricVerdict.model_validate({**about, "status": "invalid", "note": known.fault})
+    control, alpha = evidence.has_control, plan.alpha_promote
+    match known:
+        case Counted():
+            about |= _count_numbers(guardrail, known, alpha, control=control)
+        case Timed():
+            about |= _time_numbers(guardrail, known, alpha)
+        case Averaged():
+            about |= _mean_numbers(guardrail, known, alpha, control=control)
+    about["log_e_promote"] = known.log_proof
+    about["status"] = _status(guardrail, known, harmed=guardrail.metric in evidence.harmed, control=control)
+    if about["status"] == "harm" and evidence.stage is not None:
+        both = sides(plan, guardrail, known, evidence.stage.number, evidence.spent)
+        about["harm_against"] = "limit" if both.limit is not None and both.limit > both.stable else "stable"
+    return MetricVerdict.model_validate(about)
+
+
+def _status(guardrail: Guardrail, known: Counted | Timed | Averaged, *, harmed: bool, control: bool) -> str:
+    if harmed:
+        return "harm"
+    if known.log_proof is None and (guardrail.proves or not control):
+        return "not_applicable"
+    if known.proven:
+        return "proven"
+    return "undecided" if guardrail.proves else "watched"
+
+
+def _bounded(end: float) -> float | None:
+    return end if math.isfinite(end) else None
+
+
+def _count_numbers(guardrail: Guardrail, known: Counted, alpha: float, *, control: bool) -> dict[str, object]:
+    difference = guardrail.margin is not None and guardrail.limit is None and control
+    level = alpha / 2 if difference else alpha
+    new = _natural_interval(guardrail, known.candidate, level)
+    interval = new
+    if difference:
+        old = _natural_interval(guardrail, known.stable, level)
+        interval = Interval(new.low - old.high, new.high - old.low)
+    return {
+        "unit": "share",
+        "stable": _natural_rate(guardrail, known.stable),
+        "candidate": _natural_rate(guardrail, known.candidate),
+        "interval_of": "difference" if difference else "candidate",
+        "low": interval.low,
+        "high": interval.high,
+        "n_stable": known.stable.exposures,
+        "n_candidate": known.candidate.exposures,
+        "dispersion": dispersion(known.spread),
+    }
+
+
+def _natural_rate(guardrail: Guardrail, tally: Tally) -> float | None:
+    if tally.exposures == 0:
+        return None
+    rate = tally.events / tally.exposures
+    return rate if guardrail.direction == "lower_is_better" else 1 - rate
+
+
+def _natural_interval(guardrail: Guardrail, tally: Tally, alpha: float) -> Interval:
+    interval = proportion_interval(tally.events, tally.exposures, alpha)
+    return interval if guardrail.direction == "lower_is_better" else Interval(1 - interval.high, 1 - interval.low)
+
+
+def _time_numbers(guardrail: Guardrail, known: Timed, alpha: float) -> dict[str, object]:
+    quantile, limit = guardrail.quantile or 0.0, guardrail.limit or 0.0
+    interval = quantile_interval(known.edges, known.candidate, quantile, alpha)
+    around = edges_for(known.edges, limit)
+    note = "" if around.exact else _edge_note(known.edges, limit, around.harm, around.proof)
+    return {
+        "unit": "ms",
+        "stable": quantile_estimate(known.edges, known.stable, quantile),
+        "candidate": quantile_estimate(known.edges, known.candidate, quantile),
+        "low": _bounded(interval.low),
+        "high": _bounded(interval.high),
+        "n_stable": sum(known.stable),
+        "n_candidate": sum(known.candidate),
+        "dispersion": dispersion(known.spread),
+        "note": note,
+    }
+
+
+def _edge_note(edges: Sequence[float], limit: float, harm: int | None, proof: int | None) -> str:
+    harmful = f"harm counts above {edges[harm]:g}" if harm is not None else "harm beyond it cannot be seen"
+    proving = f"proof below {edges[proof]:g}" if proof is not None else "nothing can be proven"
+    return f"no bucket edge at the limit {limit:g}: {harmful}, {proving}"
+
+
+def _mean_numbers(guardrail: Guardrail, known: Averaged, alpha: float, *, control: bool) -> dict[str, object]:
+    pair = known.paired
+    new, old = known.candidate, known.stable
+    difference = control and guardrail.limit is None
+    estimate, horizon = mean_difference(known) if difference else mean_level(known)
+    interval = mean_interval(estimate, alpha, horizon)
+    paired = pair is not None and (difference or new.count == 0)
+    return {
+        "stable": (pair.control_mean if paired and pair else old.mean if old.count else None),
+        "candidate": (pair.treatment_mean if paired and pair else new.mean if new.count else None),
+        "interval_of": "difference" if difference else "candidate",
+        "low": _bounded(interval.low),
+        "high": _bounded(interval.high),
+        "n_stable": pair.count if paired and pair else old.count,
+        "n_candidate": pair.count if paired and pair else new.count,
+        "note": _MEAN_NOTES[estimate.status],
+    }

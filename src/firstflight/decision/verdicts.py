@@ -1,0 +1,77 @@
+"""What a check concludes, and what of: the values a decision is made of."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from firstflight.domain.values import Value
+
+
+class Verdict(StrEnum):
+    """What a check concludes."""
+
+    CONTINUE = "CONTINUE"  # not enough is known yet; look again
+    PROMOTE = "PROMOTE"  # certainly not worse: go to the next stage
+    ROLL_BACK = "ROLL_BACK"  # harm is certain
+    INCONCLUSIVE = "INCONCLUSIVE"  # time is up, or the data cannot answer
+
+
+class MetricVerdict(Value):
+    """What one guardrail shows, in numbers that can be replayed.
+
+    `stable`, `candidate` and the always-valid interval `low` to `high` are of this stage after its warm-up, in the
+    metric's own unit; the interval is the candidate's, or that of candidate - stable when the guardrail has no
+    limit. An end is None where the data do not bound it. Evidence of harm spans the rollout; it is certain when
+    `log_e_rollback` reaches `log_threshold_rollback`; `harm_against` says which comparison weighs most in it. Proof is
+    of this stage.
+    """
+
+    metric: str
+    status: Literal["harm", "proven", "undecided", "no_data", "not_applicable", "invalid", "watched"]
+    unit: Literal["share", "ms", ""] = ""
+    quantile: float | None = None
+    stable: float | None = None
+    candidate: float | None = None
+    interval_of: Literal["candidate", "difference"] = "candidate"
+    low: float | None = None
+    high: float | None = None
+    limit: float | None = None
+    margin: float | None = None
+    tolerance: float = 0.0
+    harm_against: Literal["stable", "limit"] | None = None
+    log_e_rollback: float = 0.0
+    log_threshold_rollback: float
+    log_e_promote: float | None = None
+    log_threshold_promote: float
+    n_stable: int = 0
+    n_candidate: int = 0
+    dispersion: float = 1.0
+    note: str = ""
+
+
+class SampleRatio(Value):
+    """Whether requests were divided as the router says: `observed` counts against `expected` shares, this stage."""
+
+    status: Literal["ok", "mismatch", "not_observed"]
+    log_e: float = 0.0
+    log_threshold: float
+    observed: dict[str, int] = Field(default={})
+    expected: dict[str, float] = Field(default={})
+
+
+class Decision(Value):
+    """A verdict and why; the reasons are whole sentences with value, interval, limit and sample.
+
+    `triggers` names the guardrails that call for rolling back. `log_evidence` is that of harm to anything at all.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    triggers: tuple[str, ...] = ()
+    metrics: tuple[MetricVerdict, ...] = ()
+    sample_ratio: SampleRatio | None = None
+    log_evidence: float = 0.0
+    log_evidence_threshold: float | None = None
+    stage: int | None = None
+    at: AwareDatetime | None = None

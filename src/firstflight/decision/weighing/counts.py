@@ -1,0 +1,178 @@
+"""Failures, wrong answers: events among exposures."""
+
+import math
+
+from firstflight.analysis.absolute_limit import ODDS, beyond_limit_log_likelihoods, within_limit_log_e
+from firstflight.analysis.dispersion import Spread, dispersion
+from firstflight.analysis.log_space import NEVER, log_sum
+from firstflight.analysis.rate_ratio import RATIOS, rate_ratio_log_likelihoods
+from firstflight.analysis.start_mixture import bet
+from firstflight.analysis.two_by_two import not_worse_log_likelihoods, worse_log_likelihoods
+from firstflight.decision.evidence import Counted, Faulty, MetricEvidence, Tally
+from firstflight.decision.weighing.window import Context, Seen, are
+from firstflight.domain.plans import Guardrail
+from firstflight.domain.samples import Counts, Sample
+
+WARMUP_RATIO = 3.0
+"""While a candidate warms up, failures up to this many times the stable model's are put down to that."""
+COMMON = 0.02
+"""From this rate of the stable model on, both proportions are compared in full; below, only the events count."""
+OUTCOME_CAUTION = 10
+"""Degrees of freedom by which common outcomes are taken to be clustered until they show that they are not."""
+OUTCOME_EXCESS = 2.2
+"""How much more clustered outcomes are taken to be than estimated, before harm is called certain."""
+NO_HARM = (0.0,) * len(RATIOS)
+"""What a look says that says nothing of "worse than stable"."""
+NOT_BEYOND = (0.0,) * len(ODDS)
+"""What a look says that says nothing of "beyond the limit"."""
+_ENOUGH = 50
+_GAIN_WEIGHTS = (math.log(0.7), math.log(0.3))
+
+
+def absorb(guardrail: Guardrail, known: Counted, seen: Seen, context: Context) -> MetricEvidence:
+    """Return the evidence after one look."""
+    if not are(Counts, seen):
+        return Faulty(fault="counts became samples of another kind during the rollout")
+    candidate, stable = _harmful(guardrail, seen.candidate), _harmful(guardrail, seen.stable)
+    reference = Tally(known.spread.events, known.spread.exposures)
+    exposures = candidate.exposures + stable.exposures
+    common = _is_common(reference)
+    phi = dispersion(known.spread, exposures=exposures, caution=OUTCOME_CAUTION if common else 0)
+    harm_phi = phi
+    if common:  # the candidate's own looks tell of clusters too
+        both = dispersion(known.spread, known.own_spread, exposures=exposures, caution=OUTCOME_CAUTION)
+        harm_phi = 1 + (both - 1) * OUTCOME_EXCESS
+    worse = worse_than_stable(
+        candidate,
+        stable,
+        reference,
+        guardrail.tolerance,
+        phi=harm_phi,
+        warming_up=context.warming_up,
+        failures=guardrail.direction == "lower_is_better",
+    )
+    relative = bet(known.relative, worse, context.weight)
+    spread = known.spread.and_look(stable.events, stable.exposures)
+    if context.warming_up:
+        return Counted(
+            relative=relative,
+            absolute=bet(known.absolute, NOT_BEYOND, context.weight),
+            not_worse=known.not_worse,
+            candidate=known.candidate,
+            stable=known.stable,
+            spread=spread,
+            own_spread=known.own_spread,
+            log_proof=known.log_proof,
+            proven=known.proven,
+        )
+    absolute = known.absolute
+    if guardrail.limit is not None:
+        beyond = beyond_limit_log_likelihoods(candidate.events, candidate.exposures, harm_limit(guardrail), phi)
+        absolute = bet(absolute, beyond, context.weight)
+    not_worse, own = known.not_worse, known.own_spread
+    if guardrail.margin is not None and context.control:
+        guess = reference.plus(Tally(own.events, own.exposures))
+        gains = not_worse_log_likelihoods(
+            candidate.events,
+            candidate.exposures,
+            stable.events,
+            stable.exposures,
+            expected_rate=(guess.events + 0.5 * min(guardrail.margin, 1.0)) / (guess.exposures + 1),
+            margin=guardrail.margin,
+            dispersion=phi,
+        )
+        not_worse = tuple([max(before + gain, NEVER) for before, gain in zip(not_worse, gains, strict=True)])
+    own = own.and_look(candidate.events, candidate.exposures)
+    served = known.candidate.plus(candidate)
+    proof = _proof_log_e(guardrail, served, own, not_worse, control=context.control)
+    return Counted(
+        relative=relative,
+        absolute=absolute,
+        not_worse=not_worse,
+        candidate=served,
+        stable=known.stable.plus(stable),
+        spread=spread,
+        own_spread=own,
+        log_proof=proof,
+        proven=known.proven or (proof is not None and proof >= context.log_proof),
+    )
+
+
+def _proof_log_e(
+    guardrail: Guardrail, served: Tally, own: Spread, not_worse: tuple[float, ...], *, control: bool
+) -> float | None:
+    """Return log e of "not worse than the margin allows" in this stage; None where the question does not apply.
+
+    With a margin and a stable arm: against "worse than stable by the margin". Otherwise against "beyond the limit", the
+    margin, if any, added to it.
+    """
+    if guardrail.margin is not None and control:
+        return log_sum([weight + wealth for weight, wealth in zip(_GAIN_WEIGHTS, not_worse, strict=True)])
+    if guardrail.limit is None:
+        return None
+    limit = harm_limit(guardrail) + (guardrail.margin or 0.0)
+    if limit >= 1:
+        return None
+    return tempered(within_limit_log_e(served.events, served.exposures, limit), own)
+
+
+def renewed(known: Counted) -> Counted:
+    """Return the evidence at the beginning of a stage; proof is never carried over."""
+    return Counted(relative=known.relative, absolute=known.absolute, spread=known.spread, own_spread=known.own_spread)
+
+
+def worse_than_stable(
+    candidate: Tally,
+    stable: Tally,
+    reference: Tally,
+    tolerance: float,
+    *,
+    phi: float,
+    warming_up: bool,
+    failures: bool,
+) -> tuple[float, ...]:
+    """Return what one look says of "the candidate's events are more frequent than the stable model's".
+
+    `reference` are the stable model's events before this look. In a warm-up only `failures` say something, and only
+    beyond a multiple of the stable model's.
+    """
+    arms = (candidate.events, candidate.exposures, stable.events, stable.exposures)
+    if warming_up:
+        if tolerance > 0 or not failures:
+            return NO_HARM
+        return rate_ratio_log_likelihoods(*arms, null_ratio=WARMUP_RATIO, dispersion=phi)
+    if tolerance > 0:
+        if reference.exposures == 0:
+            return NO_HARM
+        return worse_log_likelihoods(*arms, control_rate=_rate(reference), tolerance=tolerance, dispersion=phi)
+    if _is_common(reference):
+        return worse_log_likelihoods(*arms, control_rate=_rate(reference), dispersion=phi)
+    return rate_ratio_log_likelihoods(*arms, dispersion=phi)
+
+
+def tempered(log_e: float, spread: Spread) -> float:
+    """Return log e raised to 1/φ where it speaks for the candidate."""
+    return max(log_e / dispersion(spread) if log_e > 0 else log_e, NEVER)
+
+
+def harm_limit(guardrail: Guardrail) -> float:
+    """Return the limit as the largest tolerated share of harmful events."""
+    limit = guardrail.limit or 0.0
+    return limit if guardrail.direction == "lower_is_better" else 1 - limit
+
+
+def _harmful(guardrail: Guardrail, sample: Sample | None) -> Tally:
+    """Return a sample of counts as harmful events among exposures."""
+    if not isinstance(sample, Counts):
+        return Tally()
+    events = sample.events if guardrail.direction == "lower_is_better" else sample.exposures - sample.events
+    return Tally(events, sample.exposures)
+
+
+def _rate(tally: Tally) -> float:
+    """Return the share of events, strictly between 0 and 1."""
+    return (tally.events + 0.5) / (tally.exposures + 1)
+
+
+def _is_common(reference: Tally) -> bool:
+    return reference.exposures >= _ENOUGH and _rate(reference) >= COMMON

@@ -1,0 +1,201 @@
+"""How a look changes the evidence: a pure fold, one look at a time.
+
+Two questions are asked of every guardrail, with two different errors. Rollback: is harm certain? One e-process per
+guardrail spans all stages, the budget is shared between guardrails. Promotion: is it certain that the candidate is
+not worse than the margin allows? One per guardrail and stage, all must be shown, so none needs a correction.
+"""
+
+import math
+from collections.abc import Mapping
+
+from firstflight.analysis.log_space import NEVER
+from firstflight.analysis.sample_ratio import ALPHA as RATIO_ALPHA
+from firstflight.analysis.sample_ratio import sample_ratio_log_e
+from firstflight.decision.evidence import Averaged, Counted, Evidence, Faulty, MetricEvidence, Stage, Timed
+from firstflight.decision.weighing import counts, histograms, means
+from firstflight.decision.weighing.budget import harmed, start_weight
+from firstflight.decision.weighing.harm import harm_log_e
+from firstflight.decision.weighing.window import Context, Seen, seen
+from firstflight.domain.plans import CanaryPlan, Guardrail
+from firstflight.domain.samples import Counts, Histogram, Look, Sample
+
+
+def start(plan: CanaryPlan, stable: str, candidate: str) -> Evidence:
+    """Return the evidence before the first look; arms go by their served names.
+
+    Raises:
+        ValueError: Both arms are one.
+    """
+    if stable == candidate:
+        raise ValueError(f"stable and candidate of {plan.model} are both served as {stable!r}")
+    return Evidence(stable=stable, candidate=candidate)
+
+
+def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
+    """Return the evidence after one more look.
+
+    A look that repeats, overlaps or precedes an earlier one shows nothing, and `ignored` says why; it moves the clock
+    all the same. A look that began in a stage's warm-up serves only as a reference, and against blatant failure.
+    """
+    if reason := _why_unusable(evidence, look):
+        return evidence.model_copy(update={"ignored": reason, **_clock(evidence, look)})
+    stage = _stage_of(plan, evidence, look)
+    entered = evidence.stage is None or evidence.stage.number != stage.number
+    metrics = evidence.metrics
+    if entered and evidence.stage is not None:
+        metrics = _renewed(plan, metrics, evidence.stage.number)
+    weight = min(start_weight(plan, stage.number, entered=entered), 1.0 - evidence.spent)
+    context = Context(
+        log_spent=math.log(evidence.spent) if evidence.spent > 0 else NEVER,
+        weight=weight,
+        warming_up=stage.warming_up,
+        control=stage.weights.get(evidence.stable, 0) > 0,
+        log_proof=-math.log(plan.alpha_promote),
+    )
+    spent = min(evidence.spent + weight, 1.0)
+    known: dict[str, MetricEvidence] = {}
+    log_harm: dict[str, float] = {}
+    served = False
+    for guardrail in plan.guardrails:
+        name = guardrail.metric
+        shown = seen(evidence, look, name)
+        served = served or shown.by_candidate
+        absorbed = _absorb(guardrail, metrics.get(name), shown, context)
+        log_harm[name] = harm_log_e(plan, guardrail, absorbed, stage.number, spent)
+        if absorbed is not None:
+            known[name] = absorbed
+    log_ratio = ratio_log_e(evidence) if entered else evidence.log_ratio
+    return evidence.model_copy(
+        update={
+            "stage": stage,
+            "at": look.at,
+            "until": look.window.until,
+            "data_until": look.window.until if served else evidence.data_until or look.window.since,
+            "spent": spent,
+            "metrics": known,
+            "log_harm": log_harm,
+            "harmed": harmed(plan, evidence.harmed, log_harm),
+            "log_ratio": log_ratio,
+            "skewed": evidence.skewed or log_ratio + _stage_ratio_log_e(stage) >= -math.log(RATIO_ALPHA),
+            "ignored": "",
+        }
+    )
+
+
+def ratio_log_e(evidence: Evidence) -> float:
+    """Return log e of "requests are not divided as the router says", over all stages."""
+    return evidence.log_ratio if evidence.stage is None else evidence.log_ratio + _stage_ratio_log_e(evidence.stage)
+
+
+def _stage_ratio_log_e(stage: Stage) -> float:
+    return sample_ratio_log_e(stage.assignments, {name: weight / 100 for name, weight in stage.weights.items()})
+
+
+def _why_unusable(evidence: Evidence, look: Look) -> str:
+    if evidence.until is None or evidence.at is None or evidence.stage is None:
+        return ""
+    if look.window.until <= evidence.until:
+        if look.window.since == look.window.until == evidence.until:
+            return f"nothing was recorded after {look.window.until.isoformat()}"
+        word = "repeats" if look.window.until == evidence.until else "precedes"
+        return f"the look that ends at {look.window.until.isoformat()} {word} an earlier one and was not used"
+    if look.window.since < evidence.until:
+        return (
+            f"the look from {look.window.since.isoformat()} overlaps the one before, which ended at "
+            f"{evidence.until.isoformat()}, and was not used"
+        )
+    if look.at < evidence.at or look.stage_started_at < evidence.stage.started_at:
+        return f"the look at {look.at.isoformat()} goes back in time and was not used"
+    return ""
+
+
+def _clock(evidence: Evidence, look: Look) -> dict[str, object]:
+    """Return what a look that shows nothing tells all the same: how late it is."""
+    stage = evidence.stage
+    if stage is None or evidence.at is None or look.at <= evidence.at:
+        return {}
+    if look.stage_started_at != stage.started_at:
+        return {"at": look.at}
+    return {"at": look.at, "stage": stage.model_copy(update={"elapsed": look.stage_elapsed})}
+
+
+def _stage_of(plan: CanaryPlan, evidence: Evidence, look: Look) -> Stage:
+    """Return the stage a look belongs to; a new split or a new start makes a new stage."""
+    before = evidence.stage
+    same = before is not None and (before.percent, before.started_at, before.weights) == (
+        look.stage,
+        look.stage_started_at,
+        look.weights,
+    )
+    assignments: Mapping[str, int] = before.assignments if before is not None and same else {}
+    warming_up = (look.window.since - look.stage_started_at).total_seconds() < plan.warmup_seconds
+    if not warming_up:
+        names = sorted({*assignments, *look.assignments})
+        assignments = {name: assignments.get(name, 0) + look.assignments.get(name, 0) for name in names}
+    return Stage(
+        percent=look.stage,
+        started_at=look.stage_started_at,
+        weights=look.weights,
+        number=0 if before is None else before.number + (not same),
+        elapsed=look.stage_elapsed,
+        warming_up=warming_up,
+        assignments=dict(assignments),
+    )
+
+
+def _renewed(plan: CanaryPlan, metrics: Mapping[str, MetricEvidence], finished: int) -> dict[str, MetricEvidence]:
+    """Return every guardrail's evidence at the beginning of the stage after number `finished`."""
+    rails = {guardrail.metric: guardrail for guardrail in plan.guardrails}
+    found: dict[str, MetricEvidence] = {}
+    for name, known in metrics.items():
+        match known:
+            case Counted():
+                found[name] = counts.renewed(known)
+            case Timed():
+                found[name] = histograms.renewed(known)
+            case Averaged():
+                found[name] = means.renewed(plan, rails[name], known, finished)
+            case Faulty():
+                found[name] = known
+    return found
+
+
+def _absorb(guardrail: Guardrail, known: MetricEvidence | None, shown: Seen, context: Context) -> MetricEvidence | None:
+    """Return a guardrail's evidence after one look; None while nothing at all has been seen of it."""
+    match _beginning(guardrail, shown, context) if known is None else known:
+        case Counted() as counted:
+            return counts.absorb(guardrail, counted, shown, context)
+        case Timed() as timed:
+            return histograms.absorb(guardrail, timed, shown, context)
+        case Averaged() as averaged:
+            return means.absorb(guardrail, averaged, shown, context)
+        case other:
+            return other
+
+
+def _beginning(guardrail: Guardrail, shown: Seen, context: Context) -> MetricEvidence | None:
+    """Return the evidence a guardrail starts from, by the kind of the first sample seen of it."""
+    first = shown.paired or shown.candidate or shown.stable
+    if first is None:
+        return None
+    if fault := _fault(guardrail, first):
+        return Faulty(fault=fault)
+    match first:
+        case Counts():
+            return Counted.beginning(context.log_spent)
+        case Histogram(edges=edges):
+            return Timed.beginning(context.log_spent, edges)
+        case _:
+            return Averaged()
+
+
+def _fault(guardrail: Guardrail, sample: Sample) -> str:
+    """Return why the guardrail cannot judge samples of this kind; empty when it can."""
+    if isinstance(sample, Counts) and guardrail.limit is not None and not 0 < guardrail.limit < 1:
+        return f"limit {guardrail.limit} of a share must lie between 0 and 1, both excluded"
+    if isinstance(sample, Histogram):
+        if guardrail.limit is None or guardrail.quantile is None:
+            return "a histogram is judged by a quantile and its limit, and the guardrail lacks one"
+        if guardrail.direction != "lower_is_better":
+            return "a quantile is judged with lower_is_better only"
+    return ""

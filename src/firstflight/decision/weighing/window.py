@@ -1,0 +1,58 @@
+"""One look, as a guardrail sees it."""
+
+from typing import NamedTuple
+
+from firstflight.decision.evidence import Evidence
+from firstflight.domain.samples import Counts, Histogram, Look, Moments, NoData, PairedMoments, Sample
+
+
+class Context(NamedTuple):
+    """What a look is, for every guardrail alike.
+
+    `log_spent` is the log of the weight put on earlier beginnings of a fault, `weight` that put on this look, `control`
+    whether the stable model serves a share, `log_proof` the log e-value from which on a proof is one.
+    """
+
+    log_spent: float
+    weight: float
+    warming_up: bool
+    control: bool
+    log_proof: float
+
+
+class Seen(NamedTuple):
+    """What one look holds of one metric; NoData is None."""
+
+    candidate: Sample | None
+    stable: Sample | None
+    paired: PairedMoments | None
+
+    @property
+    def by_candidate(self) -> bool:
+        """Whether the candidate answered anything this metric measures."""
+        match self.candidate:
+            case Counts(exposures=count) | Moments(count=count):
+                return count > 0
+            case Histogram(counts=counts):
+                return any(counts)
+            case _:
+                return self.paired is not None
+
+
+def seen(evidence: Evidence, look: Look, metric: str) -> Seen:
+    """Return what `look` holds of `metric`."""
+    candidate = look.samples.get(evidence.candidate, {}).get(metric)
+    stable = look.samples.get(evidence.stable, {}).get(metric)
+    paired = look.paired.get(evidence.candidate, {}).get(metric)
+    return Seen(
+        candidate=None if isinstance(candidate, NoData) else candidate,
+        stable=None if isinstance(stable, NoData) else stable,
+        paired=paired if isinstance(paired, PairedMoments) and paired.count else None,
+    )
+
+
+def are(kind: type, seen: Seen) -> bool:
+    """Return whether everything that was seen of the arms is of this kind."""
+    return (seen.candidate is None or isinstance(seen.candidate, kind)) and (
+        seen.stable is None or isinstance(seen.stable, kind)
+    )

@@ -1,0 +1,76 @@
+"""Each record as one sentence, for terminals, the report and people at 3 a.m."""
+
+from collections.abc import Callable
+from typing import Any
+
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.ledger.record import Record
+from firstflight.rollout.machine import Arms
+
+Body = dict[str, Any]
+
+
+def _split(body: Body) -> str:
+    return str(TrafficSplit.model_validate(body["split"]))
+
+
+def _started(body: Body) -> str:
+    arms = Arms.model_validate(body["arms"])
+    tried = ", ".join(version.served_name for version in arms.candidates)
+    what = "A/B test" if body["activity"] == "ab_test" else "canary"
+    return f"{what} {body['rollout']} started: {tried} against {arms.stable.served_name}"
+
+
+def _answered(body: Body) -> str:
+    verb = "approved" if body["decision"] == "approve" else "rejected"
+    return f"{body['approver']} {verb} the {body['stage']} % stage: {body['comment'] or 'no comment'}"
+
+
+def _trained(body: Body) -> str:
+    told = [
+        f"version {one['version']['number']} ({name}) {'passed' if one['passed'] else 'refused'}"
+        for name, one in body["variants"].items()
+    ]
+    return f"trained and judged offline: {', '.join(told)}"
+
+
+SENTENCES: dict[str, Callable[[Body], str]] = {
+    "champion.first": lambda body: (
+        f"version {body['champion']['number']} ({body['champion']['variant']}) is the first champion"
+    ),
+    "rollout.started": _started,
+    "driver.attached": lambda body: f"took over from {body['before']}",
+    "stage.intended": lambda body: f"moving to {body['stage']} %",
+    "stage.entered": lambda body: f"the router reports {_split(body)}",
+    "stage.passed": lambda body: f"stage {body['stage']} % passed",
+    "approval.asked": lambda body: f"approval wanted before {body['stage']} %: {body['link']}",
+    "approval.answered": _answered,
+    "promotion.intended": lambda body: f"promoting {body['candidate']}",
+    "bake.started": lambda body: (
+        f"version {body['champion']['number']} is champion; version {body['before']['number']} stays warm meanwhile"
+    ),
+    "rollback.intended": lambda body: f"rolling back ({body['trigger']})",
+    "rollout.promoted": lambda body: f"promoted: {_split(body)}",
+    "rollout.rolled_back": lambda body: f"rolled back, the router reports {_split(body)}",
+    "rollout.compared": lambda body: f"compared, the router reports {_split(body)}",
+    "freeze.begun": lambda body: f"frozen: {body['reason']}",
+    "freeze.lifted": lambda body: f"freeze lifted: {body['reason']}",
+    "check": lambda body: f"check at {body['look']['stage']} %: {body['decision']['verdict']}",
+    "comparison": lambda body: f"compared {', '.join(sorted({row['variant'] for row in body['comparison']['rows']}))}",
+    "trained": _trained,
+    "compared": lambda body: f"the A/B test recommends {body['chosen'] or 'none of the variants'}",
+}
+
+
+def sentence(record: Record) -> str:
+    """What `record` says, in one line; a kind without a sentence is named as it is."""
+    return SENTENCES[record.kind](record.body) if record.kind in SENTENCES else record.kind
+
+
+def reasons(record: Record) -> tuple[str, ...]:
+    """Why, in whole sentences; empty for a record that needs none."""
+    if record.kind == "check":
+        return tuple(record.body["decision"]["reasons"])
+    if record.kind == "trained":
+        return tuple(f"{name}: {why}" for name, one in record.body["variants"].items() for why in one["reasons"])
+    return tuple(record.body.get("reasons", ()))

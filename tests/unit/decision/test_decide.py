@@ -1,0 +1,411 @@
+"""Decisions: what looks lead to which verdict, and that they always do."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from firstflight.decision.decide import Decision, Evidence, Verdict, decide, judge, start, update
+from firstflight.domain.plans import CanaryPlan, Guardrail
+from firstflight.domain.samples import Counts, Histogram, Look, Moments, NoData, PairedMoments, Sample, Window
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+EDGES = (50.0, 100.0, 200.0, 400.0)
+FAST, SLOW = (90, 8, 2, 0, 0), (5, 15, 30, 50, 0)
+
+ERRORS = Guardrail(metric="error_rate", limit=0.01, margin=0.05)
+LATENCY = Guardrail(metric="latency", limit=200.0, quantile=0.95)
+ACCURACY = Guardrail(metric="accuracy", direction="higher_is_better", margin=0.1)
+
+
+def plan_with(*guardrails: Guardrail, **changes: object) -> CanaryPlan:
+    """Return a plan of short stages with these guardrails."""
+    quick = {"stages": (20, 100), "stage_seconds": 60, "min_stage_seconds": 5, "warmup_seconds": 0, "check_seconds": 1}
+    fields = {"approvals": (), "no_data_seconds": 10, **quick, **changes}
+    return CanaryPlan.model_validate({"model": "churn", "guardrails": guardrails, **fields})
+
+
+def look(
+    second: int,
+    candidate: Mapping[str, Sample] | None = None,
+    stable: Mapping[str, Sample] | None = None,
+    *,
+    stage: int = 20,
+    began: int = 0,
+    paired: Mapping[str, Sample] | None = None,
+    assignments: Mapping[str, int] | None = None,
+) -> Look:
+    """Return the look of the second that ends `second + 1` seconds after the beginning."""
+    since = BEGIN + timedelta(seconds=second)
+    until = since + timedelta(seconds=1)
+    return Look(
+        at=until,
+        window=Window(since=since, until=until),
+        stage=stage,
+        stage_started_at=BEGIN + timedelta(seconds=began),
+        weights={"new": stage, "old": 100 - stage},
+        assignments=dict(assignments or {}),
+        samples={"new": dict(candidate or {}), "old": dict(stable or {})},
+        paired={"new": dict(paired or {})},
+    )
+
+
+def counts(events: int, exposures: int) -> Counts:
+    """Return so many events among so many exposures."""
+    return Counts(exposures=exposures, events=events)
+
+
+def healthy(second: int, **changes: object) -> Look:
+    """Return a look in which both arms do well."""
+    new = {
+        "error_rate": counts(0, 20),
+        "latency": Histogram(edges=EDGES, counts=(18, 2, 0, 0, 0)),
+        "accuracy": counts(18, 20),
+    }
+    old = {
+        "error_rate": counts(0, 80),
+        "latency": Histogram(edges=EDGES, counts=(72, 8, 0, 0, 0)),
+        "accuracy": counts(72, 80),
+    }
+    return look(second, new, old, **changes)  # type: ignore[arg-type] # keywords of look
+
+
+def run(plan: CanaryPlan, looks: list[Look]) -> Decision:
+    """Decide for `new` against `old`."""
+    return decide(plan, looks, stable="old", candidate="new")
+
+
+def test_before_the_first_look_nothing_is_known() -> None:
+    """No look: CONTINUE, and a reason."""
+    assert Verdict.CONTINUE is run(plan_with(ERRORS), []).verdict
+
+
+def test_a_healthy_candidate_is_promoted_for_reasons_it_has_shown() -> None:
+    """Once every guardrail is proven, and not before the stage's shortest time."""
+    plan = plan_with(ERRORS, LATENCY, ACCURACY)
+    looks = [healthy(second) for second in range(40)]
+    verdicts = [run(plan, looks[: n + 1]).verdict for n in range(40)]
+    decision = run(plan, looks[: verdicts.index(Verdict.PROMOTE) + 1])
+    assert {Verdict.CONTINUE} == set(verdicts[:4])
+    assert {"proven"} == {metric.status for metric in decision.metrics}
+    assert len(decision.reasons) == 3
+    assert all((metric.log_e_promote or 0) > 0 for metric in decision.metrics)
+
+
+def test_failing_answers_are_rolled_back_within_a_few() -> None:
+    """30 % errors against none: at most six of them, and the sentence says value, interval, limit and requests."""
+    plan = plan_with(ERRORS)
+    looks = [look(n, {"error_rate": counts(n % 2 + 1, 5)}, {"error_rate": counts(0, 20)}) for n in range(10)]
+    verdicts = [run(plan, looks[: n + 1]).verdict for n in range(10)]
+    at = verdicts.index(Verdict.ROLL_BACK)
+    decision = run(plan, looks[: at + 1])
+    assert sum(n % 2 + 1 for n in range(at + 1)) <= 6
+    assert ("error_rate",) == decision.triggers
+    assert "candidate error rate" in decision.reasons[0]
+    assert "always-valid 95 % interval" in decision.reasons[0]
+    assert "limit 1 %" in decision.reasons[0]
+    assert "requests" in decision.reasons[0]
+
+
+def test_slow_answers_are_rolled_back_within_seconds() -> None:
+    """Half of the answers beyond the limit of the 95 % quantile."""
+    new, old = Histogram(edges=EDGES, counts=SLOW), Histogram(edges=EDGES, counts=FAST)
+    decision = run(plan_with(LATENCY), [look(0, {"latency": new}, {"latency": old})])
+    assert Verdict.ROLL_BACK is decision.verdict
+    assert decision.reasons[0].startswith("candidate p95 latency")
+
+
+def test_wrong_answers_are_rolled_back() -> None:
+    """Accuracy 60 % against 90 %."""
+    looks = [look(n, {"accuracy": counts(12, 20)}, {"accuracy": counts(72, 80)}) for n in range(20)]
+    assert ("accuracy",) == run(plan_with(ACCURACY), looks).triggers
+
+
+def test_harm_once_certain_stays_certain() -> None:
+    """Later good looks do not take a rollback back."""
+    bad = [look(n, {"error_rate": counts(5, 5)}, {"error_rate": counts(0, 20)}) for n in range(3)]
+    good = [look(n, {"error_rate": counts(0, 500)}, {"error_rate": counts(0, 500)}) for n in range(3, 50)]
+    assert Verdict.ROLL_BACK is run(plan_with(ERRORS), [*bad, *good]).verdict
+
+
+def test_silence_is_not_health() -> None:
+    """NoData: first CONTINUE with a note, past the deadline INCONCLUSIVE, never PROMOTE."""
+    plan = plan_with(ERRORS)
+    spoken = [healthy(n) for n in range(8)]
+    silent = [look(n, {"error_rate": NoData(reason="no rows")}, {"error_rate": counts(0, 80)}) for n in range(8, 30)]
+    shortly, long = run(plan, [*spoken, *silent[:3]]), run(plan, [*spoken, *silent])
+    assert Verdict.CONTINUE is shortly.verdict
+    assert Verdict.INCONCLUSIVE is long.verdict
+    assert long.reasons[0].startswith("blind")
+
+
+def test_zero_requests_are_silence_too() -> None:
+    """A candidate that answers nothing has no error rate."""
+    looks = [look(n, {"error_rate": counts(0, 0)}, {"error_rate": counts(0, 80)}) for n in range(30)]
+    assert Verdict.INCONCLUSIVE is run(plan_with(ERRORS), looks).verdict
+
+
+def test_a_skewed_split_holds_and_never_promotes() -> None:
+    """Requests that do not arrive as the router says: INCONCLUSIVE with both numbers."""
+    looks = [healthy(n, assignments={"new": 50, "old": 50}) for n in range(40)]
+    decision = run(plan_with(ERRORS, LATENCY, ACCURACY), looks)
+    assert Verdict.INCONCLUSIVE is decision.verdict
+    assert decision.sample_ratio is not None
+    assert "mismatch" == decision.sample_ratio.status
+    assert "2,000 requests, 800 expected" in decision.reasons[0]
+
+
+def test_time_runs_out_inconclusively() -> None:
+    """A guardrail that cannot be proven in the stage's time is named."""
+    looks = [look(n, {"error_rate": counts(0, 1)}, {"error_rate": counts(0, 4)}) for n in range(60)]
+    decision = run(plan_with(Guardrail(metric="error_rate", limit=0.001)), looks)
+    assert Verdict.INCONCLUSIVE is decision.verdict
+    assert "undecided after 60 s at 20 %" in decision.reasons[0]
+
+
+def test_without_a_stable_arm_only_limits_speak() -> None:
+    """At 100 %: a relative guardrail does not apply, a limit must still be proven and still rolls back."""
+    plan = plan_with(LATENCY, ACCURACY)
+    fine = [
+        look(n, {"latency": Histogram(edges=EDGES, counts=FAST), "accuracy": counts(50, 100)}, stage=100)
+        for n in range(8)
+    ]
+    slow = [look(n, {"latency": Histogram(edges=EDGES, counts=SLOW)}, stage=100) for n in range(3)]
+    decision = run(plan, fine)
+    assert Verdict.PROMOTE is decision.verdict
+    assert {"latency": "proven", "accuracy": "not_applicable"} == {m.metric: m.status for m in decision.metrics}
+    assert Verdict.ROLL_BACK is run(plan, slow).verdict
+
+
+def test_proof_is_per_stage() -> None:
+    """What was proven at 20 % is asked again at the next stage, and evidence of harm is kept."""
+    plan = plan_with(ERRORS, stages=(20, 50, 100))
+    first = [healthy(n) for n in range(20)]
+    second = healthy(20, stage=50, began=20)
+    assert Verdict.PROMOTE is run(plan, first).verdict
+    decision = run(plan, [*first, second])
+    assert Verdict.CONTINUE is decision.verdict
+    assert 20 == decision.metrics[0].n_candidate
+
+
+def test_a_cold_start_is_not_held_against_the_candidate_but_a_broken_one_is() -> None:
+    """In the warm-up twice the errors pass; 30 % errors against 1 % do not."""
+    plan = plan_with(ERRORS, warmup_seconds=20)
+    cold = [look(n, {"error_rate": counts(n % 2, 25)}, {"error_rate": counts(1, 100)}) for n in range(20)]
+    broken = [look(n, {"error_rate": counts(8, 25)}, {"error_rate": counts(1, 100)}) for n in range(20)]
+    assert Verdict.CONTINUE is run(plan, cold).verdict
+    assert "warming up" in run(plan, cold[:5]).reasons[0]
+    assert Verdict.ROLL_BACK is run(plan, broken).verdict
+
+
+@pytest.mark.parametrize(
+    ("again", "word"),
+    [(lambda: healthy(3), "repeats"), (lambda: healthy(1), "precedes"), (lambda: _shifted(healthy(3)), "overlaps")],
+)
+def test_looks_that_would_count_twice_are_not_used(again: object, word: str) -> None:
+    """A repeated, backward or overlapping look changes nothing but the reasons."""
+    assert callable(again)
+    plan, looks = plan_with(ERRORS), [healthy(n) for n in range(4)]
+    before, after = run(plan, looks), run(plan, [*looks, again()])
+    assert word in after.reasons[-1]
+    assert before.metrics == after.metrics
+
+
+def _shifted(one: Look) -> Look:
+    half = timedelta(seconds=0.5)
+    window = Window(since=one.window.since + half, until=one.window.until + half)
+    return one.model_copy(update={"window": window, "at": window.until})
+
+
+def test_profit_is_judged_on_the_same_units() -> None:
+    """Paired differences show a loss the market would hide from unpaired means."""
+    profit = Guardrail(metric="profit", direction="higher_is_better", proves=False)
+    pair = PairedMoments(
+        count=20, control_mean=5.0, treatment_mean=4.0, control_m2=2e4, treatment_m2=2e4, cross=19_995.0
+    )
+    decision = run(plan_with(ERRORS, profit), [look(n, {}, {}, paired={"profit": pair}) for n in range(5)])
+    assert ("profit",) == decision.triggers
+    assert 100 == decision.metrics[1].n_candidate
+
+
+def test_means_that_are_not_worse_are_proven_so() -> None:
+    """A Brier score equal to the stable model's, with a margin."""
+    brier = Guardrail(metric="brier", margin=0.05)
+    one, other = Moments(count=50, mean=0.20, m2=0.5), Moments(count=200, mean=0.20, m2=2.0)
+    decision = run(plan_with(brier), [look(n, {"brier": one}, {"brier": other}) for n in range(10)])
+    assert Verdict.PROMOTE is decision.verdict
+    assert "difference" == decision.metrics[0].interval_of
+
+
+def test_a_limit_between_two_edges_is_judged_on_the_safe_side() -> None:
+    """Without an edge at the limit the verdict's note says what counts instead."""
+    rail = Guardrail(metric="latency", limit=150.0, quantile=0.95)
+    new = Histogram(edges=EDGES, counts=FAST)
+    decision = run(plan_with(rail), [look(n, {"latency": new}, {"latency": new}) for n in range(8)])
+    assert "harm counts above 200, proof below 100" in decision.metrics[0].note
+
+
+@pytest.mark.parametrize(
+    ("guardrail", "sample", "fault"),
+    [
+        (Guardrail(metric="m", limit=2.0), counts(1, 10), "between 0 and 1"),
+        (Guardrail(metric="m", limit=9.0), Histogram(edges=(1.0,), counts=(3, 4)), "quantile"),
+    ],
+)
+def test_a_guardrail_that_cannot_judge_its_samples_never_passes(
+    guardrail: Guardrail, sample: Sample, fault: str
+) -> None:
+    """The fault is named in the reasons and nothing is promoted."""
+    decision = run(plan_with(guardrail), [look(n, {"m": sample}, {"m": sample}) for n in range(70)])
+    assert Verdict.INCONCLUSIVE is decision.verdict
+    assert "invalid" == decision.metrics[0].status
+    assert fault in decision.reasons[1]
+
+
+def test_samples_that_change_their_kind_are_a_fault() -> None:
+    """Counts that become moments are not added to anything."""
+    looks = [healthy(0), look(1, {"error_rate": Moments(count=5, mean=0.0, m2=0.0)}, {})]
+    assert "another kind" in run(plan_with(ERRORS), looks).metrics[0].note
+
+
+def test_both_arms_are_two() -> None:
+    """A model is not compared with itself."""
+    with pytest.raises(ValueError, match="both served"):
+        start(plan_with(ERRORS), "old", "old")
+
+
+def without_news(second: float, since: int) -> Look:
+    """Return the look at `second` of a source whose records ended at `since`."""
+    end = BEGIN + timedelta(seconds=since)
+    changes = {"at": BEGIN + timedelta(seconds=second), "window": Window(since=end, until=end)}
+    return healthy(since).model_copy(update=changes)
+
+
+def test_looks_without_news_move_the_clock() -> None:
+    """Records that stop: CONTINUE with why, then INCONCLUSIVE by the clock, never PROMOTE; replay says the same."""
+    plan = plan_with(ERRORS, min_stage_seconds=45)
+    looks = [*(healthy(n) for n in range(40)), *(without_news(n, 40) for n in range(41, 53))]
+    verdicts = [run(plan, looks[: n + 1]).verdict for n in range(40, 52)]
+    assert [Verdict.CONTINUE] * 10 + [Verdict.INCONCLUSIVE] * 2 == verdicts
+    assert "nothing was recorded after" in run(plan, looks[:45]).reasons[-1]
+    assert "is the collector running?" in run(plan, looks).reasons[0]
+    assert Verdict.PROMOTE is run(plan, [*looks[:45], *(healthy(n) for n in range(45, 50))]).verdict
+
+
+def test_a_stage_runs_out_of_time_without_news_too() -> None:
+    """The stage's longest time is that of the clock."""
+    plan = plan_with(ERRORS, ACCURACY, stage_seconds=20, no_data_seconds=100)
+    decision = run(plan, [healthy(0), *(without_news(n, 1) for n in range(2, 25))])
+    assert Verdict.INCONCLUSIVE is decision.verdict
+    assert decision.reasons[0].startswith("undecided after 24 s")
+
+
+def test_a_latency_within_half_of_its_headroom_is_not_held_against_the_candidate() -> None:
+    """Stable's p95 below 50 ms, limit 200 ms: 100 ms pass, unless the guardrail tolerates less; 200 ms do not."""
+    edges = (50.0, 75.0, 100.0, 125.0, 150.0, 200.0, 400.0)
+    old = Histogram(edges=edges, counts=(97, 1, 1, 1, 0, 0, 0, 0))
+    slower = Histogram(edges=edges, counts=(10, 20, 67, 3, 0, 0, 0, 0))
+    slow = Histogram(edges=edges, counts=(10, 20, 40, 10, 17, 3, 0, 0))
+    strict = LATENCY.model_copy(update={"tolerance": 25.0})
+
+    def decided(guardrail: Guardrail, new: Histogram) -> Decision:
+        return run(plan_with(guardrail), [look(n, {"latency": new}, {"latency": old}) for n in range(3)])
+
+    assert Verdict.ROLL_BACK is not decided(LATENCY, slower).verdict
+    assert Verdict.ROLL_BACK is decided(LATENCY, slow).verdict
+    assert "worse than stable by more than half of what its limit leaves" in decided(LATENCY, slow).reasons[0]
+    assert "worse than stable by more than 25 ms" in decided(strict, slower).reasons[0]
+
+
+def test_the_reason_says_when_the_limit_alone_was_broken() -> None:
+    """Both arms fail alike, beyond the limit."""
+    looks = [look(n, {"error_rate": counts(20, 100)}, {"error_rate": counts(80, 400)}) for n in range(5)]
+    assert "beyond its limit" in run(plan_with(ERRORS), looks).reasons[0]
+
+
+def test_paired_units_count_once() -> None:
+    """Where accuracy comes as pairs, its counts of the same answers are left alone."""
+    pair = PairedMoments(count=20, control_mean=0.9, treatment_mean=0.6, control_m2=0.2, treatment_m2=0.2, cross=0.1)
+    new, old = {"accuracy": counts(60, 100)}, {"accuracy": counts(360, 400)}
+    decision = run(plan_with(ACCURACY), [look(n, new, old, paired={"accuracy": pair}) for n in range(5)])
+    assert ("accuracy",) == decision.triggers
+    assert 100 == decision.metrics[0].n_candidate
+
+
+@st.composite
+def rollouts(draw: st.DrawFn) -> list[Look]:
+    """Return looks with anything in them that a source may report."""
+    looks = []
+    for second in range(draw(st.integers(1, 6))):
+        arms = []
+        for _ in range(2):
+            n = draw(st.integers(0, 60))
+            arms.append(
+                {
+                    "error_rate": draw(
+                        st.sampled_from([counts(0, n), counts(n, n), counts(n // 3, n), NoData(reason="-")])
+                    ),
+                    "latency": Histogram(edges=EDGES, counts=draw(st.tuples(*[st.integers(0, 30)] * 5))),
+                    "brier": Moments(count=n, mean=draw(st.floats(-1e6, 1e6)), m2=draw(st.floats(0, 1e6))),
+                }
+            )
+        looks.append(look(second, *arms, assignments={"new": 20, "old": 80}))
+    return looks
+
+
+MIXED = plan_with(ERRORS, LATENCY, Guardrail(metric="brier", limit=0.5, margin=0.1))
+
+
+@given(rollouts())
+@settings(max_examples=60, deadline=None)
+def test_replay_is_equal_to_the_last_bit(looks: list[Look]) -> None:
+    """From JSON of the looks, and from JSON of the evidence at any point, the same decision follows."""
+    expected = run(MIXED, looks)
+    again = [Look.model_validate_json(each.model_dump_json()) for each in looks]
+    evidence = start(MIXED, "old", "new")
+    for each in again:
+        evidence = Evidence.model_validate_json(update(MIXED, evidence, each).model_dump_json())
+    assert expected == run(MIXED, again) == judge(MIXED, evidence)
+    assert expected.model_dump_json() == judge(MIXED, evidence).model_dump_json()
+    assert len(evidence.model_dump_json()) < 10_000
+
+
+@given(rollouts())
+@settings(max_examples=60, deadline=None)
+def test_every_number_is_a_number(looks: list[Look]) -> None:
+    """Whatever is reported, nothing is NaN or infinite and every verdict has a reason."""
+    decision = run(MIXED, looks)
+    numbers = [v for metric in decision.metrics for v in metric.model_dump().values() if isinstance(v, float)]
+    assert all(math.isfinite(number) for number in numbers)
+    assert decision.reasons
+
+
+@given(rollouts(), st.integers(0, 5))
+@settings(max_examples=60, deadline=None)
+def test_more_errors_never_lower_the_evidence_of_harm(looks: list[Look], which: int) -> None:
+    """One more failed answer of the candidate in any look raises log e or leaves it."""
+    found = looks[min(which, len(looks) - 1)]
+    sample = found.samples["new"]["error_rate"]
+    if not isinstance(sample, Counts) or sample.events == sample.exposures:
+        return
+    worse = {**found.samples["new"], "error_rate": counts(sample.events + 1, sample.exposures)}
+    changed = [
+        each.model_copy(update={"samples": {**each.samples, "new": worse}}) if each is found else each for each in looks
+    ]
+    before, after = run(MIXED, looks).metrics[0], run(MIXED, changed).metrics[0]
+    assert after.log_e_rollback >= before.log_e_rollback - 1e-9
+
+
+def test_the_state_does_not_grow() -> None:
+    """A thousand looks of a million requests each: state under 10 kB, verdict in finite numbers."""
+    plan = plan_with(ERRORS, LATENCY, ACCURACY, stage_seconds=5000)
+    evidence = start(plan, "old", "new")
+    many = Histogram(edges=EDGES, counts=(900_000, 90_000, 10_000, 0, 0))
+    for second in range(1000):
+        new = {"error_rate": counts(1000, 10**6), "latency": many, "accuracy": counts(900_000, 10**6)}
+        evidence = update(plan, evidence, look(second, new, new))
+    assert len(evidence.model_dump_json()) < 10_000
+    assert Verdict.PROMOTE is judge(plan, evidence).verdict

@@ -1,0 +1,47 @@
+"""What a plan can answer in its time."""
+
+import numpy as np
+import pytest
+
+from benchmarks.calibration.ours import PLAN, watch
+from benchmarks.calibration.worlds import World
+from firstflight.decision.forecast import forecast
+from firstflight.domain.plans import CanaryPlan, Guardrail
+
+DEFAULT = CanaryPlan(model="churn")
+
+
+def test_the_default_plan_can_answer_at_20_requests_a_second() -> None:
+    """Every stage proves every guardrail in 95 % of the cases, and nothing is said of profit."""
+    stages = forecast(DEFAULT, 20)
+    assert {"ok"} == {stage.verdict for stage in stages}
+    assert {"not planned"} == {each.verdict for stage in stages for each in stage.guardrails if each.metric == "profit"}
+    assert [5, 10, 25, 50, 75, 100] == [stage.percent for stage in stages]
+
+
+def test_a_trickle_cannot_answer() -> None:
+    """At one request in five seconds the first stages are impossible, the last is not."""
+    stages = forecast(DEFAULT, 0.2)
+    assert "impossible" == stages[0].verdict
+    assert all(each.smallest_regression is None or each.smallest_regression > 0.05 for each in stages[0].guardrails)
+
+
+def test_without_a_stable_arm_a_margin_has_nothing_to_prove() -> None:
+    """At 100 % accuracy asks for no proof, and the note says why."""
+    accuracy = forecast(DEFAULT, 20)[-1].guardrails[2]
+    assert accuracy.proof_minutes is None
+    assert "without a stable arm" in accuracy.note
+
+
+@pytest.mark.parametrize(
+    ("rate", "world"), [(0.02, World("2 %", candidate_errors=0.02)), (0.05, World("5 %", candidate_errors=0.05))]
+)
+def test_forecast_delays_are_those_of_simulated_rollouts(rate: float, world: World) -> None:
+    """The median time to catch a fault lies within a third of 100 simulated ones."""
+    plan = PLAN.model_copy(
+        update={"warmup_seconds": 0.0, "guardrails": (Guardrail(metric="error_rate", limit=rate / 2),)}
+    )
+    expected = float(np.median([watch(world, seed, plan=plan).seconds for seed in range(100)])) / 60
+    detection = forecast(plan, 20, {"error_rate": 0.001})[0].guardrails[0].detection_minutes
+    assert detection is not None
+    assert pytest.approx(expected, rel=0.34) == detection[0]

@@ -1,0 +1,107 @@
+"""The contract names every fault of bad market data and lets good data through unchanged."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from firstflight.domain.errors import InvalidDataError
+from firstflight.workloads.market.data.contract import MIN_ROWS, check_fear, check_prices
+
+
+def _faults(table: pd.DataFrame) -> tuple[str, ...]:
+    with pytest.raises(InvalidDataError) as refused:
+        check_prices(table, "bad.csv")
+    assert "bad.csv" == refused.value.source
+    return refused.value.faults
+
+
+def _with(column: str, value: Any, row: int = 5) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def broken(table: pd.DataFrame) -> pd.DataFrame:
+        column_of_anything = table[column].astype(object)
+        column_of_anything.iloc[row] = value
+        return table.assign(**{column: column_of_anything})
+
+    return broken
+
+
+BROKEN = {
+    "missing column": (lambda t: t.drop(columns="volume"), "missing column 'volume'"),
+    "wrong name": (lambda t: t.rename(columns={"close": "last"}), "missing column 'close'"),
+    "extra column": (lambda t: t.assign(note=1), "unknown column 'note'"),
+    "column twice": (lambda t: pd.concat([t, t[["open"]]], axis=1), "column 'open' comes twice"),
+    "no rows": (lambda t: t.iloc[:0], "no rows"),
+    "no symbol": (_with("symbol", None), "symbol missing or not readable in 1 row(s), first None 2020-01-08"),
+    "odd symbol": (_with("symbol", "A/B"), "symbol not a plain name of up to 20 characters in 1 row(s), first A/B"),
+    "no date": (_with("date", None), "date missing or not readable in 1 row(s), first AAA"),
+    "no such date": (_with("date", "2020-13-45"), "date missing or not readable in 1 row(s), first AAA 2020-13-45"),
+    "time of day": (_with("date", pd.Timestamp("2020-01-08 16:00")), "date has a time of day in 1 row(s)"),
+    "duplicate date": (lambda t: pd.concat([t.iloc[:6], t.iloc[5:]]), "duplicate date in 1 row(s), first AAA 2020"),
+    "unordered": (lambda t: t.iloc[::-1], "dates not in ascending order in 399 row(s)"),
+    "gap": (lambda t: t.drop(index=range(100, 120)), "more than 14 days after the day before in 1 row(s)"),
+    "NaN": (_with("high", np.nan), "high missing or not readable in 1 row(s), first AAA 2020-01-08"),
+    "text": (_with("low", "n/a"), "low missing or not readable in 1 row(s)"),
+    "infinite": (_with("high", np.inf), "high infinite in 1 row(s)"),
+    "negative price": (_with("low", -1.0), "low zero, negative or tiny in 1 row(s), first AAA 2020-01-08"),
+    "zero price": (_with("open", 0.0), "open zero, negative or tiny in 1 row(s)"),
+    "huge price": (_with("high", 1e12), "high above 1e+09 in 1 row(s)"),
+    "high below low": (_with("high", 0.01), "high below low in 1 row(s), first AAA 2020-01-08 00:00:00 (row 6)"),
+    "close outside": (_with("low", 1e6), "open or close outside low and high in 1 row(s)"),
+    "negative volume": (_with("volume", -1.0), "volume negative in 1 row(s)"),
+    "split": (lambda t: t.assign(**{c: t[c] / (1 + 3 * (t.index > 200)) for c in ("open", "high", "low", "close")}),
+              "is it adjusted for splits? in 1 row(s)"),
+    "too few rows": (lambda t: t.iloc[: MIN_ROWS - 1], f"AAA: {MIN_ROWS - 1} rows, at least {MIN_ROWS} are needed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "named"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_fault_is_named(
+    walk: Callable[..., pd.DataFrame], spoil: Callable[[pd.DataFrame], pd.DataFrame], named: str
+) -> None:
+    """Each kind of bad data is refused in words that say what is wrong and where."""
+    faults = _faults(spoil(walk()))
+    assert any(named in fault for fault in faults), faults
+
+
+def test_every_fault_is_named_at_once(walk: Callable[..., pd.DataFrame]) -> None:
+    """Three faults give three sentences, so a file is mended in one go."""
+    spoilt = _with("volume", -3, row=7)(_with("low", np.nan, row=9)(walk().assign(note="x")))
+    expected = {"unknown column 'note'", "low missing", "volume negative"}
+    faults = _faults(spoilt)
+    assert expected == {want for want in expected if any(fault.startswith(want) for fault in faults)}
+    assert 3 == len(faults)
+
+
+def test_good_data_pass_unchanged(walk: Callable[..., pd.DataFrame]) -> None:
+    """Values, types and order of good data stay what they were, whatever order the columns had."""
+    good = walk()
+    checked = check_prices(good[good.columns[::-1]], "good.csv")
+    pd.testing.assert_frame_equal(good.assign(date=good["date"].astype("datetime64[s]")), checked, check_dtype=False)
+
+
+def test_instruments_may_be_interleaved(walk: Callable[..., pd.DataFrame]) -> None:
+    """Rows in order of date, all instruments of a day together, are sorted by instrument."""
+    both = pd.concat([walk("BBB", seed=2), walk("AAA")]).sort_values("date", kind="stable")
+    assert ["AAA", "BBB"] == check_prices(both, "good.csv")["symbol"].unique().tolist()
+
+
+@pytest.mark.parametrize("written", ["%Y-%m-%d", "%Y%m%d", "%Y-%m-%dT00:00:00", "%Y-%m-%d 00:00:00-05:00"])
+def test_iso_dates_are_read(walk: Callable[..., pd.DataFrame], written: str) -> None:
+    """A date in any ISO form is the same day, whatever zone its midnight was written in."""
+    good = walk()
+    checked = check_prices(good.assign(date=good["date"].dt.strftime(written)), "good.csv")
+    assert good["date"].tolist() == checked["date"].tolist()
+
+
+def test_a_bad_fear_index_is_refused() -> None:
+    """A fear index with a level of zero and a repeated day is refused with both named."""
+    table = pd.DataFrame({"date": ["2020-01-02", "2020-01-02"], "close": ["0", "12.5"]})
+    with pytest.raises(InvalidDataError) as refused:
+        check_fear(table, "vix.csv")
+    expected = {
+        "close zero or negative in 1 row(s), first 2020-01-02 (row 1)",
+        "duplicate date in 1 row(s), first 2020-01-02 (row 2)",
+    }
+    assert expected == set(refused.value.faults)
