@@ -2,24 +2,25 @@
 
 Values come from environment variables (`FIRSTFLIGHT_…`), then `deployments/environments/<environment>.toml`
 below the project, then the defaults here. Inside the local stack they are set for every process.
+
+`Settings` has three groups, for whoever needs no more than one: `Local`, `Cluster` and `People`. It inherits them,
+so that a value has one name wherever it is written: `mesh_url`, FIRSTFLIGHT_MESH_URL, and `mesh_url` in the TOML file.
 """
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from firstflight.domain.errors import InvalidDataError
 from firstflight.supervision.sockets import socket_folder
 
 Database = Literal["prefect", "mlflow", "firstflight"]
-
-
-def _beside_project(data: dict[str, Any]) -> Path:
-    return Path(data["project"]) / ".venv-serving" / "bin" / "python"
+Absolute = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+"""A path as seen from the folder where the command was given: processes of the stack have other ones."""
 
 
 class Ports(BaseSettings):
@@ -37,86 +38,8 @@ class Ports(BaseSettings):
     )
 
 
-class Settings(BaseSettings):
-    """Everything that differs from place to place."""
-
+class _Place(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FIRSTFLIGHT_", extra="ignore")
-
-    home: Path = Field(default=Path(".firstflight"), description="Folder of all local state, private to the user.")
-    project: Path = Field(default=Path(), description="Checkout that holds prefect.yaml, flows/ and tasks/.")
-    environment: Literal["local", "staging", "production"] = "local"
-    backend: Literal["local", "seldon", "memory"] = "local"
-    namespace: str = Field(default="firstflight", description="In a cluster: where models and their servers live.")
-    operator_namespace: str = Field(
-        default="seldon-system", description="In a cluster: where Seldon's operator and its ServerConfigs live."
-    )
-    mesh_url: str = Field(
-        default="http://seldon-mesh.firstflight",
-        description="In a cluster: where clients ask for predictions; from outside it, a port-forward.",
-    )
-    mesh_stats_url: str = Field(
-        default="http://mesh-stats.firstflight:9003/stats/prometheus",
-        description="In a cluster: what the mesh's Envoys count. Every address of that name is asked, and added up.",
-    )
-    kube_context: str | None = Field(
-        default=None, description="From outside a cluster: which of the kubeconfig's contexts; none: its current one."
-    )
-    artifact_bucket: str = Field(
-        default="firstflight", description="In a cluster: bucket that models are loaded from; AWS_… says where it is."
-    )
-    artifact_remote: str = Field(default="s3", description="rclone's name of that storage, in the Secret.")
-    artifact_secret: str = Field(default="model-storage", description="Secret by which rclone reads that bucket.")
-    model_replicas: int = Field(
-        default=1,
-        ge=1,
-        description="In a cluster: on how many servers a model is loaded; one of them is enough to begin.",
-    )
-    database_url: SecretStr | None = Field(
-        default=None, description="postgresql:// of a server of one's own; none: the stack runs one in `home`."
-    )
-    prometheus_url: str = Field(
-        default="http://prometheus-operated.monitoring:9090",
-        description="In a cluster: the Prometheus that scrapes the mesh. One process, not several behind one name.",
-    )
-    answers_file: Path | None = Field(
-        default=None,
-        description="In a cluster: where a model server writes what it answered, and the collector beside it reads.",
-    )
-    serving_python: Path = Field(
-        default_factory=_beside_project,
-        description="Interpreter of the serving environment; by default that of .venv-serving below the project.",
-    )
-    gateway_profile: Literal["safe", "seldon"] = Field(
-        default="safe",
-        description="safe: a dying candidate's requests fail over to stable; seldon: they fail as in a cluster.",
-    )
-    lease_seconds: float = Field(
-        default=30.0,
-        gt=0,
-        description="A rollout whose driver has not been heard of for so long is brought home by the guard.",
-    )
-    guard_seconds: float = Field(default=3.0, gt=0, description="Time between two rounds of the guard.")
-    data_folder: Path | None = Field(default=None, description="Folder that holds data files of one's own.")
-    fear_index_file: Path | None = Field(
-        default=None, description="CSV with columns date, close; none: realised volatility."
-    )
-    work_pool: Literal["local", "kubernetes"] = Field(
-        default="local", description="Where Prefect runs flows: processes on this machine, or jobs in a cluster."
-    )
-    separate_training: bool = Field(
-        default=False,
-        description="Train each variant in a run of its own (in a cluster: a job), or side by side in one.",
-    )
-    slack_token: SecretStr | None = None
-    slack_channel: str | None = None
-    slack_url: str = "https://slack.com/api/"
-    ports: Ports = Field(default_factory=Ports)
-
-    @field_validator("home", "project", "answers_file", "serving_python", "data_folder", "fear_index_file")
-    @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
-        """Processes of the stack have other working directories."""
-        return path.expanduser().absolute() if path is not None else None
 
     @classmethod
     def settings_customise_sources(
@@ -132,6 +55,116 @@ class Settings(BaseSettings):
         environment = os.environ.get("FIRSTFLIGHT_ENVIRONMENT", "local")
         toml = project / "deployments" / "environments" / f"{environment}.toml"
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml)
+
+
+class Local(_Place):
+    """Folders, programs and ports of the machine this runs on."""
+
+    home: Absolute = Field(default=Path(".firstflight"), description="Folder of all local state, private to the user.")
+    project: Absolute = Field(default=Path(), description="Checkout that holds prefect.yaml, flows/ and tasks/.")
+    serving_python: Absolute = Field(
+        default_factory=lambda known: known["project"] / ".venv-serving" / "bin" / "python",
+        description="Interpreter of the serving environment; by default that of .venv-serving below the project.",
+    )
+    data_folder: Absolute | None = Field(default=None, description="Folder that holds data files of one's own.")
+    fear_index_file: Absolute | None = Field(
+        default=None, description="CSV with columns date, close; none: realised volatility."
+    )
+    gateway_profile: Literal["safe", "seldon"] = Field(
+        default="safe",
+        description="safe: a dying candidate's requests fail over to stable; seldon: they fail as in a cluster.",
+    )
+    ports: Ports = Field(default_factory=Ports)
+
+    @property
+    def supervisor_folder(self) -> Path:
+        """Folder of the supervisor that keeps the local stack's processes alive."""
+        return self.home / "supervisor"
+
+    def data_file(self, name: str | None) -> Path | None:
+        """Return the file or folder `name` of the configured data folder; None for None, the packaged data.
+
+        A plan comes from a person's form, so it reaches nothing outside that folder.
+
+        Raises:
+            InvalidDataError: No data folder is configured, or `name` leads out of it.
+        """
+        if name is None:
+            return None
+        if self.data_folder is None:
+            raise InvalidDataError(
+                name, ("no data folder is configured; set FIRSTFLIGHT_DATA_FOLDER to the one it is in",)
+            )
+        path = (self.data_folder / name).resolve()
+        if not path.is_relative_to(self.data_folder.resolve()):
+            raise InvalidDataError(name, (f"lies outside the data folder {self.data_folder}",))
+        return path
+
+
+class Cluster(_Place):
+    """Seldon on Kubernetes, and what stands around it there."""
+
+    namespace: str = Field(default="firstflight", description="Where models and their servers live.")
+    operator_namespace: str = Field(
+        default="seldon-system", description="Where Seldon's operator and its ServerConfigs live."
+    )
+    kube_context: str | None = Field(
+        default=None, description="From outside a cluster: which of the kubeconfig's contexts; none: its current one."
+    )
+    mesh_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = Field(
+        default="http://seldon-mesh.firstflight",
+        description="Where clients ask for predictions; from outside it, a port-forward.",
+    )
+    mesh_stats_url: str = Field(
+        default="http://mesh-stats.firstflight:9003/stats/prometheus",
+        description="What the mesh's Envoys count. Every address of that name is asked, and added up.",
+    )
+    prometheus_url: str = Field(
+        default="http://prometheus-operated.monitoring:9090",
+        description="The Prometheus that scrapes the mesh. One process, not several behind one name.",
+    )
+    artifact_bucket: str = Field(
+        default="firstflight", description="Bucket that models are loaded from; AWS_… says where it is."
+    )
+    artifact_remote: str = Field(default="s3", description="rclone's name of that storage, in the Secret.")
+    artifact_secret: str = Field(default="model-storage", description="Secret by which rclone reads that bucket.")
+    model_replicas: int = Field(
+        default=1, ge=1, description="On how many servers a model is loaded; one of them is enough to begin."
+    )
+    answers_file: Absolute | None = Field(
+        default=None, description="Where a model server writes what it answered, and the collector beside it reads."
+    )
+
+
+class People(_Place):
+    """Whom to tell, and as whom."""
+
+    slack_token: SecretStr | None = None
+    slack_channel: str | None = None
+    slack_url: str = "https://slack.com/api/"
+
+
+class Settings(Local, Cluster, People):
+    """Everything that differs from place to place."""
+
+    environment: Literal["local", "staging", "production"] = "local"
+    backend: Literal["local", "seldon", "memory"] = "local"
+    database_url: SecretStr | None = Field(
+        default=None, description="postgresql:// of a server of one's own; none: the stack runs one in `home`."
+    )
+    work_pool: Literal["local", "kubernetes"] = Field(
+        default="local", description="Where Prefect runs flows: processes on this machine, or jobs in a cluster."
+    )
+    separate_training: bool = Field(
+        default=False,
+        description="Train each variant in a run of its own (in a cluster: a job), or side by side in one.",
+    )
+    lease_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="A rollout whose driver has not been heard of for so long is brought home by the guard.",
+    )
+    guard_seconds: float = Field(default=3.0, gt=0, description="Time between two rounds of the guard.")
 
     @property
     def prefect_api(self) -> str:
@@ -157,14 +190,7 @@ class Settings(BaseSettings):
     @property
     def gateway_url(self) -> str:
         """Address where clients ask for predictions."""
-        if self.backend == "seldon":
-            return self.mesh_url.rstrip("/")
-        return f"http://127.0.0.1:{self.ports.gateway}"
-
-    @property
-    def supervisor_folder(self) -> Path:
-        """Folder of the supervisor that keeps the local stack's processes alive."""
-        return self.home / "supervisor"
+        return self.mesh_url if self.backend == "seldon" else f"http://127.0.0.1:{self.ports.gateway}"
 
     def database(self, name: Database, scheme: str = "postgresql") -> str:
         """Return the URL of a database; it may hold a password: never log it, show it or keep it.
@@ -181,22 +207,3 @@ class Settings(BaseSettings):
         if scheme.endswith("asyncpg"):  # SQLAlchemy's asyncpg dialect has another word for libpq's sslmode
             query = [("ssl" if key == "sslmode" else key, value) for key, value in query]
         return f"{scheme}://{server.netloc}/{name}?{urlencode(query)}".rstrip("?")
-
-    def data_file(self, name: str | None) -> Path | None:
-        """Return the file or folder `name` of the configured data folder; None for None, the packaged data.
-
-        A plan comes from a person's form, so it reaches nothing outside that folder.
-
-        Raises:
-            InvalidDataError: No data folder is configured, or `name` leads out of it.
-        """
-        if name is None:
-            return None
-        if self.data_folder is None:
-            raise InvalidDataError(
-                name, ("no data folder is configured; set FIRSTFLIGHT_DATA_FOLDER to the one it is in",)
-            )
-        path = (self.data_folder / name).resolve()
-        if not path.is_relative_to(self.data_folder.resolve()):
-            raise InvalidDataError(name, (f"lies outside the data folder {self.data_folder}",))
-        return path

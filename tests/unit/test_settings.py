@@ -3,16 +3,70 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from firstflight.settings import Ports, Settings
+
+GIVEN = {
+    "home": ("/srv/home", Path("/srv/home")),
+    "project": ("/srv/project", Path("/srv/project")),
+    "serving_python": ("/opt/python", Path("/opt/python")),
+    "data_folder": ("/srv/data", Path("/srv/data")),
+    "fear_index_file": ("/srv/vix.csv", Path("/srv/vix.csv")),
+    "gateway_profile": ("seldon", "seldon"),
+    "namespace": ("models", "models"),
+    "operator_namespace": ("operators", "operators"),
+    "kube_context": ("kind", "kind"),
+    "mesh_url": ("http://mesh/", "http://mesh"),
+    "mesh_stats_url": ("http://mesh/stats", "http://mesh/stats"),
+    "prometheus_url": ("http://prometheus", "http://prometheus"),
+    "artifact_bucket": ("bucket", "bucket"),
+    "artifact_remote": ("minio", "minio"),
+    "artifact_secret": ("secret", "secret"),
+    "model_replicas": ("3", 3),
+    "answers_file": ("/srv/answers.jsonl", Path("/srv/answers.jsonl")),
+    "slack_token": ("xoxb", SecretStr("xoxb")),
+    "slack_channel": ("#releases", "#releases"),
+    "slack_url": ("http://slack/", "http://slack/"),
+    "environment": ("staging", "staging"),
+    "backend": ("seldon", "seldon"),
+    "database_url": ("postgresql://db/any", SecretStr("postgresql://db/any")),
+    "work_pool": ("kubernetes", "kubernetes"),
+    "separate_training": ("true", True),
+    "lease_seconds": ("12.5", 12.5),
+    "guard_seconds": ("1.5", 1.5),
+}
+"""By name: what a variable or a file gives, and what is read. The names are an interface: none may go."""
 
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable of the person who runs the tests is seen."""
-    for variable in ("HOME", "PROJECT", "DATABASE_URL", "SERVING_PYTHON", "ENVIRONMENT"):
-        monkeypatch.delenv(f"FIRSTFLIGHT_{variable}", raising=False)
+    for name in GIVEN:
+        monkeypatch.delenv(f"FIRSTFLIGHT_{name.upper()}", raising=False)
+
+
+def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each value has its environment variable, a port one of its own."""
+    for name, (text, _) in GIVEN.items():
+        monkeypatch.setenv(f"FIRSTFLIGHT_{name.upper()}", text)
+    ports = dict(zip(Ports.model_fields, range(9001, 9007), strict=True))
+    for name, port in ports.items():
+        monkeypatch.setenv(f"FIRSTFLIGHT_PORT_{name.upper()}", str(port))
+
+    assert {name: value for name, (_, value) in GIVEN.items()} | {"ports": Ports(**ports)} == dict(Settings())
+
+
+def test_every_key_of_the_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each value has a key in the environment's TOML file, on one level; whose file it is, a variable says."""
+    folder = tmp_path / "deployments" / "environments"
+    folder.mkdir(parents=True)
+    (folder / "staging.toml").write_text("".join(f'{name} = "{text}"\n' for name, (text, _) in GIVEN.items()))
+    monkeypatch.setenv("FIRSTFLIGHT_PROJECT", str(tmp_path))
+    monkeypatch.setenv("FIRSTFLIGHT_ENVIRONMENT", "staging")
+
+    wanted = {name: value for name, (_, value) in GIVEN.items()} | {"project": tmp_path}
+    assert wanted == Settings().model_dump(exclude={"ports"})
 
 
 def test_folders_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

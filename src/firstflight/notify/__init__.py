@@ -2,18 +2,18 @@
 
 from firstflight.notify.notifier import Delivery, LogNotifier, Notifier
 from firstflight.notify.slack import SlackNotifier
-from firstflight.settings import Settings
+from firstflight.settings import People
 
 __all__ = ["Delivery", "Notifier", "open_notifier"]
 
 
-def open_notifier(settings: Settings) -> Notifier:
+def open_notifier(people: People) -> Notifier:
     """Return Slack when a token and a channel are set, else the log, which says what is missing or wrong."""
-    if settings.slack_token is None:
+    if people.slack_token is None:
         return LogNotifier()
-    if not settings.slack_channel:
+    if not people.slack_channel:
         return LogNotifier("a Slack token but no Slack channel configured")
     try:
-        return SlackNotifier(settings.slack_token, settings.slack_channel, settings.slack_url)
+        return SlackNotifier(people.slack_token, people.slack_channel, people.slack_url)
     except ValueError as error:  # whoever asks may be about to roll back, which a wrong token must not prevent
         return LogNotifier(str(error))

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 from firstflight.domain.errors import StackError
-from firstflight.settings import Settings
+from firstflight.settings import Local
 
 
-def private_home(settings: Settings) -> Path:
+def private_home(settings: Local) -> Path:
     """Return the stack's home, made when missing; the rights of one that exists are never changed.
 
     Raises:

@@ -23,7 +23,7 @@ from firstflight.serving.local.model_server import program_name
 from firstflight.serving.local.servers import Server, ServerTable
 from firstflight.serving.refusals import refuse_other_files, refuse_other_version, refuse_used, routes_using
 from firstflight.serving.tallies import tallies
-from firstflight.settings import Settings
+from firstflight.settings import Local
 from firstflight.supervision.supervisor import ProgramState, Supervisor
 
 READY_SECONDS = 90.0
@@ -39,7 +39,7 @@ class LocalBackend:
     Keeps nothing in memory: any number of processes may use one at the same time.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Local) -> None:
         """Name the stack; nothing is started or asked yet."""
         self._settings = settings
         self._folder = settings.home / "serving"

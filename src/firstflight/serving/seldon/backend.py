@@ -47,7 +47,7 @@ from firstflight.serving.seldon.marks import (
 )
 from firstflight.serving.seldon.mesh import Mesh
 from firstflight.serving.seldon.resources import API_VERSION, Experiment, Model
-from firstflight.settings import Settings
+from firstflight.settings import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class SeldonBackend:
     guarded by the objects' resourceVersions.
     """
 
-    def __init__(self, settings: Settings, *, api: Api | None = None, patience: Patience | None = None) -> None:
+    def __init__(self, settings: Cluster, *, api: Api | None = None, patience: Patience | None = None) -> None:
         """Name the cluster that `settings` and the environment say; nothing is asked yet.
 
         Raises:
@@ -84,7 +84,7 @@ class SeldonBackend:
         self._namespace = settings.namespace
         self._api = api or Api(configuration(settings.kube_context), settings.namespace)
         self._patience = patience or Patience()
-        self._mesh = Mesh(settings.gateway_url, self._patience.answer)
+        self._mesh = Mesh(settings.mesh_url, self._patience.answer)
         self._counters = Counters(settings.mesh_stats_url, self._patience.answer)
         self._replicas = settings.model_replicas
         self._storage = Storage(settings.artifact_bucket, settings.artifact_remote, settings.artifact_secret)
