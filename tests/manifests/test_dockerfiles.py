@@ -61,13 +61,15 @@ def test_it_runs_as_the_user_that_the_manifests_name(path: Path) -> None:
 
 @EACH
 def test_what_is_installed_is_locked(path: Path) -> None:
-    """Every install is from a lock file hash by hash, except torch by version and the checkout itself."""
+    """Every install is from a lock file, hash by hash, except torch by its group's version and the checkout itself."""
     installs = [part for line in words(path, "RUN") for part in line.split("&&") if "pip install" in part]
     assert installs
     for install in installs:
-        assert "--no-deps" in install
-        by_version_alone = "requirements/torch.txt" in install or install.strip().endswith("/build")
-        assert ("--require-hashes" in install) is not by_version_alone, install
+        locks = re.findall(r"-r (requirements/[a-z-]+\.txt)", install)
+        assert locks or install.strip().endswith("--no-deps --no-build-isolation ."), install
+        assert install.strip().startswith("uv ") or "--require-hashes" in install  # uv checks what hashes there are
+        assert all("--hash=sha256:" in (ROOT / lock).read_text() for lock in locks)
+        assert "--group" not in install or "--group torch" in install
 
 
 @EACH

