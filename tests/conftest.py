@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from firstflight.serving.local.servers import SERVER_PORTS, is_free
 from firstflight.settings import Ports, Settings
 from firstflight.stack.local import up
-from firstflight.stack.ports import SERVER_PORTS, is_free
 
 ROOT = Path(__file__).parents[1]
 # Ends when its standard input does: closed by the fixture, or by the death of the test process, however it died.

@@ -8,9 +8,9 @@ import pytest
 
 from firstflight.domain.errors import StaleTokenError
 from firstflight.serving import Leases
-from firstflight.serving.files import locked
 from firstflight.serving.lease import Lease, LeaseFile
 from firstflight.serving.seldon.leases import KubernetesLeases
+from firstflight.supervision.files import locked
 from tests.doubles.kubernetes_api import NAMESPACE, KubernetesApi
 from tests.real_cluster import named_cluster, own_namespace
 

@@ -18,7 +18,8 @@ from firstflight.domain.errors import PortTakenError
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
 from firstflight.stack.local import down, status, up
-from firstflight.supervision.supervisor import Supervisor, is_alive
+from firstflight.supervision.processes import is_alive
+from firstflight.supervision.supervisor import Supervisor
 
 pytestmark = pytest.mark.local
 

@@ -1,9 +1,8 @@
 """The route of a drill: its own name and its own copies of the champion, so that nobody else's traffic is touched."""
 
-import fcntl
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from firstflight.acts.deploy import deploy
@@ -16,6 +15,7 @@ from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
 from firstflight.rollout.machine import stream
 from firstflight.settings import Settings
+from firstflight.supervision.files import locked
 from firstflight.workloads.market.training.faulty import Fault, with_fault
 from firstflight.world import World
 
@@ -118,11 +118,9 @@ def _stop_all_but(world: World, stable: ModelVersion) -> None:
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     """Keep every other drill of this home out."""
-    file = settings.home / "drills" / "lock"
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with file.open("w") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            held.enter_context(locked(settings.home / "drills" / "lock", seconds=0))
+        except TimeoutError as error:
             raise RolloutError(f"another fire drill runs in {settings.home}; let it end") from error
         yield

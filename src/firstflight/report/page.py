@@ -1,8 +1,6 @@
 """The page: one HTML file that needs nothing else, now or in ten years."""
 
 import json
-import os
-import secrets
 from collections.abc import Sequence
 from datetime import UTC, timedelta
 from importlib import resources
@@ -17,6 +15,7 @@ from firstflight.report import markdown, plots, wording
 from firstflight.report.data import Event, ReportData
 from firstflight.report.palette import meanings, variable
 from firstflight.report.times import TimeAxis
+from firstflight.supervision.files import replace
 
 _MOST_EVENTS = 400
 
@@ -49,16 +48,7 @@ def render(data: ReportData) -> str:
 
 def write_report(data: ReportData, path: Path) -> Path:
     """Write the report to `path`, whole or not at all, readable by its owner alone, and return `path`."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(render(data))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    replace(path, render(data))
     return path
 
 

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, Field, RootModel
 
 from firstflight.domain.errors import StaleTokenError
 from firstflight.domain.values import Value
-from firstflight.serving.files import locked, replace
+from firstflight.supervision.files import locked, replace
 
 
 class Lease(Value):

@@ -10,7 +10,6 @@ from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.values import Value
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.backend import Tally
-from firstflight.serving.files import locked, replace
 from firstflight.serving.refusals import (
     Fence,
     refuse_other_files,
@@ -19,6 +18,7 @@ from firstflight.serving.refusals import (
     refuse_unserved,
     refuse_used,
 )
+from firstflight.supervision.files import locked, replace
 
 
 class _State(Value):

@@ -15,7 +15,8 @@ from firstflight.stack.deploy import deploy
 from firstflight.stack.home import private_home
 from firstflight.stack.parts import Part, parts
 from firstflight.stack.ports import check_ports
-from firstflight.supervision.supervisor import ProgramState, State, Supervisor
+from firstflight.supervision.program import ProgramState, State
+from firstflight.supervision.supervisor import Supervisor
 
 SUPPORTED_PYTHONS = ((3, 11), (3, 12))
 UP_SECONDS = 180
@@ -87,7 +88,7 @@ def status(settings: Settings) -> tuple[PartStatus, ...]:
     """Return how each part is, then each model server; asks them, changes nothing."""
     supervisor = Supervisor(settings.supervisor_folder)
     states = supervisor.states()
-    nothing = ProgramState(state="stopped", pid=None, detail="")
+    nothing = ProgramState(state="stopped", pid=None)
     known = {part.name: part for part in parts(settings, supervisor)}
     found = []
     for name in (*known, *sorted(states.keys() - known.keys())):

@@ -13,7 +13,8 @@ from firstflight.serving.local import gateway
 from firstflight.settings import Settings
 from firstflight.stack import postgres
 from firstflight.stack.environment import environment
-from firstflight.supervision.supervisor import Program, Supervisor
+from firstflight.supervision.program import Program
+from firstflight.supervision.supervisor import Supervisor
 
 WORK_POOL = "local"
 GUARD_ROUNDS = 10

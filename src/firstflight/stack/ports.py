@@ -3,17 +3,14 @@
 Envoy and gRPC servers share a port with a stale process in silence (SO_REUSEPORT), so asking first is the only way.
 """
 
-import errno
-import socket
 from collections import Counter
 
 import psutil
 
 from firstflight.domain.errors import PortTakenError
+from firstflight.serving.local.servers import SERVER_PORTS, is_free
 from firstflight.settings import Ports
 from firstflight.supervision.supervisor import Supervisor
-
-SERVER_PORTS = 48  # 3 for each of 16 model servers
 
 
 def check_ports(ports: Ports, supervisor: Supervisor) -> None:
@@ -34,21 +31,6 @@ def check_ports(ports: Ports, supervisor: Supervisor) -> None:
             raise PortTakenError(
                 f"port {port} ({variable}) is taken{_by_whom(port)}: end that process, or set {variable} to a free port"
             )
-
-
-def is_free(port: int) -> bool:
-    """Return whether nobody listens on the loopback port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger are no listeners
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                return False
-            raise
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:  # macOS lets us bind beside one on 0.0.0.0
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def _wanted(ports: Ports) -> list[tuple[int, str]]:

@@ -20,8 +20,8 @@ from psycopg import sql
 
 from firstflight.domain.errors import ProcessFailedError, StackError
 from firstflight.settings import Settings
+from firstflight.supervision.program import Program
 from firstflight.supervision.sockets import socket_folder
-from firstflight.supervision.supervisor import Program
 
 NAME = "postgres"
 DATABASES = ("prefect", "mlflow", "firstflight")

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 
 from firstflight.stack.ports import listening
-from firstflight.supervision.supervisor import MARK, Supervisor, is_alive
+from firstflight.supervision.processes import MARK, is_alive
+from firstflight.supervision.supervisor import Supervisor
 
 _SECONDS = 10
 _POLL_SECONDS = 0.05

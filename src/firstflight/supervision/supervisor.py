@@ -6,82 +6,28 @@ What it starts carries `FIRSTFLIGHT_SUPERVISOR` in its environment, so that noth
 supervisord itself is killed.
 """
 
-import fcntl
 import glob
-import http.client
 import os
 import re
-import shlex
-import socket
 import subprocess
 import sys
-import time
-import xmlrpc.client  # the other end of the socket is our own supervisord
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import psutil
-from supervisor.datatypes import dict_of_key_value_pairs
 
 from firstflight.domain.errors import ProcessFailedError, StackError
+from firstflight.supervision.files import locked, replace
+from firstflight.supervision.processes import MARK, end, marked, within
+from firstflight.supervision.program import Program, ProgramState, section
+from firstflight.supervision.rpc import ANSWER_SECONDS, calling
 from firstflight.supervision.sockets import socket_folder
 
-State = Literal["stopped", "starting", "running", "backoff", "stopping", "exited", "fatal", "unknown"]
-
-MARK = "FIRSTFLIGHT_SUPERVISOR"
-_ANSWER_SECONDS = 30
 _STOP_SECONDS = 120  # supervisord itself kills what does not end in its own `stop_seconds`
-_KILL_SECONDS = 10
-_POLL_SECONDS = 0.05
-_STABLE_SECONDS = 3  # a program that ends sooner has failed to start, and waits longer before each new try
-
-
-@dataclass(frozen=True)
-class Program:
-    """One supervised process: started at once, restarted when it dies."""
-
-    name: str
-    command: tuple[str, ...]
-    directory: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
-    user: str | None = None
-    stop_signal: Literal["TERM", "INT", "QUIT"] = "TERM"
-    stop_seconds: int = 10
-    priority: int = 500
-
-
-@dataclass(frozen=True)
-class ProgramState:
-    """What supervisord says of one program; `detail` is its sentence for humans."""
-
-    state: State
-    pid: int | None
-    detail: str
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_ANSWER_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
-class _UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        if self._connection[1] is None:  # the base class keeps the connection here, and closes it
-            self._connection = host, _UnixConnection(self._path)
-        return super().make_connection(host)
+_LEAVE_SECONDS = 10
+_ENDED = {"STOPPED", "EXITED", "FATAL"}
 
 
 class Supervisor:
@@ -108,11 +54,11 @@ class Supervisor:
         return self._logs / f"{name}.log"
 
     def running(self) -> bool:
-        """Return whether supervisord answers."""
+        """Return whether supervisord answers, and is not about to end."""
         try:
-            with self._rpc() as rpc:
+            with self._calling() as rpc:
                 rpc.getState()
-        except (OSError, http.client.HTTPException):
+        except ProcessFailedError:
             return False
         return True
 
@@ -130,7 +76,7 @@ class Supervisor:
             if self.running():
                 self._reread()
                 return
-            self._end_strays()
+            end(self.processes())
             self._launch()
 
     def add(self, program: Program) -> None:
@@ -164,25 +110,18 @@ class Supervisor:
             rpc.startProcess(name, False)
 
     def states(self) -> dict[str, ProgramState]:
-        """Return the state of every program; empty when supervisord does not run.
-
-        "running" says that the process has lived for 3 seconds, not that it answers.
-        """
+        """Return the state of every program; empty when supervisord does not run."""
         if not self.running():
             return {}
         with self._calling() as rpc:
             return {
-                info["name"]: ProgramState(
-                    state=info["statename"].lower(),
-                    pid=info["pid"] or None,
-                    detail=info["spawnerr"] or info["description"],
-                )
+                info["name"]: ProgramState(state=info["statename"].lower(), pid=info["pid"] or None)
                 for info in rpc.getAllProcessInfo()
             }
 
     def processes(self) -> list[psutil.Process]:
         """Return supervisord, its programs and all that descends from them, without the caller and its parents."""
-        return _marked(self.folder)
+        return marked(self.folder)
 
     def stop(self) -> None:
         """End every program, highest priority number first, then supervisord; leave nothing running.
@@ -196,8 +135,8 @@ class Supervisor:
                 with self._calling() as rpc:
                     self._stop_in_order(rpc)
                     rpc.shutdown()
-                self._await_end_of_daemon()
-            self._end_strays()
+                within(_LEAVE_SECONDS, lambda: not self._pidfile.exists())  # one that stays is ended as a stray
+            end(self.processes())
         sockets = socket_folder(self.folder)
         if sockets != self.folder:
             self._socket().unlink(missing_ok=True)
@@ -216,55 +155,14 @@ class Supervisor:
         """Hold the folder's lock, so that two callers cannot mix their changes."""
         for folder in (self.folder, self._programs, self._logs):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self.folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.folder / "lock"):
             yield
-        finally:
-            os.close(lock)
 
-    @contextmanager
-    def _rpc(self) -> Iterator[Any]:
-        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(self._socket()))
-        with proxy:
-            yield proxy.supervisor
-
-    @contextmanager
-    def _calling(self) -> Iterator[Any]:
-        try:
-            with self._rpc() as rpc:
-                yield rpc
-        except (OSError, http.client.HTTPException) as error:
-            raise ProcessFailedError(f"supervisord in {self.folder} does not answer: {error}") from error
-        except xmlrpc.client.Fault as fault:
-            raise ProcessFailedError(f"supervisord in {self.folder} refuses: {fault.faultString}") from fault
+    def _calling(self) -> AbstractContextManager[Any]:
+        return calling(self._socket())
 
     def _write(self, program: Program) -> None:
-        lines = [f"[program:{program.name}]"]
-        options = {
-            "command": shlex.join(program.command),
-            "directory": str(program.directory),
-            "environment": _environment(program),
-            "autorestart": "true",
-            "startsecs": str(_STABLE_SECONDS),
-            "startretries": "1000000",
-            "stopsignal": program.stop_signal,
-            "stopwaitsecs": str(program.stop_seconds),
-            "stopasgroup": "true",
-            "killasgroup": "true",
-            "priority": str(program.priority),
-            "redirect_stderr": "true",
-            "stdout_logfile": str(self.log(program.name)),
-            "stdout_logfile_maxbytes": "10MB",
-            "stdout_logfile_backups": "3",
-        }
-        if program.user is not None:
-            options["user"] = program.user
-        for key, value in options.items():
-            if re.search(r"\s[#;]|[\n\r]|%\(here\)s", value):
-                raise ValueError(f"program {program.name}: {key} holds a line break, %(here)s or a blank before # or ;")
-            lines.append(f"{key} = {value.replace('%', '%%')}")
-        _write_private(self._file(program.name), "\n".join(lines) + "\n")
+        replace(self._file(program.name), section(program, self.log(program.name)))
 
     def _launch(self) -> None:
         configuration = self.folder / "supervisord.conf"
@@ -284,7 +182,7 @@ class Supervisor:
             "[include]",
             "files = programs/*.conf",
         ]
-        _write_private(configuration, "\n".join(lines) + "\n")
+        replace(configuration, "\n".join(lines) + "\n")
         done = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
             cwd=self.folder,
@@ -292,13 +190,13 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_ANSWER_SECONDS,
+            timeout=ANSWER_SECONDS,
             umask=0o077,
             check=False,
         )
         if done.returncode:
             raise ProcessFailedError(f"supervisord in {self.folder} did not start: {done.stdout}{done.stderr}".strip())
-        if not _within(_ANSWER_SECONDS, self.running):
+        if not within(ANSWER_SECONDS, self.running):
             raise ProcessFailedError(f"supervisord did not answer; see {self.folder / 'supervisord.log'}")
 
     def _reread(self, *names: str) -> None:
@@ -313,7 +211,7 @@ class Supervisor:
                 if not names or name in names:
                     rpc.addProcessGroup(name)
             for info in rpc.getAllProcessInfo():
-                given_up = info["statename"] in {"STOPPED", "EXITED", "FATAL"} and info["start"] > 0
+                given_up = info["statename"] in _ENDED and info["start"] > 0
                 if given_up and (not names or info["name"] in names):
                     rpc.startProcess(info["name"], False)
 
@@ -322,10 +220,9 @@ class Supervisor:
             rpc.stopProcessGroup(name, False)
 
         def stopped() -> bool:
-            ended = {"STOPPED", "EXITED", "FATAL"}
-            return all(info["statename"] in ended for info in rpc.getAllProcessInfo() if info["name"] in names)
+            return all(info["statename"] in _ENDED for info in rpc.getAllProcessInfo() if info["name"] in names)
 
-        if not _within(_STOP_SECONDS, stopped):
+        if not within(_STOP_SECONDS, stopped):
             raise ProcessFailedError(f"{', '.join(names)}: still there {_STOP_SECONDS} s after being told to stop")
 
     def _stop_in_order(self, rpc: Any) -> None:
@@ -335,78 +232,3 @@ class Supervisor:
                 levels.setdefault(info["group_prio"], []).append(info["group"])
         for priority in sorted(levels, reverse=True):
             self._stop_group(rpc, *levels[priority])
-
-    def _await_end_of_daemon(self) -> None:
-        """Wait until supervisord has gone; one that does not go is left to `_end_strays`."""
-        _within(_KILL_SECONDS, lambda: not self._pidfile.exists())
-
-    def _end_strays(self) -> None:
-        """Ask whatever still carries our mark to end, then kill it."""
-        strays = self.processes()
-        for signal in (psutil.Process.terminate, psutil.Process.kill):
-            for process in strays:
-                _send(signal, process)
-            if _within(_KILL_SECONDS, lambda: not any(is_alive(process) for process in strays)):
-                return
-        left = ", ".join(str(process.pid) for process in strays if is_alive(process))
-        raise ProcessFailedError(f"cannot end processes {left}")
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Return whether the process still does anything: one that only waits for its parent to notice its end does not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _environment(program: Program) -> str:
-    """Write the variables so that supervisord's own parser reads the same ones back."""
-    pairs = []
-    for key, value in sorted(program.environment.items()):
-        quote = "'" if '"' in value else '"'
-        pairs.append(f"{key}={quote}{value}{quote}")
-        try:
-            read = dict_of_key_value_pairs(pairs[-1])
-        except ValueError:
-            read = {}
-        if read != {key: value}:
-            raise ValueError(f"program {program.name}: supervisord cannot hold the value of {key}; mind its quotes")
-    return ",".join(pairs)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Replace the file in one step; it may hold secrets, so nobody else ever reads it."""
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)
-
-
-def _marked(folder: Path) -> list[psutil.Process]:
-    me = psutil.Process()
-    spared = {me.pid, *(parent.pid for parent in me.parents())}
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.pid not in spared and process.environ().get(MARK) == str(folder):
-                found.append(process)
-        except (psutil.Error, OSError):
-            continue  # gone meanwhile, or somebody else's
-    return found
-
-
-def _send(signal: Callable[[psutil.Process], None], process: psutil.Process) -> None:
-    try:
-        signal(process)
-    except psutil.NoSuchProcess:
-        return
-
-
-def _within(seconds: float, true: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL_SECONDS)
-    return True

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from firstflight.domain.errors import PortTakenError
+from firstflight.serving.local.servers import SERVER_PORTS, is_free
 from firstflight.settings import Ports
-from firstflight.stack.ports import SERVER_PORTS, check_ports, is_free
+from firstflight.stack.ports import check_ports
 from firstflight.stack.reclaim import reclaim
-from firstflight.supervision.supervisor import Program, Supervisor
+from firstflight.supervision.program import Program
+from firstflight.supervision.supervisor import Supervisor
 
 LISTEN = "import socket, sys; socket.create_server(('127.0.0.1', int(sys.argv[1]))).accept()"
 

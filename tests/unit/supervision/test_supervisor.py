@@ -12,7 +12,9 @@ import psutil
 import pytest
 
 from firstflight.domain.errors import ProcessFailedError, StackError
-from firstflight.supervision.supervisor import Program, ProgramState, Supervisor, is_alive
+from firstflight.supervision.processes import is_alive
+from firstflight.supervision.program import Program, ProgramState
+from firstflight.supervision.supervisor import Supervisor
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 LEAVES_A_CHILD = "import subprocess, time; subprocess.Popen(['sleep', '600'], start_new_session=True); time.sleep(600)"

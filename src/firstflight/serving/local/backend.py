@@ -15,7 +15,6 @@ from firstflight.domain.errors import (
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.backend import Tally
-from firstflight.serving.files import locked
 from firstflight.serving.local import loopback, model_server
 from firstflight.serving.local.envoy import PREFIX
 from firstflight.serving.local.gateway import Gateway
@@ -24,7 +23,9 @@ from firstflight.serving.local.servers import Server, ServerTable
 from firstflight.serving.refusals import refuse_other_files, refuse_other_version, refuse_used, routes_using
 from firstflight.serving.tallies import tallies
 from firstflight.settings import Local
-from firstflight.supervision.supervisor import ProgramState, Supervisor
+from firstflight.supervision.files import locked
+from firstflight.supervision.program import ProgramState
+from firstflight.supervision.supervisor import Supervisor
 
 READY_SECONDS = 90.0
 """Longest wait for a model server: 3 s alone on a quiet machine, 17 s when three start on two busy cores."""

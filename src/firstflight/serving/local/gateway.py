@@ -24,14 +24,15 @@ from firstflight.domain.errors import (
     TrafficNotAppliedError,
 )
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.files import locked, replace
 from firstflight.serving.local import envoy, loopback
 from firstflight.serving.local.envoy import LISTENERS, Json, Listener
 from firstflight.serving.local.model_server import library
 from firstflight.serving.local.servers import ServerTable
 from firstflight.serving.refusals import Fence, refuse_stale, refuse_unserved
 from firstflight.settings import Local
-from firstflight.supervision.supervisor import Program, Supervisor
+from firstflight.supervision.files import locked, replace
+from firstflight.supervision.program import Program
+from firstflight.supervision.supervisor import Supervisor
 
 NAME = "gateway"
 APPLY_SECONDS = 10.0

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import firstflight
 from firstflight.domain.versions import ModelVersion
-from firstflight.serving.files import replace
 from firstflight.serving.local.servers import ServerPorts
 from firstflight.settings import Local
-from firstflight.supervision.supervisor import Program
+from firstflight.supervision.files import replace
+from firstflight.supervision.program import Program
 
 RUNTIME = "firstflight.serving.runtime.predictor.Predictor"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -1,5 +1,6 @@
 """Which model server serves what, at which ports: a table on disk, shared by all processes."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,11 @@ from pydantic import RootModel
 from firstflight.domain.errors import ServingError
 from firstflight.domain.values import Value
 from firstflight.domain.versions import ModelVersion
-from firstflight.serving.files import locked, replace
+from firstflight.supervision.files import locked, replace
 
 SLOTS = 16
 PORTS_PER_SLOT = 3
+SERVER_PORTS = SLOTS * PORTS_PER_SLOT
 
 
 class Server(Value):
@@ -66,7 +68,7 @@ class ServerTable:
         with self._changing() as table:
             if name not in table:
                 used = {server.slot for server in table.values()}
-                free = [s for s in range(SLOTS) if s not in used and all(map(_is_free, self._ports(s)))]
+                free = [s for s in range(SLOTS) if s not in used and all(map(is_free, self._ports(s)))]
                 if not free:
                     raise ServingError(
                         f"no room for {name}: {len(used)} of {SLOTS} model servers are in use ("
@@ -99,11 +101,16 @@ class ServerTable:
             replace(self._file, _Table(table).model_dump_json())
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # lingering connections do not matter
+def is_free(port: int) -> bool:
+    """Return whether nobody listens on the loopback port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger are no listeners
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:  # macOS lets us bind beside one on 0.0.0.0
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) != 0

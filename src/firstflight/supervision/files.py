@@ -3,6 +3,7 @@
 import fcntl
 import math
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,18 +12,20 @@ from typing import IO
 
 
 def replace(path: Path, text: str) -> None:
-    """Replace the file in one step; its folder is made if missing.
+    """Replace the file in one step; its folder is made if missing. Only its owner may read it.
 
     The new text is written outside the folder first: who watches the folder sees one event.
-    Callers hold a lock, since two writers would share the temporary file.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.parent.with_name(f".{path.parent.name}.{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    fresh = path.parent.with_name(f".{path.parent.name}.{path.name}.{secrets.token_hex(4)}")
+    try:
+        with _written(fresh) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -32,9 +35,17 @@ def locked(path: Path, seconds: float = math.inf) -> Iterator[None]:
     Raises TimeoutError when another process has held it for `seconds`.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("w") as lock:
+    with _written(path) as lock:
         _take(lock, seconds)
         yield
+
+
+def _written(path: Path) -> IO[str]:
+    return open(path, "w", encoding="utf-8", opener=_private)  # Path.open knows no opener
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _take(lock: IO[str], seconds: float) -> None:
