@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from firstflight.acts.champion import settle_champions
 from firstflight.acts.homecoming import bring_orphans_home
-from firstflight.acts.tell_ends import tell_ends
+from firstflight.acts.tell import tell_missed_rollbacks
 from firstflight.domain.errors import FirstflightError
 from firstflight.guard.guard import Guard
 from firstflight.orchestrator import Orchestrator
@@ -47,7 +47,9 @@ def tidy(world: World, orchestrator: Orchestrator, link: Callable[[str], str]) -
     try:
         orphans = bring_orphans_home(world, partial(how_ended, orchestrator), actor="watch-health")
         done += [f"{one.model}: {one.id} is home: {'; '.join(one.reasons)}" for one in orphans]
-        done += [f"{one.model}: people were told that {one.id} was rolled back" for one in tell_ends(world, link)]
+        done += [
+            f"{one.model}: people were told that {one.id} was rolled back" for one in tell_missed_rollbacks(world, link)
+        ]
         settle_champions(world)
     except FirstflightError as error:
         log.warning("%s; the next run tries again", error)

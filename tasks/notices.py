@@ -3,8 +3,8 @@
 from prefect import task
 
 from firstflight.acts import notices
-from firstflight.acts.harm import harm_of
-from firstflight.acts.tell import tell
+from firstflight.acts.tell import tell, tell_end
+from firstflight.domain.plans import CanaryPlan
 from firstflight.rollout.machine import Rollout
 from firstflight.settings import Settings
 from firstflight.world import open_world
@@ -20,8 +20,10 @@ def started(rollout: Rollout) -> None:
 
 @task(**CALLS_OUT)
 def stage_passed(rollout: Rollout) -> None:
-    """A stage is good."""
-    tell(open_world(Settings()), rollout, f"stage {rollout.passed[-1]} passed", notices.stage_passed(rollout, page()))
+    """A stage of a canary is good; the only one of an A/B test is told of by its end."""
+    if isinstance(rollout.plan, CanaryPlan):
+        event = f"stage {rollout.passed[-1]} passed"
+        tell(open_world(Settings()), rollout, event, notices.stage_passed(rollout, page()))
 
 
 @task(**CALLS_OUT)
@@ -33,5 +35,4 @@ def approval_wanted(rollout: Rollout, stage: int) -> None:
 @task(**CALLS_OUT)
 def ended(rollout: Rollout) -> None:
     """How the rollout ended."""
-    world = open_world(Settings())
-    tell(world, rollout, "ended", notices.ended(rollout, harm_of(world, rollout), page()))
+    tell_end(open_world(Settings()), rollout, page())

@@ -56,7 +56,7 @@ def _until_compared(world: World, rollout: Rollout, on_check: OnCheck, saw: Call
             body = {"comparison": found.model_dump(mode="json")}
             world.ledger.append(checks_stream(rollout), "comparison", body, actor=rollout.driver)
             why = tuple(f"{one.variant}: {reason}" for one in found.recommendations for reason in one.reasons)
-            return decision.model_copy(update={"reasons": (*decision.reasons, found.headline, *why)})
+            return decision.model_copy(update={"reasons": (found.headline, *decision.reasons, *why)})
         if decision.verdict is not Verdict.CONTINUE:
             return decision
 

@@ -1,82 +1,108 @@
 """The messages of a rollout: what each moment tells people."""
 
-from firstflight.acts.harm import Harm
-from firstflight.domain.plans import CanaryPlan
-from firstflight.notify import messages
-from firstflight.notify.messages import Message
+from firstflight.acts.impact import RollbackImpact
+from firstflight.decision.decide import MetricVerdict
+from firstflight.domain.plans import ABTestPlan
+from firstflight.domain.wording import duration, gap, metric_name, quantity
+from firstflight.notify.messages import Kind, Message
 from firstflight.rollout.machine import Phase, Rollout
 
 
 def started(rollout: Rollout, link: str) -> Message:
     """The rollout has begun."""
-    stages = (
-        rollout.plan.stages if isinstance(rollout.plan, CanaryPlan) else (100 - rollout.arms.weights[_stable(rollout)],)
-    )
-    return messages.started(
-        model=rollout.model,
-        rollout=rollout.id,
-        stable=_stable(rollout),
-        candidate=_tried(rollout),
-        stages=stages,
-        link=link,
-    )
+    plan, arms, tried = rollout.plan, rollout.arms, _tried(rollout)
+    if isinstance(plan, ABTestPlan):
+        shares = ", ".join(f"{name} {percent} %" for name, percent in arms.weights.items())
+        facts = [("Traffic", shares), ("Ends after", f"{plan.requests:,} requests or {duration(plan.seconds)}")]
+        facts += [("Shadow", f"{arms.shadow_name}, whose answers nobody gets")] if arms.shadow_name else []
+        headline = f"A/B test of {tried} against {arms.stable.served_name} started"
+        return _message("started", rollout, headline, link, facts=facts)
+    stages = " → ".join(f"{stage} %" for stage in plan.stages)
+    facts = [("Stable", arms.stable.served_name), ("Candidate", tried), ("Stages", stages)]
+    return _message("started", rollout, f"canary of {tried} started", link, facts=facts)
 
 
 def stage_passed(rollout: Rollout, link: str) -> Message:
-    """A stage is good; what comes next."""
-    stages = rollout.plan.stages if isinstance(rollout.plan, CanaryPlan) else ()
-    left = [stage for stage in stages if stage not in rollout.passed]
-    return messages.stage_passed(
-        model=rollout.model,
-        rollout=rollout.id,
-        candidate=_tried(rollout),
-        stage=rollout.passed[-1],
-        next_stage=left[0] if left else None,
-        reasons=rollout.reasons,
-        link=link,
-    )
+    """A stage of a canary is good; what comes next."""
+    stages = () if isinstance(rollout.plan, ABTestPlan) else rollout.plan.stages
+    left = [f"{stage} %" for stage in stages if stage not in rollout.passed]
+    headline = f"{_tried(rollout)} passed {rollout.passed[-1]} %"
+    facts = [("Next", left[0] if left else "promotion")]
+    return _message("stage passed", rollout, headline, link, facts=facts, reasons=rollout.reasons)
 
 
 def approval_wanted(rollout: Rollout, stage: int, link: str) -> Message:
-    """A person is asked."""
-    return messages.approval_wanted(
-        model=rollout.model,
-        rollout=rollout.id,
-        candidate=_tried(rollout),
-        stage=stage,
-        answer_by=rollout.answer_by(stage),
-        reasons=rollout.reasons,
-        link=link,
-    )
+    """A person has to answer before the next stage; silence brings traffic back to the stable model."""
+    facts = [
+        ("Answer by", f"{rollout.answer_by(stage):%Y-%m-%d %H:%M:%S %Z}"),
+        ("No answer", "traffic goes back to the stable model"),
+    ]
+    headline = f"approve {_tried(rollout)} for {stage} % of traffic?"
+    return _message("approval wanted", rollout, headline, link, facts=facts, reasons=rollout.reasons)
 
 
-def ended(rollout: Rollout, harm: Harm, link: str) -> Message:
-    """How the rollout ended."""
+def ended(rollout: Rollout, impact: RollbackImpact, link: str) -> Message:
+    """How the rollout ended; the first of an A/B test's reasons is its recommendation."""
+    stable, tried = rollout.arms.stable.served_name, _tried(rollout)
     if rollout.phase is Phase.PROMOTED:
-        return messages.promoted(
-            model=rollout.model, rollout=rollout.id, stable=_stable(rollout), candidate=_tried(rollout), link=link
-        )
+        facts = [("Serves now", f"{tried} 100 %"), ("Replaced", f"{stable}, still loaded")]
+        return _message("promoted", rollout, f"{tried} promoted", link, facts=facts)
     if rollout.phase is Phase.COMPARED:
-        headline = f"{rollout.model}: A/B test {rollout.id} has ended"
-        return messages.compared(
-            model=rollout.model, rollout=rollout.id, headline=headline, reasons=rollout.reasons, link=link
+        [recommendation, *reasons] = rollout.reasons
+        facts = [("Serves now", f"{stable} 100 %")]
+        return _message(
+            "compared", rollout, f"A/B test ended, {recommendation}", link, facts=facts, reasons=tuple(reasons)
         )
-    return messages.rolled_back(
+    facts = [
+        *((f"Trigger: {metric_name(row.metric, row.quantile)}", _breach(row)) for row in impact.breaches),
+        ("Serves now", f"{stable} 100 %"),
+        ("Harmed requests", "not counted" if impact.requests is None else f"{impact.requests:,}"),
+        ("Breach to safety", "not measured" if impact.seconds is None else duration(impact.seconds)),
+    ]
+    at_stage = "" if rollout.stage is None else f" at {rollout.stage} %"
+    return _message(
+        "rolled back", rollout, f"{tried} rolled back{at_stage}", link, facts=facts, reasons=rollout.reasons
+    )
+
+
+def guarded(route: str, rollout: str, candidates: tuple[str, ...], reason: str, proof: str) -> Message:
+    """The guard has brought traffic home and cannot reach the ledger: the shortest way to tell people."""
+    return Message(
+        kind="rolled back",
+        model=route,
+        rollout=rollout,
+        headline=f"{route}: {', '.join(candidates)} rolled back by the guard",
+        facts=(("Verified", proof), ("Ledger", "not told yet, it does not answer"), ("Rollout", rollout)),
+        reasons=(reason,),
+    )
+
+
+def _message(
+    kind: Kind,
+    rollout: Rollout,
+    headline: str,
+    link: str,
+    *,
+    facts: list[tuple[str, str]],
+    reasons: tuple[str, ...] = (),
+) -> Message:
+    return Message(
+        kind=kind,
         model=rollout.model,
         rollout=rollout.id,
-        stable=_stable(rollout),
-        candidate=_tried(rollout),
-        stage=rollout.stage,
-        breaches=harm.breaches,
-        reasons=rollout.reasons,
-        harmed=harm.requests,
-        seconds=harm.seconds,
+        headline=f"{rollout.model}: {headline}",
+        facts=(*facts, ("Rollout", rollout.id)),
+        reasons=reasons,
         link=link,
     )
 
 
-def _stable(rollout: Rollout) -> str:
-    return rollout.arms.stable.served_name
+def _breach(row: MetricVerdict) -> str:
+    """Return what fired and what it was held to, in the metric's own unit."""
+    held = [f"limit {quantity(row.limit, row.unit)}"] if row.limit is not None else []
+    held += [f"stable {quantity(row.stable, row.unit)}"] if row.stable is not None else []
+    held += [f"margin {gap(row.margin, row.unit)}"] if row.margin is not None else []
+    return ", ".join([quantity(row.candidate, row.unit), *held])
 
 
 def _tried(rollout: Rollout) -> str:

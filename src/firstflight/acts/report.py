@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from firstflight.acts.harm import Harm, harm_of
+from firstflight.acts.impact import RollbackImpact, impact_of
 from firstflight.acts.ledger_view import checks
 from firstflight.acts.report_ab_test import ab_test_sections
 from firstflight.acts.report_charts import charts, traffic
@@ -16,11 +16,11 @@ from firstflight.domain.errors import Outage
 from firstflight.domain.plans import CanaryPlan
 from firstflight.domain.samples import NoData
 from firstflight.domain.versions import ModelVersion
+from firstflight.domain.wording import duration
 from firstflight.ledger.record import Record, RecordStore
 from firstflight.observation.history import Bin, History
 from firstflight.report.courses import guardrail_courses
 from firstflight.report.data import Event, Fact, Figure, Link, ModelCard, Notice, Outcome, ReportData, Stage, Variant
-from firstflight.report.wording import duration
 from firstflight.rollout.machine import Phase, Rollout, stream
 from firstflight.rollout.story import reasons, sentence
 from firstflight.world import World
@@ -47,7 +47,7 @@ def report_data(world: World, past: History, told: Sequence[Rollout], links: tup
     records = [record for record in world.ledger.read(stream(last.model)) if _belongs(record, told)]
     since, until = told[0].started_at - timedelta(seconds=2), (last.ended_at or world.now()) + timedelta(seconds=3)
     bins = past.timeline(last.model, since, until, max(1.0, (until - since).total_seconds() / BINS))
-    harm = harm_of(world, last)
+    impact = impact_of(world, last)
     versions = _versions(told)
     plan = last.plan
     judged = [decision for _, decision in checks(world.ledger, last)]
@@ -55,12 +55,12 @@ def report_data(world: World, past: History, told: Sequence[Rollout], links: tup
         title=f"{last.model}: {last.candidate.served_name}",
         model=last.model,
         outcome=OUTCOMES.get(last.phase, "in progress"),
-        summary=_summary(last, harm),
+        summary=_summary(last, impact),
         reasons=last.reasons,
         started_at=told[0].started_at,
         ended_at=last.ended_at,
         written_at=world.now(),
-        figures=_figures(told, harm, bins),
+        figures=_figures(told, impact, bins),
         links=links,
         variants=_roles(told),
         stages=_stages(records, until),
@@ -85,20 +85,20 @@ def _belongs(record: Record, told: Sequence[Rollout]) -> bool:
     return first.started_at <= record.at and record.number <= last.head
 
 
-def _summary(rollout: Rollout, harm: Harm) -> str:
+def _summary(rollout: Rollout, impact: RollbackImpact) -> str:
     tried, stable = rollout.candidate.served_name, rollout.arms.stable.served_name
     match rollout.phase:
         case Phase.PROMOTED:
             return f"{tried} passed every stage and now serves all traffic; {stable} stays loaded to go back to."
         case Phase.ROLLED_BACK:
-            cost = "" if harm.requests is None else f" It failed {harm.requests:,} requests."
+            cost = "" if impact.requests is None else f" It failed {impact.requests:,} requests."
             return f"{tried} was tried and brought home at {rollout.stage or 0} %; {stable} serves all traffic.{cost}"
         case Phase.COMPARED:
             return f"The variants were compared on live traffic; {stable} serves all of it again."
     return f"{tried} is being tried against {stable}: {rollout.phase}."
 
 
-def _figures(told: Sequence[Rollout], harm: Harm, bins: tuple[Bin, ...]) -> tuple[Figure, ...]:
+def _figures(told: Sequence[Rollout], impact: RollbackImpact, bins: tuple[Bin, ...]) -> tuple[Figure, ...]:
     last = told[-1]
     name = last.candidate.served_name
     seen = [found.models[name] for found in bins if name in found.models and not found.models[name].shadow]
@@ -106,10 +106,10 @@ def _figures(told: Sequence[Rollout], harm: Harm, bins: tuple[Bin, ...]) -> tupl
     figures = [
         Figure(label="Took", value=duration(took), note="from the first record to the last"),
         Figure(label="Requests to the candidate", value=f"{sum(one.requests for one in seen):,}"),
-        Figure(label="Harmed requests", value="not counted" if harm.requests is None else f"{harm.requests:,}"),
+        Figure(label="Harmed requests", value="not counted" if impact.requests is None else f"{impact.requests:,}"),
     ]
-    if last.phase is Phase.ROLLED_BACK and harm.seconds is not None:
-        figures.append(Figure(label="Home after", value=duration(harm.seconds), note="from the first look with harm"))
+    if last.phase is Phase.ROLLED_BACK and impact.seconds is not None:
+        figures.append(Figure(label="Home after", value=duration(impact.seconds), note="from the first look with harm"))
     return tuple(figures)
 
 

@@ -6,9 +6,9 @@ from firstflight.acts.ledger_view import checks
 from firstflight.decision.decide import Decision, MetricVerdict
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.samples import NoData
+from firstflight.domain.wording import number
 from firstflight.ledger.record import Record, RecordStore
 from firstflight.report.data import Approval, MetricRow, StageDecision
-from firstflight.report.wording import number
 from firstflight.rollout.machine import Phase, Rollout
 
 

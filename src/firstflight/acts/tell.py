@@ -1,14 +1,22 @@
 """Tell people what happened, once for each event, and keep what was told."""
 
 import logging
+from collections.abc import Callable
+from datetime import timedelta
 
+from firstflight.acts import notices
+from firstflight.acts.impact import impact_of
+from firstflight.acts.ledger_view import current
 from firstflight.domain.errors import NotificationFailedError
 from firstflight.notify.messages import Message
 from firstflight.notify.notifier import Delivery
-from firstflight.rollout.machine import Rollout
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World
 
 log = logging.getLogger(__name__)
+
+NEWS = timedelta(hours=1)
+"""What ended longer ago is history, and no reason to page anybody."""
 
 
 def notices_stream(rollout: Rollout) -> str:
@@ -33,3 +41,25 @@ def tell(world: World, rollout: Rollout, event: str, message: Message) -> Delive
     body = {"event": event, "kind": message.kind, "text": message.text, **delivery.model_dump(mode="json")}
     world.ledger.append(stream, "notice.sent", body, actor=rollout.driver)
     return delivery
+
+
+def tell_end(world: World, rollout: Rollout, link: str) -> Delivery | None:
+    """Tell how `rollout` ended; None when that had been told before."""
+    return tell(world, rollout, "ended", notices.ended(rollout, impact_of(world, rollout), link))
+
+
+def tell_missed_rollbacks(world: World, link: Callable[[str], str]) -> tuple[Rollout, ...]:
+    """Tell of each model's last rollout, when it was rolled back lately and nobody has said so; return those.
+
+    Who ended them may have died before, or had no way to. `link` is where people find a run.
+    """
+    models = [name.removeprefix("rollout/") for name in world.ledger.streams("rollout/")]
+    found = [rollout for model in models if (rollout := current(world.ledger, model)) is not None]
+    return tuple(
+        rollout
+        for rollout in found
+        if rollout.phase is Phase.ROLLED_BACK
+        and rollout.ended_at is not None
+        and world.now() - rollout.ended_at < NEWS
+        and tell_end(world, rollout, link(rollout.run))
+    )

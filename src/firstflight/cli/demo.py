@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.prompt import Prompt
 from rich.table import Table
 
-from firstflight.acts.harm import harm_of
+from firstflight.acts.impact import impact_of
 from firstflight.acts.ledger_view import history
 from firstflight.acts.start import champion
 from firstflight.cli.stack import bring_up
@@ -26,9 +26,9 @@ from firstflight.cli.watch import follow
 from firstflight.domain.errors import FirstflightError
 from firstflight.domain.plans import ABTestPlan, CanaryPlan, ReleasePlan
 from firstflight.domain.versions import ModelVersion
+from firstflight.domain.wording import duration
 from firstflight.ledger import open_store
 from firstflight.orchestrator import FlowRun, Orchestrator
-from firstflight.report.wording import duration
 from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.settings import Settings
@@ -163,7 +163,7 @@ def story(world: World, told: tuple[Rollout, ...]) -> Table:
         table.add_column(column, no_wrap=True)
     table.add_column("why")
     for rollout in told:
-        harm = harm_of(world, rollout)
+        harm = impact_of(world, rollout)
         lasted = (rollout.ended_at - rollout.started_at).total_seconds() if rollout.ended_at else None
         caught = (
             f"\nhome {duration(harm.seconds)} after the first harm"

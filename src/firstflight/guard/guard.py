@@ -11,17 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from firstflight.acts import notices
-from firstflight.acts.harm import harm_of
 from firstflight.acts.hold import surrender
 from firstflight.acts.ledger_view import history, open_rollouts
 from firstflight.acts.roll_back import bring_home
-from firstflight.acts.tell import tell
+from firstflight.acts.tell import tell_end
 from firstflight.domain.errors import FirstflightError, HeadMovedError, Outage
 from firstflight.domain.values import Value
 from firstflight.guard.clock import LeaseClock
 from firstflight.guard.pulse import Pulse
 from firstflight.guard.watch import Watch
-from firstflight.notify.messages import guarded
 from firstflight.rollout.machine import Rollout
 from firstflight.serving.going_home import Proof, bring_traffic_home
 from firstflight.serving.lease import Lease
@@ -169,7 +167,7 @@ class Guard:
         """Write down that the rollout has ended and tell people; False when the ledger does not answer."""
         try:
             ended = bring_home(self.world, rollout, actor=ACTOR, reason=reason, trigger=ACTOR)
-            tell(self.world, ended, "ended", notices.ended(ended, harm_of(self.world, ended), self.link(ended.run)))
+            tell_end(self.world, ended, self.link(ended.run))
         except (Outage, HeadMovedError) as error:
             log.warning("%s: home, but the ledger does not know yet: %s", rollout.model, error)
             return False
@@ -180,7 +178,7 @@ class Guard:
         if name in self._paged:
             return
         self._paged.add(name)
-        message = guarded(model=route, rollout=name, candidates=candidates, reason=reason, proof=proof.counted)
+        message = notices.guarded(route, name, candidates, reason, proof.counted)
         try:
             self.world.notifier.send(message)
         except Outage as error:

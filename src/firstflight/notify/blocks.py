@@ -24,7 +24,6 @@ _SIGNS: dict[Kind, str] = {
     "approval wanted": ":raised_hand:",
     "promoted": ":trophy:",
     "rolled back": ":rotating_light:",
-    "blocked": ":no_entry:",
 }
 _LINK_LABELS: dict[Kind, str] = {"approval wanted": "Open the run to answer"}
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}

@@ -10,8 +10,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from firstflight.domain import wording
 from firstflight.domain.samples import NoData
-from firstflight.report import markdown, plots, wording
+from firstflight.report import markdown, plots
 from firstflight.report.data import Event, ReportData
 from firstflight.report.palette import meanings, variable
 from firstflight.report.times import TimeAxis
@@ -34,8 +35,8 @@ def render(data: ReportData) -> str:
         "signed": wording.signed,
         "p_value": wording.p_value,
         "duration": wording.duration,
-        "clock": lambda at: wording.clock(at.astimezone(UTC)),
-        "day": lambda at: wording.day(at.astimezone(UTC)),
+        "clock": lambda at: f"{at.astimezone(UTC):%H:%M:%S}",
+        "day": lambda at: f"{at.astimezone(UTC):%-d %B %Y}",
         "variable": variable,
         "json": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
         "markdown": lambda text: markdown.to_html(text, below=3),

@@ -8,11 +8,11 @@ from datetime import timedelta
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
+from firstflight.domain.wording import number
 from firstflight.report.canvas import draw, plain
 from firstflight.report.data import Chart, Comparison, GuardrailCourse, GuardrailLook, Point, TrafficBin
 from firstflight.report.palette import STAND_IN
 from firstflight.report.times import TimeAxis
-from firstflight.report.wording import number
 
 WIDE = (960, 270)
 HALF = (480, 250)

@@ -7,13 +7,12 @@ import pytest
 
 from firstflight.acts.deploy import deploy, open_route
 from firstflight.acts.enter_stage import enter_stage, pass_stage
-from firstflight.acts.harm import harm_of
 from firstflight.acts.homecoming import bring_model_home, bring_orphans_home, bring_run_home
+from firstflight.acts.impact import impact_of
 from firstflight.acts.ledger_view import append, checks, current, reread
 from firstflight.acts.roll_back import intend_roll_back
 from firstflight.acts.start import attach, start_canary
-from firstflight.acts.tell import notices_stream
-from firstflight.acts.tell_ends import NEWS, tell_ends
+from firstflight.acts.tell import NEWS, notices_stream, tell_missed_rollbacks
 from firstflight.decision.decide import Verdict
 from firstflight.domain.errors import (
     BackendUnavailableError,
@@ -55,7 +54,7 @@ def test_a_failing_candidate_is_brought_home(twin: Twin) -> None:
     assert Phase.ROLLED_BACK is ended.phase
     assert TrafficSplit.all_to(stable.served_name) == twin.world.backend.get_traffic(MODEL)
     assert stable == twin.world.registry.get(MODEL, "champion")
-    harm = harm_of(twin.world, ended)
+    harm = impact_of(twin.world, ended)
     assert harm.requests is not None
     assert harm.requests > 0
     assert ("error_rate",) == tuple(breach.metric for breach in harm.breaches)
@@ -195,16 +194,16 @@ def test_an_end_that_nobody_told_is_told_once_and_while_it_is_news(twin: Twin) -
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
     enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
-    assert () == tell_ends(twin.world, lambda run: run)
+    assert () == tell_missed_rollbacks(twin.world, lambda run: run)
     [ended] = bring_run_home(twin.world, "run-1", actor="hook", reason="died")
-    assert (ended,) == tell_ends(twin.world, lambda run: run)
-    assert () == tell_ends(twin.world, lambda run: run)
+    assert (ended,) == tell_missed_rollbacks(twin.world, lambda run: run)
+    assert () == tell_missed_rollbacks(twin.world, lambda run: run)
     [told] = twin.world.ledger.read(notices_stream(ended))
     assert "died" in told.body["text"]
     enter_stage(twin.world, start_canary(twin.world, plan, run="run-2"), 10)
     bring_run_home(twin.world, "run-2", actor="hook", reason="died too")
     twin.time += NEWS + timedelta(seconds=1)
-    assert () == tell_ends(twin.world, lambda run: run)
+    assert () == tell_missed_rollbacks(twin.world, lambda run: run)
 
 
 def test_a_router_that_restarts_is_waited_for_and_a_silent_one_gone_around(

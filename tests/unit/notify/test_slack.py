@@ -18,14 +18,19 @@ from pydantic import SecretStr
 from firstflight.domain.errors import NotificationFailedError, Outage
 from firstflight.notify import Delivery, open_notifier
 from firstflight.notify.blocks import to_blocks, to_text
-from firstflight.notify.messages import Message, promoted
+from firstflight.notify.messages import Message
 from firstflight.notify.notifier import LogNotifier
 from firstflight.notify.slack import SlackNotifier
 from firstflight.settings import Settings
 
 TOKEN = "xoxb-not-a-real-token-7c1f"  # noqa: S105 - no secret: the loopback server's
-MESSAGE = promoted(
-    model="churn", rollout="churn-r1", stable="a-v1", candidate="b & <b>-v2", link="http://127.0.0.1/run?a=1&b=2"
+MESSAGE = Message(
+    kind="promoted",
+    model="churn",
+    rollout="churn-r1",
+    headline="churn: b & <b>-v2 promoted",
+    facts=(("Replaced", "a-v1, still loaded"), ("Rollout", "churn-r1")),
+    link="http://127.0.0.1/run?a=1&b=2",
 )
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from firstflight.decision.decide import Decision, MetricVerdict, Verdict
 from firstflight.domain.plans import Guardrail
 from firstflight.domain.samples import NoData
-from firstflight.report import plots, wording
+from firstflight.report import plots
 from firstflight.report.courses import guardrail_courses
 from firstflight.report.data import Arm, Chart, Comparison, Line, Link, Point, ReportData, Stage, TrafficBin, Variant
 from firstflight.report.markdown import to_html
@@ -43,36 +43,6 @@ def test_only_web_pages_can_be_linked(url: str) -> None:
     """A link cannot run anything or open a file."""
     with pytest.raises(ValidationError):
         Link(label="x", url=url)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0"), (None, "–"), (0.01234, "0.0123"), (61.0, "61"), (1234.5, "1,234"), (-3.14159, "−3.14"),
-        (0.00003, "0.00003"), (1.5e-9, "1.50e−09"), (99.96, "100"), (0.1, "0.1"), (1e15, "1.00e+15"),
-    ],
-)  # fmt: skip
-def test_numbers_have_three_digits(value: float | None, text: str) -> None:
-    """Three significant digits, grouped thousands, a true minus sign, a dash for nothing."""
-    assert text == wording.number(value)
-
-
-def test_signs_and_p_values() -> None:
-    """A gain shows its plus, and a tiny p is not printed as zero."""
-    assert ("+2.5", "−2.5", "0", "–") == tuple(map(wording.signed, (2.5, -2.5, 0, None)))
-    assert ("< 0.0001", "0.0412", "–") == tuple(map(wording.p_value, (1e-9, 0.0412, None)))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 s"), (8.42, "8.4 s"), (59.7, "59.7 s"), (59.99, "60 s"), (74, "1 min 14 s"), (120, "2 min"),
-        (3600, "1 h"), (12_000, "3 h 20 min"), (187_200, "2 d 4 h"), (3599.9, "1 h"),
-    ],
-)  # fmt: skip
-def test_durations_have_two_units(seconds: float, text: str) -> None:
-    """A length of time reads at a glance."""
-    assert text == wording.duration(seconds)
 
 
 def test_roles_choose_colours_and_names_keep_them() -> None:
