@@ -3,7 +3,7 @@
 from prefect import flow
 from prefect.client.schemas import State
 
-from firstflight.decision.decide import Decision, Verdict
+from firstflight.decision.verdicts import Decision, Verdict
 from firstflight.domain.errors import HeadMovedError, RolloutError, StaleTokenError
 from firstflight.domain.plans import ABTestPlan, CanaryPlan
 from firstflight.rollout.machine import (

@@ -14,7 +14,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from firstflight.decision.decide import Decision, Verdict
+from firstflight.decision.verdicts import Decision, Verdict
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.samples import Look
 from firstflight.rollout.machine import Rollout

@@ -11,7 +11,6 @@ from firstflight.acts.report import report_data
 from firstflight.domain.versions import ModelVersion, Trained
 from firstflight.observation.history import History
 from firstflight.orchestrator import Orchestrator
-from firstflight.report import write_report as write
 from firstflight.report.data import Link
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.settings import Settings
@@ -25,6 +24,8 @@ OUTCOMES = {Phase.PROMOTED: "Promoted", Phase.ROLLED_BACK: "RolledBack", Phase.C
 @task(**CALLS_OUT)
 def write_report(rollout: Rollout) -> None:
     """Write one HTML file about everything the rollout's run did, and link it in Prefect."""
+    from firstflight.report.page import write_report as write  # noqa: PLC0415 - matplotlib, only once a run has ended
+
     settings = Settings()
     world = open_world(settings)
     told = tuple(one for one in of_run(world.ledger, rollout.run) if one.model == rollout.model)

@@ -10,7 +10,7 @@ from firstflight.acts import roll_back as rolling_back
 from firstflight.acts import start as starting
 from firstflight.acts.ledger_view import reread as read_again
 from firstflight.comparison.compare import Comparison
-from firstflight.decision.decide import Decision
+from firstflight.decision.verdicts import Decision
 from firstflight.domain.plans import ABTestPlan, CanaryPlan
 from firstflight.rollout.machine import Rollout
 from firstflight.settings import Settings

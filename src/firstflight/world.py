@@ -10,7 +10,6 @@ from firstflight.ledger.record import RecordStore
 from firstflight.notify import open_notifier
 from firstflight.notify.notifier import Notifier
 from firstflight.observation.combined import CombinedSource
-from firstflight.observation.prometheus import PrometheusSource
 from firstflight.observation.source import MetricSource
 from firstflight.observation.store_source import StoreSource
 from firstflight.registry.deferred import DeferredRegistry
@@ -62,6 +61,7 @@ def open_source(settings: Settings, backend: ServingBackend) -> MetricSource:
     series = gateway_series(settings)
     if series is None:
         return stored
+    from firstflight.observation.prometheus import PrometheusSource  # noqa: PLC0415 - only a cluster waits for httpx
 
     def arms(route: str) -> Iterable[str]:
         split = backend.get_traffic(route)

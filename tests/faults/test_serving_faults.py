@@ -24,11 +24,12 @@ from firstflight.domain.errors import (
     TrafficNotAppliedError,
 )
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.inference import body, headers, served_name
+from firstflight.serving.inference import body, headers
 from firstflight.serving.local import gateway, model_server
 from firstflight.serving.local.backend import LocalBackend
 from firstflight.serving.local.gateway import NAME, program
 from firstflight.serving.local.model_server import program_name
+from firstflight.serving.route_header import served_name
 from firstflight.settings import Settings
 from firstflight.supervision.supervisor import Supervisor
 from tests.serving_bench import MODEL, artifact, gateway_is_ready, history, serving_stack, until

@@ -7,7 +7,7 @@ from firstflight.acts.ledger_view import reread
 from firstflight.acts.observe import OnCheck, bake, observe
 from firstflight.acts.promote import conclude, finish, promote
 from firstflight.acts.roll_back import intend_roll_back, rejoin, roll_back
-from firstflight.decision.decide import Decision, Verdict
+from firstflight.decision.verdicts import Decision, Verdict
 from firstflight.domain.errors import HeadMovedError, RolloutError, StaleTokenError
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.samples import Look

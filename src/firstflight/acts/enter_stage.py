@@ -5,7 +5,7 @@ from firstflight.acts.hold import hold
 from firstflight.acts.ledger_view import append
 from firstflight.acts.observe import look_again
 from firstflight.acts.roll_back import intend_roll_back
-from firstflight.decision.decide import Verdict
+from firstflight.decision.verdicts import Verdict
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from firstflight.acts.ledger_view import checks
-from firstflight.decision.decide import MetricVerdict
+from firstflight.decision.verdicts import MetricVerdict
 from firstflight.domain.samples import Counts, Look
 from firstflight.domain.values import Value
 from firstflight.rollout.machine import Rollout

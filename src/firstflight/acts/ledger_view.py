@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from firstflight.decision.decide import Decision
+from firstflight.decision.verdicts import Decision
 from firstflight.domain.errors import RolloutError
 from firstflight.domain.samples import Look
 from firstflight.ledger.record import RecordStore

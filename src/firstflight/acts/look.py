@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from firstflight.decision.decide import Decision, Verdict
+from firstflight.decision.verdicts import Decision, Verdict
 from firstflight.domain.plans import CanaryPlan
 from firstflight.domain.samples import Look, Window
 from firstflight.domain.traffic import TrafficSplit

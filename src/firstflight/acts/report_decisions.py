@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from firstflight.acts.ledger_view import checks
-from firstflight.decision.decide import Decision, MetricVerdict
+from firstflight.decision.verdicts import Decision, MetricVerdict
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.samples import NoData
 from firstflight.domain.wording import number

@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, gammaln
-from scipy.stats import binomtest
 
 from firstflight.analysis.status import Status
 
@@ -56,6 +55,8 @@ def sample_ratio(counts: Mapping[str, int], shares: Mapping[str, float]) -> Shar
         return ShareTest(Status.OK, float(chdtrc(len(arms) - 1, statistic)), "chi-square", observed, expected)
     if math.comb(total + len(arms) - 1, len(arms) - 1) <= _MOST_OUTCOMES:
         return ShareTest(Status.OK, _multinomial(seen, probabilities), "multinomial", observed, expected)
+    from scipy.stats import binomtest  # noqa: PLC0415 - takes a second to import and is hardly ever needed
+
     smallest = min(binomtest(n, total, p).pvalue for n, p in zip(seen, probabilities, strict=True))
     return ShareTest(Status.OK, min(len(arms) * float(smallest), 1.0), "binomials", observed, expected)
 

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from scipy.stats import binom
-
 from firstflight.analysis.moments import increase
 from firstflight.analysis.status import Status
 from firstflight.domain.samples import Histogram
@@ -56,6 +54,8 @@ def quantile_bounds(histogram: Histogram, quantile: float, alpha: float = 0.05) 
     total = sum(histogram.counts)
     if total == 0:
         return QuantileBounds(Status.NO_DATA)
+    from scipy.stats import binom  # noqa: PLC0415 - takes a second to import, which no canary should wait for
+
     at = int(binom.ppf(alpha / 2, total, quantile))
     lower_rank = at if binom.cdf(at - 1, total, quantile) <= alpha / 2 else at - 1
     upper_rank = int(binom.isf(alpha / 2, total, quantile)) + 1

@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
-from scipy.stats import mannwhitneyu
 
 from firstflight.analysis.status import Status
 from firstflight.domain.samples import Histogram, NoData
@@ -39,6 +38,8 @@ def mann_whitney(control: Sequence[float], treatment: Sequence[float]) -> RankTe
         return RankTest(Status.NOT_FINITE)
     values, places = np.unique(np.concatenate((old, new)), return_inverse=True)
     if min(len(old), len(new)) <= _EXACT_UP_TO and len(values) == len(old) + len(new):
+        from scipy.stats import mannwhitneyu  # noqa: PLC0415 - takes a second to import; histograms never need it
+
         exact = mannwhitneyu(new, old, method="exact")
         u = float(exact.statistic)
         return RankTest(Status.OK, u, float(exact.pvalue), u / (len(old) * len(new)), "exact")

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import AwareDatetime
 
-from firstflight.decision.decide import Decision, Verdict
+from firstflight.decision.verdicts import Decision, Verdict
 from firstflight.domain.samples import Look
 from firstflight.domain.values import Value
 from firstflight.drill.faults import Promise

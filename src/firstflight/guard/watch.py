@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from firstflight.acts.ledger_view import reread
 from firstflight.acts.observe import Known, learn, peek, recall, record_check
-from firstflight.decision.decide import Verdict
+from firstflight.decision.verdicts import Verdict
 from firstflight.domain.errors import HeadMovedError, Outage
 from firstflight.domain.plans import CanaryPlan
 from firstflight.rollout.machine import Phase, Rollout

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from firstflight.decision.decide import Decision, MetricVerdict
+from firstflight.decision.verdicts import Decision, MetricVerdict
 from firstflight.domain.plans import Guardrail
 from firstflight.domain.samples import NoData
 from firstflight.report.data import GuardrailCourse, GuardrailLook

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstflight.domain.errors import BackendUnavailableError, ServingError
+from firstflight.serving.route_header import ROUTE_HEADER, served_name
 
 TIMEOUT_SECONDS = 10.0
-ROUTE_HEADER = "x-seldon-route"
-"""Of an answer: who was chosen to give it; `served_name` reads it. Sent back, it chooses the same one again."""
 DATATYPES = {"float64": "FP64", "float32": "FP32", "int64": "INT64", "int32": "INT32", "bool": "BOOL"}
 """The protocol's name of each numpy type."""
 _TYPES = {name: np.dtype(kind) for kind, name in DATATYPES.items()}
@@ -102,8 +101,3 @@ def predict(
     if answer.status_code != httpx.codes.OK:
         raise ServingError(f"{route}: {answer.status_code} to request {request_id}: {answer.text[:500]}")
     return Prediction(outputs(answer.content), served_name(answer.headers.get(ROUTE_HEADER)), request_id, seconds)
-
-
-def served_name(route_header: str | None) -> str | None:
-    """Return the served name in the `ROUTE_HEADER`: `baseline-predictor-v1` in `:baseline-predictor-v1_1:`."""
-    return route_header.strip(":").rpartition("_")[0] if route_header else None

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstflight.domain.samples import NoData
-from firstflight.report import ReportData, render, write_report
 from firstflight.report.data import (
     Approval,
     Arm,
@@ -34,12 +33,14 @@ from firstflight.report.data import (
     Notice,
     Point,
     Recommendation,
+    ReportData,
     SampleRatio,
     Stage,
     StageDecision,
     TrafficBin,
     Variant,
 )
+from firstflight.report.page import render, write_report
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 VOID = {"meta", "br"}

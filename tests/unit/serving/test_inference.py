@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from firstflight.domain.errors import BackendUnavailableError, ServingError
-from firstflight.serving.inference import body, headers, outputs, predict, served_name
+from firstflight.serving.inference import body, headers, outputs, predict
+from firstflight.serving.route_header import served_name
 from tests.conftest import free_ports
 
 ANSWER = {"outputs": [{"name": "probability_up", "datatype": "FP64", "shape": [2], "data": [0.25, 0.5]}]}

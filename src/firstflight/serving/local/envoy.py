@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from firstflight.domain.latency import EDGES
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.inference import ROUTE_HEADER
+from firstflight.serving.route_header import ROUTE_HEADER, route_value
 from firstflight.settings import Ports
 
 Json = dict[str, Any]
@@ -174,7 +174,7 @@ def _main_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Json
         {
             "name": _target(split, name, profile),
             "weight": split.weights[name],
-            "response_headers_to_add": [_header(ROUTE_HEADER, _route_value(name))],
+            "response_headers_to_add": [_header(ROUTE_HEADER, route_value(name))],
         }
         for name in names
     ]
@@ -188,7 +188,7 @@ def _main_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Json
     # model whose weight is 0. Here both get whom the weights say.
     sticky = [
         {
-            "match": _match(route, {"name": ROUTE_HEADER, "string_match": {"contains": _route_value(choice_name)}}),
+            "match": _match(route, {"name": ROUTE_HEADER, "string_match": {"contains": route_value(choice_name)}}),
             "route": {"cluster": choice["name"], **action},
             "response_headers_to_add": choice["response_headers_to_add"],
         }
@@ -228,10 +228,6 @@ def _target(split: TrafficSplit, name: str, profile: Profile) -> str:
 
 def _guarded(split: TrafficSplit, name: str, profile: Profile) -> bool:
     return profile == "safe" and name not in {split.stable, split.shadow}
-
-
-def _route_value(name: str) -> str:
-    return f":{name}_1:"
 
 
 def _assigned(choice: Json) -> str:
