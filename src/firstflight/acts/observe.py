@@ -1,7 +1,6 @@
 """Look at what the arms do, until the stage is decided."""
 
 import logging
-import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -108,8 +107,8 @@ def peek(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tupl
     look = take_look(world, rollout, names, since=known.until, after=known.evidence.at)
     evidence = update(plan, known.evidence, look)
     # A stage that has passed is only being waited out: it cannot be late any more.
-    limits = plan if rollout.phase is Phase.OBSERVING else plan.model_copy(update={"stage_seconds": math.inf})
-    return look, evidence, fault_of(world, rollout) or records_fault(plan, look) or judge(limits, evidence)
+    found = judge(plan, evidence, timed=rollout.phase is Phase.OBSERVING)
+    return look, evidence, fault_of(world, rollout) or records_fault(plan, look) or found
 
 
 def check(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tuple[Look, Decision, Known]:

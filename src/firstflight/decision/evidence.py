@@ -4,6 +4,8 @@
 equal to the last bit after a trip through JSON. `weighing` folds looks into it, `decision` concludes from it.
 """
 
+import functools
+import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple, Self
 
@@ -14,6 +16,7 @@ from firstflight.analysis.dispersion import Spread
 from firstflight.analysis.log_space import NEVER
 from firstflight.analysis.rate_ratio import RATIOS
 from firstflight.analysis.two_by_two import GAINS
+from firstflight.domain.plans import CanaryPlan
 from firstflight.domain.samples import Moments, PairedMoments
 from firstflight.domain.values import Value
 
@@ -132,9 +135,16 @@ class Stage(Value):
     assignments: dict[str, int] = Field(default={})
 
 
-class Evidence(Value):
-    """Everything that is remembered of the looks so far."""
+@functools.lru_cache(maxsize=32)
+def plan_digest(plan: CanaryPlan) -> str:
+    """Return what tells this plan from any other."""
+    return hashlib.sha256(plan.model_dump_json().encode()).hexdigest()
 
+
+class Evidence(Value):
+    """Everything that is remembered of the looks so far, and of which plan and arms."""
+
+    plan: str = Field(description="Digest of the plan: evidence weighed by one is nothing to another.")
     stable: str
     candidate: str
     stage: Stage | None = None
@@ -150,6 +160,14 @@ class Evidence(Value):
     log_ratio: float = Field(default=0.0, description="Log evidence of a skewed split from earlier stages.")
     skewed: bool = Field(default=False, description="Whether the split was ever certainly not the router's.")
     ignored: str = Field(default="", description="Why the last look was not used; empty when it was.")
+
+    def refuse_another(self, plan: CanaryPlan) -> None:
+        """Raise ValueError unless this evidence was gathered for `plan`."""
+        if (digest := plan_digest(plan)) != self.plan:
+            raise ValueError(
+                f"evidence of {self.candidate} against {self.stable} was gathered for another plan than the one given "
+                f"(digest {self.plan[:12]}, not {digest[:12]}); begin with `start` and fold the looks in again"
+            )
 
     @property
     def has_control(self) -> bool:

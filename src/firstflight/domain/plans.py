@@ -3,9 +3,10 @@
 A plan never holds an address or a secret (those are `settings`).
 """
 
+import math
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from firstflight.domain.traffic import Percent
 from firstflight.domain.values import Value
@@ -13,6 +14,22 @@ from firstflight.domain.versions import DnsLabel
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Seconds = Annotated[float, Field(gt=0)]
+
+RECORDED = {"recorded": True}
+"""Context in which a plan out of the ledger is validated: it was born before some of the rules for new ones."""
+MOST_REQUESTS = 1e9
+"""A proof that takes more requests than this in one stage, all of them perfect, is never made."""
+SHARES = frozenset({"error_rate", "timeout_rate", "accuracy"})
+"""Metrics that are the share of some events among requests or answers, whatever the source."""
+_DISTRIBUTIONS = frozenset({"latency"})
+
+
+def fewest_requests(allowed: float, alpha: float) -> float:
+    """Return how many requests, none of them harmful, show at level `alpha` that less than a share `allowed` is.
+
+    log(1/alpha) / -log(1 - allowed): no e-value grows faster than the likelihood ratio of what was seen.
+    """
+    return -math.log(alpha) / -math.log1p(-allowed) if 0 < allowed < 1 else math.inf
 
 
 class Guardrail(Value):
@@ -40,10 +57,57 @@ class Guardrail(Value):
     proves: bool = Field(default=True, description="Whether promotion needs proof on this guardrail.")
 
     @model_validator(mode="after")
-    def _can_judge(self) -> Self:
+    def _can_judge(self, info: ValidationInfo) -> Self:
         if self.quantile is not None and self.limit is None:
             raise ValueError(f"guardrail {self.metric!r} names a quantile but no limit for it")
+        if not info.context and (fault := self._fault()):
+            raise ValueError(f"guardrail {self.metric!r}: {fault}")
         return self
+
+    def _fault(self) -> str:
+        """Return why no sample could ever be judged by these numbers; empty when some can."""
+        if self.metric in _DISTRIBUTIONS and self.quantile is None:
+            return "it is a distribution; name the quantile that the limit bounds"
+        if self.quantile is not None:
+            if self.metric in SHARES:
+                return "it is a share and has no quantile"
+            if self.direction != "lower_is_better":
+                return "a quantile is bounded from above: only lower_is_better can be judged"
+            if self.limit is not None and self.limit <= 0:
+                return f"limit {self.limit:g} of a quantile must be above 0"
+        return self.share_fault() if self.metric in SHARES else ""
+
+    def share_fault(self) -> str:
+        """Return why no share of events can be judged by these numbers; empty when it can."""
+        if self.limit is not None and not (0 < self.limit < 1 and 0 < 1 - self.limit < 1):
+            return f"limit {self.limit:g} of a share must lie between 0 and 1, both excluded"
+        for name, value in (("margin", self.margin), ("tolerance", self.tolerance)):
+            if value is not None and value >= 1:
+                return f"{name} {value:g} of a share must be below 1: nothing is worse by more"
+        return ""
+
+    def proof_requests(self, alpha: float) -> float:
+        """Return the fewest requests, all of them perfect, that prove this guardrail; 0 where the metric is no share.
+
+        Infinite where no number of them does.
+        """
+        if not self.proves or (self.metric not in SHARES and self.quantile is None):
+            return 0.0
+        if self.quantile is not None:
+            return fewest_requests(1 - self.quantile, alpha)
+        if self.margin is not None:
+            return fewest_requests(self.margin, alpha)
+        limit = self.limit or 0.0
+        return fewest_requests(limit if self.direction == "lower_is_better" else 1 - limit, alpha)
+
+
+def _judgeable(guardrails: tuple[Guardrail, ...]) -> None:
+    """Raise ValueError unless there are guardrails, each on a metric of its own."""
+    if not guardrails:
+        raise ValueError("guardrails are empty: nothing could show harm; name at least one")
+    names = [guardrail.metric for guardrail in guardrails]
+    if len(set(names)) != len(names):
+        raise ValueError(f"guardrails name a metric twice: {names}")
 
 
 def default_guardrails() -> tuple[Guardrail, ...]:
@@ -91,6 +155,30 @@ class CanaryPlan(Value):
     environment: Literal["local", "staging", "production"] = "local"
 
     @model_validator(mode="after")
+    def _can_answer(self, info: ValidationInfo) -> Self:
+        if info.context:
+            return self
+        _judgeable(self.guardrails)
+        if unprovable := [g.metric for g in self.guardrails if g.proves and g.limit is None and g.margin is None]:
+            raise ValueError(
+                f"guardrails {unprovable} must prove themselves before a promotion but have neither limit nor margin "
+                "to prove; give them one, or set proves to false"
+            )
+        for guardrail in self.guardrails:
+            if (needed := guardrail.proof_requests(self.alpha_promote)) > MOST_REQUESTS:
+                raise ValueError(
+                    f"guardrail {guardrail.metric!r} can never be proven: even a perfect candidate needs {needed:.2g} "
+                    "requests in a stage; widen its limit or margin, or set proves to false"
+                )
+        last = (math.ceil(self.stage_seconds / self.check_seconds) - 1) * self.check_seconds
+        if self.warmup_seconds > last:
+            raise ValueError(
+                f"warmup_seconds {self.warmup_seconds:g} leaves nothing to judge: the last look of a stage of "
+                f"{self.stage_seconds:g} s, checked every {self.check_seconds:g} s, begins after {last:g} s"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _is_a_ladder(self) -> Self:
         if not self.stages or self.stages[0] == 0:
             raise ValueError(f"stages {self.stages} must begin above 0 %")
@@ -102,14 +190,6 @@ class CanaryPlan(Value):
             raise ValueError(f"min_stage_seconds {self.min_stage_seconds} exceeds stage_seconds {self.stage_seconds}")
         if self.candidate is not None and self.candidate == self.stable:
             raise ValueError(f"candidate and stable are both version {self.candidate}")
-        names = [g.metric for g in self.guardrails]
-        if len(set(names)) != len(names):
-            raise ValueError(f"guardrails name a metric twice: {names}")
-        if unprovable := [g.metric for g in self.guardrails if g.proves and g.limit is None and g.margin is None]:
-            raise ValueError(
-                f"guardrails {unprovable} must prove themselves before a promotion but have neither limit nor margin "
-                "to prove; give them one, or set proves to false"
-            )
         return self
 
 
@@ -131,6 +211,12 @@ class ABTestPlan(Value):
     guardrails: tuple[Guardrail, ...] = Field(default_factory=default_guardrails)
     alpha: Share = 0.05
     practical: float = Field(default=0.05, gt=0, description="Smallest relative improvement worth acting on.")
+
+    @model_validator(mode="after")
+    def _can_answer(self, info: ValidationInfo) -> Self:
+        if not info.context:
+            _judgeable(self.guardrails)
+        return self
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:

@@ -21,7 +21,7 @@ from typing import Any, Self
 from pydantic import AwareDatetime, Field
 
 from firstflight.domain.errors import RolloutError
-from firstflight.domain.plans import ABTestPlan, CanaryPlan
+from firstflight.domain.plans import RECORDED, ABTestPlan, CanaryPlan
 from firstflight.domain.traffic import Percent, TrafficSplit
 from firstflight.domain.values import Value
 from firstflight.domain.versions import ModelVersion
@@ -124,7 +124,7 @@ class Rollout(Value):
             model=record.stream.removeprefix("rollout/"),
             run=body["run"],
             driver=body["run"],
-            plan=plan_type.model_validate(body["plan"]),
+            plan=plan_type.model_validate(body["plan"], context=RECORDED),
             arms=Arms.model_validate(body["arms"]),
             started_at=record.at,
             phase=Phase.STARTED,

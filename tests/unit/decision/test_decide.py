@@ -409,3 +409,62 @@ def test_the_state_does_not_grow() -> None:
         evidence = update(plan, evidence, look(second, new, new))
     assert len(evidence.model_dump_json()) < 10_000
     assert Verdict.PROMOTE is judge(plan, evidence).verdict
+
+
+@given(
+    metric=st.sampled_from(["error_rate", "accuracy", "latency", "brier"]),
+    limit=st.none() | st.floats(1e-300, 1e300) | st.floats(0, 1),
+    margin=st.none() | st.floats(1e-300, 1e300) | st.floats(0, 1),
+    tolerance=st.just(0.0) | st.floats(0, 1),
+    higher=st.booleans(),
+    proves=st.booleans(),
+    wrong=st.sampled_from([0, 3, 20]),
+)
+@settings(max_examples=300, deadline=None)
+def test_every_plan_that_is_accepted_can_be_judged(
+    metric: str,
+    limit: float | None,
+    margin: float | None,
+    tolerance: float,
+    wrong: int,
+    *,
+    higher: bool,
+    proves: bool,
+) -> None:
+    """Whatever the numbers, looks lead to a verdict and never to an exception."""
+    fields = {"metric": metric, "limit": limit, "margin": margin, "tolerance": tolerance, "proves": proves}
+    fields |= {"quantile": 0.9} if metric == "latency" else {}
+    fields |= {"direction": "higher_is_better"} if higher else {}
+    try:
+        plan = plan_with(Guardrail.model_validate(fields))
+    except ValueError:
+        return
+    arm: dict[str, Sample] = {
+        "error_rate": counts(wrong, 20),
+        "accuracy": counts(20 - wrong, 20),
+        "latency": Histogram(edges=EDGES, counts=(20 - wrong, 0, 0, 0, wrong)),
+        "brier": Moments(count=20, mean=0.1, m2=0.1),
+    }
+    looks = [*(look(n, arm, arm) for n in range(30)), look(30, arm, arm, stage=100, began=30)]
+    assert run(plan, looks).reasons
+
+
+def test_evidence_of_another_plan_is_refused() -> None:
+    """Another alpha, another guardrail: neither folded on nor judged, and the message says what to do."""
+    plan = plan_with(ERRORS, ACCURACY)
+    evidence = update(plan, start(plan, "old", "new"), healthy(0))
+    for other in (plan_with(ERRORS), plan.model_copy(update={"alpha_rollback": 0.5})):
+        with pytest.raises(ValueError, match="gathered for another plan"):
+            judge(other, evidence)
+        with pytest.raises(ValueError, match="gathered for another plan"):
+            update(other, evidence, healthy(1))
+
+
+def test_swapped_arms_are_refused() -> None:
+    """A candidate whose every answer is an error is not promoted by calling it stable."""
+    broken = {"error_rate": counts(20, 20)}
+    looks = [look(n, broken, {"error_rate": counts(0, 80)}) for n in range(10)]
+    with pytest.raises(ValueError, match="are they swapped"):
+        decide(plan_with(ERRORS), looks, stable="new", candidate="old")
+    with pytest.raises(ValueError, match="does not fit stable 'older'"):
+        decide(plan_with(ERRORS), looks, stable="older", candidate="new")

@@ -1,9 +1,11 @@
 """Plans refuse what cannot work, at birth."""
 
+import math
+
 import pytest
 from pydantic import ValidationError
 
-from firstflight.domain.plans import ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
+from firstflight.domain.plans import RECORDED, ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
 
 
 @pytest.mark.parametrize(
@@ -77,3 +79,69 @@ def test_a_guardrail_without_anything_to_prove_is_refused() -> None:
     with pytest.raises(ValueError, match="neither limit nor margin"):
         CanaryPlan(model="churn", guardrails=(Guardrail(metric="profit"),))
     assert CanaryPlan(model="churn", guardrails=(Guardrail(metric="profit", proves=False),)).guardrails
+
+
+@pytest.mark.parametrize(
+    ("guardrail", "reason"),
+    [
+        ({"metric": "error_rate", "limit": 0.0}, "limit 0 of a share must lie between 0 and 1"),
+        ({"metric": "error_rate", "limit": 1.0}, "limit 1 of a share must lie between 0 and 1"),
+        ({"metric": "error_rate", "limit": -1.0}, "limit -1 of a share must lie between 0 and 1"),
+        ({"metric": "accuracy", "direction": "higher_is_better", "limit": 1e-17}, "limit 1e-17 of a share"),
+        ({"metric": "accuracy", "direction": "higher_is_better", "margin": 1.0}, "margin 1 of a share must be below 1"),
+        ({"metric": "error_rate", "limit": 0.01, "tolerance": 1.5}, "tolerance 1.5 of a share must be below 1"),
+        (
+            {"metric": "latency", "limit": 200.0, "quantile": 0.95, "direction": "higher_is_better"},
+            "only lower_is_better can be judged",
+        ),
+        ({"metric": "latency", "limit": 0.0, "quantile": 0.95}, "limit 0 of a quantile must be above 0"),
+        ({"metric": "latency", "limit": 200.0}, "name the quantile"),
+        ({"metric": "error_rate", "limit": 0.01, "quantile": 0.95}, "has no quantile"),
+    ],
+)
+def test_a_guardrail_that_can_never_answer_is_refused(guardrail: dict[str, object], reason: str) -> None:
+    """Not even a perfect candidate would pass; the reason says which number is wrong."""
+    with pytest.raises(ValidationError, match=reason):
+        Guardrail.model_validate(guardrail)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"guardrails": ()}, "guardrails are empty"),
+        ({"warmup_seconds": 1800}, "leaves nothing to judge"),
+        ({"stage_seconds": 600, "warmup_seconds": 590}, "begins after 570 s"),
+        ({"guardrails": ({"metric": "error_rate", "limit": 1e-10},)}, r"needs 3e\+10 requests in a stage"),
+        ({"guardrails": ({"metric": "accuracy", "margin": 1e-12},)}, r"needs 3e\+12 requests in a stage"),
+        ({"guardrails": ({"metric": "latency", "limit": 9.0, "quantile": 1 - 1e-13},)}, "can never be proven"),
+    ],
+)
+def test_a_canary_that_can_never_answer_is_refused(fields: dict[str, object], reason: str) -> None:
+    """By the arithmetic of the forecast: no evidence grows faster than that of a perfect candidate."""
+    with pytest.raises(ValidationError, match=reason):
+        CanaryPlan.model_validate({"model": "churn", **fields})
+
+
+def test_an_ab_test_without_guardrails_is_refused() -> None:
+    """Nobody would watch over its users."""
+    with pytest.raises(ValidationError, match="guardrails are empty"):
+        ABTestPlan(model="m", guardrails=())
+
+
+def test_what_is_left_out_of_proof_needs_no_time() -> None:
+    """A limit too strict to be proven may still be watched."""
+    watched = Guardrail(metric="error_rate", limit=1e-10, proves=False)
+    assert (watched,) == CanaryPlan(model="churn", guardrails=(watched,)).guardrails
+
+
+def test_a_recorded_plan_is_read_although_it_would_be_refused_today() -> None:
+    """The ledger keeps what was once allowed."""
+    born = CanaryPlan(model="churn").model_dump(mode="json")
+    old = {**born, "guardrails": [], "warmup_seconds": 1800}
+    assert () == CanaryPlan.model_validate(old, context=RECORDED).guardrails
+
+
+def test_the_fewest_requests_are_those_of_the_forecast() -> None:
+    """A stage that lasts one perfect proof less one request is impossible, at any traffic."""
+    (guardrail,) = CanaryPlan(model="m", guardrails=(Guardrail(metric="error_rate", limit=0.01),)).guardrails
+    assert math.ceil(guardrail.proof_requests(0.05)) == 299

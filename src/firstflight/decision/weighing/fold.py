@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from firstflight.analysis.log_space import NEVER
 from firstflight.analysis.sample_ratio import ALPHA as RATIO_ALPHA
 from firstflight.analysis.sample_ratio import sample_ratio_log_e
-from firstflight.decision.evidence import Averaged, Counted, Evidence, Faulty, MetricEvidence, Stage, Timed
+from firstflight.decision.evidence import Averaged, Counted, Evidence, Faulty, MetricEvidence, Stage, Timed, plan_digest
 from firstflight.decision.weighing import counts, histograms, means
 from firstflight.decision.weighing.budget import harmed, start_weight
 from firstflight.decision.weighing.harm import harm_log_e
@@ -28,7 +28,7 @@ def start(plan: CanaryPlan, stable: str, candidate: str) -> Evidence:
     """
     if stable == candidate:
         raise ValueError(f"stable and candidate of {plan.model} are both served as {stable!r}")
-    return Evidence(stable=stable, candidate=candidate)
+    return Evidence(plan=plan_digest(plan), stable=stable, candidate=candidate)
 
 
 def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
@@ -36,7 +36,12 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
 
     A look that repeats, overlaps or precedes an earlier one shows nothing, and `ignored` says why; it moves the clock
     all the same. A look that began in a stage's warm-up serves only as a reference, and against blatant failure.
+
+    Raises:
+        ValueError: The evidence is that of another plan, or the look that of other arms.
     """
+    evidence.refuse_another(plan)
+    _refuse_other_arms(evidence, look)
     if reason := _why_unusable(evidence, look):
         return evidence.model_copy(update={"ignored": reason, **_clock(evidence, look)})
     stage = _stage_of(plan, evidence, look)
@@ -80,6 +85,16 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
             "ignored": "",
         }
     )
+
+
+def _refuse_other_arms(evidence: Evidence, look: Look) -> None:
+    """Raise ValueError where the split says that these arms are others, or each other."""
+    stable, candidate = look.weights.get(evidence.stable), look.weights.get(evidence.candidate)
+    if stable is None or candidate is None or stable != 100 - look.stage:  # noqa: PLR2004 - percent
+        raise ValueError(
+            f"the look at {look.at.isoformat()} gives the candidate's side {look.stage} % by the weights {look.weights}, "
+            f"which does not fit stable {evidence.stable!r} and candidate {evidence.candidate!r}; are they swapped?"
+        )
 
 
 def ratio_log_e(evidence: Evidence) -> float:
@@ -191,8 +206,8 @@ def _beginning(guardrail: Guardrail, shown: Seen, context: Context) -> MetricEvi
 
 def _fault(guardrail: Guardrail, sample: Sample) -> str:
     """Return why the guardrail cannot judge samples of this kind; empty when it can."""
-    if isinstance(sample, Counts) and guardrail.limit is not None and not 0 < guardrail.limit < 1:
-        return f"limit {guardrail.limit} of a share must lie between 0 and 1, both excluded"
+    if isinstance(sample, Counts):
+        return guardrail.share_fault()
     if isinstance(sample, Histogram):
         if guardrail.limit is None or guardrail.quantile is None:
             return "a histogram is judged by a quantile and its limit, and the guardrail lacks one"
