@@ -126,21 +126,20 @@ def worse_log_likelihoods(
 ) -> tuple[float, ...]:
     """Return the log likelihood ratio of each odds ratio in `RATIOS` against "p1 ≤ p0 + tolerance" for one look.
 
-    `control_rate`, strictly between 0 and 1, is the control's rate as known *before* the look; a bad guess costs
-    power, never validity. Guesses within the null, and a look in which one arm served nothing, give 0.
+    The treatment is guessed at `RATIOS` times the odds of what is tolerated. `control_rate`, strictly between 0 and 1,
+    is the control's rate as known *before* the look; a bad guess costs power, never validity. A look in which one arm
+    served nothing, and a tolerance that nothing exceeds, give 0.
     """
-    if treatment_exposures == 0 or control_exposures == 0:
+    tolerated = control_rate + tolerance
+    if treatment_exposures == 0 or control_exposures == 0 or tolerated >= 1:
         return (0.0,) * len(RATIOS)
-    odds = control_rate / (1 - control_rate)
+    odds = tolerated / (1 - tolerated)
     if tolerance == 0.0:
         arms = (treatment_events, treatment_exposures, control_events, control_exposures)
         return _against_equal(*arms, control_rate, odds, dispersion)
     found = []
     for ratio in RATIOS:
         rate = ratio * odds / (1 + ratio * odds)
-        if rate - control_rate <= tolerance:
-            found.append(0.0)
-            continue
         null = nearest_on_line(rate, treatment_exposures, control_rate, control_exposures, tolerance)
         found.append(
             _log_ratio(

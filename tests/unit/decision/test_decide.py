@@ -468,3 +468,25 @@ def test_swapped_arms_are_refused() -> None:
         decide(plan_with(ERRORS), looks, stable="new", candidate="old")
     with pytest.raises(ValueError, match="does not fit stable 'older'"):
         decide(plan_with(ERRORS), looks, stable="older", candidate="new")
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.005, 0.02, 0.1])
+def test_nothing_but_errors_ends_a_warm_up_whatever_is_tolerated(tolerance: float) -> None:
+    """The exception to the warm-up holds at its first look."""
+    plan = plan_with(Guardrail(metric="error_rate", limit=0.2, tolerance=tolerance), warmup_seconds=50)
+    first = look(0, {"error_rate": counts(30, 30)}, {"error_rate": counts(0, 570)})
+    assert Verdict.ROLL_BACK is run(plan, [first]).verdict
+
+
+def test_a_warm_up_holds_what_is_tolerated_against_nobody() -> None:
+    """9 % errors against 1 %: beyond three times as many, but within a tolerance of 10 points."""
+    plan = plan_with(Guardrail(metric="error_rate", limit=0.2, tolerance=0.1), warmup_seconds=50)
+    looks = [look(n, {"error_rate": counts(9, 100)}, {"error_rate": counts(4, 400)}) for n in range(40)]
+    assert Verdict.CONTINUE is run(plan, looks).verdict
+
+
+def test_a_tolerance_far_above_the_stable_rate_can_still_be_exceeded() -> None:
+    """A stable model that never fails, 10 points tolerated, 40 % errors seen."""
+    plan = plan_with(Guardrail(metric="error_rate", limit=0.9, tolerance=0.1))
+    looks = [look(n, {"error_rate": counts(8, 20)}, {"error_rate": counts(0, 800)}) for n in range(5)]
+    assert "worse than stable by more than 10 points" in run(plan, looks).reasons[0]

@@ -17,6 +17,8 @@ WARMUP_RATIO = 3.0
 """While a candidate warms up, failures up to this many times the stable model's are put down to that."""
 COMMON = 0.02
 """From this rate of the stable model on, both proportions are compared in full; below, only the events count."""
+FIRST_GUESS = 0.01
+"""Rate of events the stable model is taken to have before it has shown any; a bad guess costs power, not validity."""
 OUTCOME_CAUTION = 10
 """Degrees of freedom by which common outcomes are taken to be clustered until they show that they are not."""
 OUTCOME_EXCESS = 2.2
@@ -133,18 +135,22 @@ def worse_than_stable(
 ) -> tuple[float, ...]:
     """Return what one look says of "the candidate's events are more frequent than the stable model's".
 
-    `reference` are the stable model's events before this look. In a warm-up only `failures` say something, and only
-    beyond a multiple of the stable model's.
+    `reference` are the stable model's events before this look, or `FIRST_GUESS`. In a
+    warm-up only `failures` say something, and only beyond a multiple of the stable model's: with a tolerance they must
+    exceed both, and the weaker of the two likelihood ratios bounds either.
     """
     arms = (candidate.events, candidate.exposures, stable.events, stable.exposures)
-    if warming_up:
-        if tolerance > 0 or not failures:
-            return NO_HARM
-        return rate_ratio_log_likelihoods(*arms, null_ratio=WARMUP_RATIO, dispersion=phi)
+    if warming_up and not failures:
+        return NO_HARM
+    found = NO_HARM
     if tolerance > 0:
-        if reference.exposures == 0:
-            return NO_HARM
-        return worse_log_likelihoods(*arms, control_rate=_rate(reference), tolerance=tolerance, dispersion=phi)
+        rate = _rate(reference) if reference.exposures else FIRST_GUESS
+        found = worse_log_likelihoods(*arms, control_rate=rate, tolerance=tolerance, dispersion=phi)
+    if warming_up:
+        blatant = rate_ratio_log_likelihoods(*arms, null_ratio=WARMUP_RATIO, dispersion=phi)
+        return tuple(map(min, found, blatant)) if tolerance > 0 else blatant
+    if tolerance > 0:
+        return found
     if _is_common(reference):
         return worse_log_likelihoods(*arms, control_rate=_rate(reference), dispersion=phi)
     return rate_ratio_log_likelihoods(*arms, dispersion=phi)
