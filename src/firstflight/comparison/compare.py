@@ -3,18 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 from firstflight.analysis.goodness_of_fit import sample_ratio
-from firstflight.analysis.multiplicity import benjamini_hochberg, holm
+from firstflight.analysis.multiplicity import holm
 from firstflight.analysis.status import Status
 from firstflight.comparison.measuring import Contrast
-from firstflight.comparison.metric_rows import AlwaysValid, Arm, MetricRow, Proof
+from firstflight.comparison.metric_rows import Arm, MetricRow, Proof
 from firstflight.comparison.recommendation import Recommendation, SampleRatioCheck, recommend
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.samples import NoData, PairedMoments, Sample
 from firstflight.domain.values import Value
 
-__all__ = [
-    "AlwaysValid", "Arm", "Comparison", "MetricRow", "Proof", "Recommendation", "SampleRatioCheck", "choose", "compare",
-]  # fmt: skip
+__all__ = ["Arm", "Comparison", "MetricRow", "Proof", "Recommendation", "SampleRatioCheck", "choose", "compare"]
 
 RATIO_ALPHA = 0.001
 """Level of the sample-ratio check, as usual in the field: a mismatch voids everything, so it must not be chance."""
@@ -176,30 +174,16 @@ def _adjusted(rows: Sequence[MetricRow], alpha: float) -> tuple[MetricRow, ...]:
     """Return the rows with what depends on all of them: adjusted p-values, significance and harm."""
     tested = [index for index, row in enumerate(rows) if row.primary and row.p_value is not None]
     p_values = [rows[index].p_value or 0.0 for index in tested]
-    adjusted = dict(zip(tested, zip(holm(p_values), benjamini_hochberg(p_values), strict=True), strict=True))
+    adjusted = dict(zip(tested, holm(p_values), strict=True))
     concluded = []
     for index, row in enumerate(rows):
-        p_holm, p_bh = adjusted.get(index, (None, None))
+        p_holm = adjusted.get(index)
         significant = p_holm is not None and p_holm < alpha
-        concluded.append(
-            row.model_copy(
-                update={
-                    "p_holm": p_holm,
-                    "p_bh": p_bh,
-                    "significant": significant,
-                    "effect": row.effect if significant else "undecided",
-                    "harmed": row.primary and (row.beyond_limit or (significant and _intolerable(row))),
-                }
-            )
-        )
+        effect = row.effect if significant else "undecided"
+        judged = row.model_copy(update={"p_holm": p_holm, "significant": significant, "effect": effect})
+        harmed = row.primary and (row.beyond_limit or judged.intolerable)
+        concluded.append(judged.model_copy(update={"harmed": harmed}))
     return tuple(concluded)
-
-
-def _intolerable(row: MetricRow) -> bool:
-    """Whether the whole interval of the difference lies beyond what a guardrail tolerates."""
-    if row.direction == "lower_is_better":
-        return row.guarded and row.low is not None and row.low > row.tolerance
-    return row.guarded and row.high is not None and row.high < -row.tolerance
 
 
 def _ratio_check(

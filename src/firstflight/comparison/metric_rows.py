@@ -2,13 +2,14 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from firstflight.analysis.lift import Direction
 from firstflight.analysis.status import Status
 from firstflight.domain.values import Value
 
 Test = Literal["Welch t", "two proportions", "Fisher exact", "paired t", "Mann-Whitney"]
+Effect = Literal["better", "worse", "undecided"]
 
 
 class Arm(Value):
@@ -33,23 +34,18 @@ class Proof(Value):
     shown: bool = False
 
 
-class AlwaysValid(Value):
-    """Interval of the difference that holds however often it was looked at; an end is None where it is open."""
-
-    low: float | None = None
-    high: float | None = None
-
-
 class MetricRow(Value):
     """One metric of one variant against the control.
 
     `difference` (with its interval of confidence 1 - alpha) is variant - control in the metric's unit, `improvement` is
     relative, in percent, positive is better. A histogram's numbers are of `quantile`, its p-value of the whole
-    distribution. `primary` rows decide and are adjusted for being many (`p_holm`, `p_bh`); the others are shown beside
+    distribution. `primary` rows decide and are adjusted for being many (`p_holm`); the others are shown beside
     them. `significant` means p_holm < alpha; `practical`, that the improvement or loss is as large as the plan cares
-    about; `harmed`, that a guardrail is certainly worse than its tolerance allows, or beyond its limit. Effect sizes
-    are reported and decide nothing. Status other than ok: `note` says why there is no test.
+    about; `harmed`, that a guardrail is certainly worse than the `tolerance` in force allows, or beyond its limit.
+    Status other than ok: `note` says why there is no test.
     """
+
+    model_config = ConfigDict(extra="ignore")  # rows recorded earlier had more fields
 
     variant: str
     metric: str
@@ -69,22 +65,32 @@ class MetricRow(Value):
     improvement: float | None = None
     improvement_low: float | None = None
     improvement_high: float | None = None
-    improvement_status: Status = Status.NO_DATA
     p_value: float | None = None
     p_holm: float | None = None
-    p_bh: float | None = None
-    cohens_d: float | None = None
-    hedges_g: float | None = None
-    hedges_g_low: float | None = None
-    hedges_g_high: float | None = None
     significant: bool = False
     practical: bool = False
-    effect: Literal["better", "worse", "undecided"] = "undecided"
-    superiority: float | None = Field(default=None, description="Chance that a value of the variant is the larger.")
+    effect: Effect = "undecided"
     guarded: bool = False
     tolerance: float = 0.0
     limit: float | None = None
     proof: Proof | None = None
     beyond_limit: bool = False
     harmed: bool = False
-    always_valid: AlwaysValid | None = None
+
+    @property
+    def surely_worse(self) -> bool:
+        """Whether the metric itself is worse for certain.
+
+        A mean or a share by its adjusted p; of a quantile that p tells of the whole distribution, and only its own
+        interval of the quantile.
+        """
+        if self.quantile is None:
+            return self.significant and self.effect == "worse"
+        worse = self.low if self.direction == "lower_is_better" else None if self.high is None else -self.high
+        return worse is not None and worse > 0
+
+    @property
+    def intolerable(self) -> bool:
+        """Whether the metric is worse for certain, by more than its guardrail tolerates."""
+        least = self.low if self.direction == "lower_is_better" else None if self.high is None else -self.high
+        return self.guarded and self.surely_worse and least is not None and least > self.tolerance

@@ -77,7 +77,7 @@ def recommend(
         f"worse, {'within what is tolerated' if row.guarded else 'but held by no guardrail'}: "
         f"{_difference(row, confidence)}"
         for row in rows
-        if row.significant and row.effect == "worse" and not row.harmed
+        if row.surely_worse and not row.harmed
     ]
     proving = [guardrail.metric for guardrail in plan.guardrails if guardrail.proves]
     shown = [row for name in proving if (row := by_metric[name]).proof and row.proof and row.proof.shown]

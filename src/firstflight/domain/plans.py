@@ -4,7 +4,7 @@ A plan never holds an address or a secret (those are `settings`).
 """
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, ValidationInfo, model_validator
 
@@ -30,6 +30,13 @@ def fewest_requests(allowed: float, alpha: float) -> float:
     log(1/alpha) / -log(1 - allowed): no e-value grows faster than the likelihood ratio of what was seen.
     """
     return -math.log(alpha) / -math.log1p(-allowed) if 0 < allowed < 1 else math.inf
+
+
+class ToProve(NamedTuple):
+    """What promotion must show: the candidate is within `held_to` (a limit), or worse by less than it (a margin)."""
+
+    of: Literal["limit", "margin"]
+    held_to: float
 
 
 class Guardrail(Value):
@@ -85,6 +92,27 @@ class Guardrail(Value):
             if value is not None and value >= 1:
                 return f"{name} {value:g} of a share must be below 1: nothing is worse by more"
         return ""
+
+    def tolerated(self, stable: float | None) -> float:
+        """Return by how much worse than a stable model at `stable` a candidate may be before it is harm.
+
+        Without a tolerance of its own a quantile has half of what lies between the stable model's and the limit.
+        """
+        if self.tolerance or self.quantile is None or self.limit is None or stable is None:
+            return self.tolerance
+        return max(self.limit - stable, 0.0) / 2
+
+    def to_prove(self, *, control: bool) -> ToProve | None:
+        """Return what promotion must show, beside a stable arm (`control`) or without one; None: nothing can be.
+
+        A margin is held against the stable arm. Without one, and for a quantile always, it is added to the limit.
+        """
+        if self.margin is not None and control and self.quantile is None:
+            return ToProve("margin", self.margin)
+        if self.limit is None:
+            return None
+        margin = self.margin or 0.0
+        return ToProve("limit", self.limit + margin if self.direction == "lower_is_better" else self.limit - margin)
 
     def proof_requests(self, alpha: float) -> float:
         """Return the fewest requests, all of them perfect, that prove this guardrail; 0 where the metric is no share.

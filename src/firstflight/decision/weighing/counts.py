@@ -69,7 +69,8 @@ def absorb(guardrail: Guardrail, known: Counted, seen: Seen, context: Context) -
         )
     absolute = known.absolute
     if guardrail.limit is not None:
-        beyond = beyond_limit_log_likelihoods(candidate.events, candidate.exposures, harm_limit(guardrail), phi)
+        limit = harmful_share(guardrail, guardrail.limit)
+        beyond = beyond_limit_log_likelihoods(candidate.events, candidate.exposures, limit, phi)
         absolute = bet(absolute, beyond, context.weight)
     not_worse, own = known.not_worse, known.own_spread
     if guardrail.margin is not None and context.control:
@@ -103,19 +104,14 @@ def absorb(guardrail: Guardrail, known: Counted, seen: Seen, context: Context) -
 def _proof_log_e(
     guardrail: Guardrail, served: Tally, own: Spread, not_worse: tuple[float, ...], *, control: bool
 ) -> float | None:
-    """Return log e of "not worse than the margin allows" in this stage; None where the question does not apply.
-
-    With a margin and a stable arm: against "worse than stable by the margin". Otherwise against "beyond the limit", the
-    margin, if any, added to it.
-    """
-    if guardrail.margin is not None and control:
+    """Return log e of what promotion must show in this stage; None where there is nothing that can be shown."""
+    asked = guardrail.to_prove(control=control)
+    if asked is None:
+        return None
+    if asked.of == "margin":
         return log_sum([weight + wealth for weight, wealth in zip(_GAIN_WEIGHTS, not_worse, strict=True)])
-    if guardrail.limit is None:
-        return None
-    limit = harm_limit(guardrail) + (guardrail.margin or 0.0)
-    if limit >= 1:
-        return None
-    return tempered(within_limit_log_e(served.events, served.exposures, limit), own)
+    limit = harmful_share(guardrail, asked.held_to)
+    return tempered(within_limit_log_e(served.events, served.exposures, limit), own) if limit < 1 else None
 
 
 def renewed(known: Counted) -> Counted:
@@ -161,10 +157,9 @@ def tempered(log_e: float, spread: Spread) -> float:
     return max(log_e / dispersion(spread) if log_e > 0 else log_e, NEVER)
 
 
-def harm_limit(guardrail: Guardrail) -> float:
-    """Return the limit as the largest tolerated share of harmful events."""
-    limit = guardrail.limit or 0.0
-    return limit if guardrail.direction == "lower_is_better" else 1 - limit
+def harmful_share(guardrail: Guardrail, value: float) -> float:
+    """Return the share of harmful events that a share of `value` means."""
+    return value if guardrail.direction == "lower_is_better" else 1 - value
 
 
 def _harmful(guardrail: Guardrail, sample: Sample | None) -> Tally:

@@ -90,10 +90,10 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
 def _refuse_other_arms(evidence: Evidence, look: Look) -> None:
     """Raise ValueError where the split says that these arms are others, or each other."""
     stable, candidate = look.weights.get(evidence.stable), look.weights.get(evidence.candidate)
-    if stable is None or candidate is None or stable != 100 - look.stage:  # noqa: PLR2004 - percent
+    if stable is None or candidate is None or stable != 100 - look.stage:
         raise ValueError(
-            f"the look at {look.at.isoformat()} gives the candidate's side {look.stage} % by the weights {look.weights}, "
-            f"which does not fit stable {evidence.stable!r} and candidate {evidence.candidate!r}; are they swapped?"
+            f"the look at {look.at.isoformat()} has {look.stage} % beside stable and the weights {look.weights}, which "
+            f"does not fit stable {evidence.stable!r} and candidate {evidence.candidate!r}; are they swapped?"
         )
 
 

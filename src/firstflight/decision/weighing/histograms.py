@@ -82,19 +82,16 @@ def renewed(known: Timed) -> Timed:
 
 
 def _slower_edge(guardrail: Guardrail, edges: tuple[float, ...], own: int) -> int | None:
-    """Return the edge that stands for "slower than stable, by more than is tolerated", from stable's own edge.
-
-    Without a tolerance of the guardrail's, half of what lies between the stable model's quantile and the limit is.
-    """
-    tolerated = guardrail.tolerance or max((guardrail.limit or 0.0) - edges[own], 0.0) / 2
-    return edges_for(edges, edges[own] + tolerated).harm
+    """Return the edge that stands for "slower than stable, by more than is tolerated", from stable's own edge."""
+    return edges_for(edges, edges[own] + guardrail.tolerated(edges[own])).harm
 
 
 def _proof_log_e(
     guardrail: Guardrail, edges: tuple[float, ...], served: tuple[int, ...], limit_spread: Spread
 ) -> float:
-    """Return log e of "the quantile is within the limit", a margin added to it, in this stage."""
-    edge = edges_for(edges, (guardrail.limit or 0.0) + (guardrail.margin or 0.0)).proof
+    """Return log e of "the quantile is within what promotion must show" in this stage."""
+    asked = guardrail.to_prove(control=False)
+    edge = edges_for(edges, asked.held_to).proof if asked else None
     if edge is None:
         return 0.0
     log_e = within_limit_log_e(above(served, edge), sum(served), 1 - (guardrail.quantile or 0.0))

@@ -92,15 +92,13 @@ def mean_level(known: Averaged) -> tuple[MeanEstimate, float]:
 
 
 def _proof_log_e(guardrail: Guardrail, known: Averaged, *, control: bool) -> float | None:
-    """Return log e of "not worse than the margin allows" in this stage; None where the question does not apply."""
+    """Return log e of what promotion must show in this stage; None where there is nothing that can be shown."""
     sign = 1.0 if guardrail.direction == "lower_is_better" else -1.0
-    if guardrail.margin is not None and control:
-        estimate, horizon = mean_difference(known)
-        return mean_above_log_e(_times(estimate, -sign), -guardrail.margin, _PROOF_LEVEL, horizon)
-    if guardrail.limit is None:
+    asked = guardrail.to_prove(control=control)
+    if asked is None:
         return None
-    estimate, horizon = mean_level(known)
-    bound = sign * guardrail.limit + (guardrail.margin or 0.0)
+    estimate, horizon = mean_difference(known) if asked.of == "margin" else mean_level(known)
+    bound = asked.held_to if asked.of == "margin" else sign * asked.held_to
     return mean_above_log_e(_times(estimate, -sign), -bound, _PROOF_LEVEL, horizon)
 
 
