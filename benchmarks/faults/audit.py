@@ -40,10 +40,11 @@ class Seen(Value):
     failed: int = 0
     why: dict[str, int] = Field(default={}, description="How often each failure was seen.")
 
-    @property
-    def success(self) -> float:
-        """Share that was answered well."""
-        return 1 - self.failed / self.requests if self.requests else 1.0
+    def __str__(self) -> str:
+        if not self.requests:
+            return "nobody asked: nothing is known"
+        answered = 100 * (1 - self.failed / self.requests)
+        return f"{self.failed:,} of {self.requests:,} ({answered:.3f} % answered)"
 
 
 class Summary(Value):
@@ -61,7 +62,8 @@ class Summary(Value):
     control: Seen
     data: Seen
     rolled_back: int
-    after_home: int
+    home_requests: int = Field(description="Requests that were sent while a rolled-back model was home.")
+    after_home: int = Field(description="How many of them the candidate answered.")
 
     @property
     def points(self) -> int:
@@ -81,6 +83,7 @@ def summarise(lines: Iterable[Line], ledger: RecordStore, models: tuple[str, ...
     ends = [line for line in lines if isinstance(line, Ended)]
     buckets = [*_buckets(folder / "clients-control.jsonl"), *_buckets(folder / "clients-data.jsonl")]
     homes = [home for model in models for home in _homes(model, ledger.read(stream(model)))]
+    chosen = [_chosen(home, buckets) for home in homes]
     overall = _group("all", [seconds for _, seconds in since_last_kill(points)])
     return Summary(
         groups=tuple(_groups(points)),
@@ -95,7 +98,8 @@ def summarise(lines: Iterable[Line], ledger: RecordStore, models: tuple[str, ...
         control=_seen(folder / "clients-control.jsonl"),
         data=_seen(folder / "clients-data.jsonl"),
         rolled_back=len(homes),
-        after_home=sum(_answers_after(home, buckets) for home in homes),
+        home_requests=sum(one.total() for one in chosen),
+        after_home=sum(one[home.candidate] for home, one in zip(homes, chosen, strict=True)),
     )
 
 
@@ -174,12 +178,13 @@ def _buckets(file: Path) -> Iterator[tuple[float, str, dict[str, int]]]:
             yield line["sent"], line["model"], line["chosen"]
 
 
-def _answers_after(home: _Home, buckets: list[tuple[float, str, dict[str, int]]]) -> int:
-    return sum(
-        chosen.get(home.candidate, 0)
-        for sent, model, chosen in buckets
-        if model == home.model and home.since <= sent < home.until
-    )
+def _chosen(home: _Home, buckets: list[tuple[float, str, dict[str, int]]]) -> Counter[str]:
+    """Whom the gateway chose for requests of that model and time."""
+    found = Counter[str]()
+    for sent, model, chosen in buckets:
+        if model == home.model and home.since <= sent < home.until:
+            found.update(chosen)
+    return found
 
 
 def _seen(file: Path) -> Seen:

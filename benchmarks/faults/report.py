@@ -54,22 +54,21 @@ def kills_table(summary: Summary) -> str:
 
 def promises_table(summary: Summary) -> str:
     """Return what was promised beside what was found."""
-    control, data = summary.control, summary.data
     return table(
         ["promise", "found"],
         [
             ["stages doubled, skipped or out of order; records lost or changed", f"{len(summary.faults)}"],
             [
                 "requests that failed while only the control plane was killed",
-                f"{control.failed:,} of {control.requests:,} ({100 * control.success:.3f} % answered)",
+                str(summary.control),
             ],
             [
                 "requests that failed while Envoy and model servers were killed",
-                f"{data.failed:,} of {data.requests:,} ({100 * data.success:.3f} % answered)",
+                str(summary.data),
             ],
             [
                 "answers by a candidate after its rollback",
-                f"{summary.after_home:,} after {summary.rolled_back:,} rollbacks",
+                f"{summary.after_home:,} of {summary.home_requests:,} requests after {summary.rolled_back:,} rollbacks",
             ],
             ["rollouts, by how they ended", ", ".join(f"{count} {phase}" for phase, count in summary.phases.items())],
             ["processes that wanted one of the machine's two cores, median over the kills", f"{summary.load:.0f}"],

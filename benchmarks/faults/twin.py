@@ -209,9 +209,10 @@ class Router:
     def tallies(self, _route: str) -> Mapping[str, Tally]:
         """What was counted so far."""
         self._twin.settle()
+        counted = {name: counts[-1] for name, counts in self._twin.counts.items()}
         return {
             name: Tally(requests=last.requests, failures=last.failures, latency=histogram(last.times))
-            for name, last in ((name, counts[-1]) for name, counts in self._twin.counts.items())
+            for name, last in ({name: Count() for name in self.served_versions} | counted).items()
         }
 
     def get_traffic(self, route: str) -> TrafficSplit | None:

@@ -322,13 +322,19 @@ def test_requests_are_counted_by_who_got_them(bench: Bench, token: int) -> None:
     chosen = [bench.ask(MODEL) for _ in range(40)]
     after = bench.backend.tallies(MODEL)
     for name in (STABLE, ENHANCED):
-        earlier = before[name].requests if name in before else 0
-        assert chosen.count(name) <= after[name].requests - earlier
+        assert chosen.count(name) <= after[name].requests - before[name].requests
     bench.backend.go_home(MODEL)
     still = bench.backend.tallies(MODEL)[ENHANCED].requests
     assert {STABLE} == {bench.ask(MODEL) for _ in range(10)}
     assert still == bench.backend.tallies(MODEL)[ENHANCED].requests
     assert PLAIN not in bench.backend.tallies(MODEL)
+
+
+def test_who_has_never_been_asked_is_counted_too(bench: Bench, token: int) -> None:
+    """Deployed and without traffic is a zero that is known; only what nobody counts is missing."""
+    bench.backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), token)
+    assert {STABLE, ENHANCED, LIGHTWEIGHT} <= bench.backend.tallies(MODEL).keys()
+    assert {} == bench.backend.tallies("no-such-model")
 
 
 def test_an_evicted_model_is_gone_though_it_is_needed_and_comes_back(bench: Bench, token: int) -> None:

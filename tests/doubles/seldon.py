@@ -10,7 +10,7 @@ import random
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -274,10 +274,12 @@ def _load(uri: str, number: int) -> Loaded:
         return Loaded(number, settings["parameters"]["extra"]["served_name"], digest)
 
 
-def _stats(answered: Counter[tuple[str, int]]) -> str:
-    """Return what Envoy's `/stats/prometheus` says of its clusters; each request took 8 ms here."""
+def _stats(answered: Counter[tuple[str, int]], loaded: Mapping[str, Loaded]) -> str:
+    """Return what Envoy's `/stats/prometheus` says of its clusters, unasked ones too; each request took 8 ms here."""
     lines = []
-    for cluster in sorted({cluster for cluster, _ in answered}):
+    for cluster in sorted(
+        {f"{name}_{one.number}_http" for name, one in loaded.items()} | {name for name, _ in answered}
+    ):
         label = f'envoy_cluster_name="{cluster}"'
         total = sum(count for (name, _), count in answered.items() if name == cluster)
         failed = sum(count for (name, code), count in answered.items() if name == cluster and code >= 500)
@@ -303,7 +305,7 @@ def _handler(seldon: Seldon) -> type[BaseHTTPRequestHandler]:  # noqa: C901 a se
 
         def do_GET(self) -> None:
             if self.path.startswith("/stats/prometheus"):
-                self._send(200, _stats(seldon.answered).encode(), {})
+                self._send(200, _stats(seldon.answered, dict(seldon.loaded)).encode(), {})
             else:
                 self._route(self._describe)
 

@@ -51,6 +51,7 @@ def test_clients_do_not_notice_the_death_of_any_control_part(killed: Summary) ->
 def test_nobody_is_answered_by_a_candidate_after_its_rollback(killed: Summary) -> None:
     """Home is home, whoever else was killed."""
     assert killed.rolled_back >= 2
+    assert killed.home_requests > 10, "nobody asked, so nobody was answered"
     assert 0 == killed.after_home
 
 

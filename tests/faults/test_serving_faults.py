@@ -16,9 +16,11 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from firstflight.acts.homecoming import bring_model_home
 from firstflight.domain.digest import folder_digest
 from firstflight.domain.errors import (
     BackendUnavailableError,
+    ForeignGatewayError,
     ModelNotReadyError,
     StaleTokenError,
     TrafficNotAppliedError,
@@ -32,6 +34,7 @@ from firstflight.serving.local.model_server import program_name
 from firstflight.serving.route_header import served_name
 from firstflight.settings import Settings
 from firstflight.supervision.supervisor import Supervisor
+from firstflight.world import open_world
 from tests.serving_bench import MODEL, artifact, gateway_is_ready, history, serving_stack, until
 
 pytestmark = pytest.mark.local
@@ -267,6 +270,14 @@ def test_a_gateway_that_is_gone_is_an_outage(
     supervisor.add(program(settings))
     until(lambda: gateway_is_ready(settings))
     assert backend.get_traffic(MODEL) == HALF
+
+
+def test_the_gateway_of_another_home_proves_nothing(settings: Settings, backend: LocalBackend, tmp_path: Path) -> None:
+    """A shell that names another home with the same ports: half of the requests go on, and nobody says otherwise."""
+    elsewhere = open_world(settings.model_copy(update={"home": tmp_path}))
+    with pytest.raises(ForeignGatewayError, match=f"FIRSTFLIGHT_HOME={settings.home}"):
+        bring_model_home(elsewhere, MODEL, actor="ada", reason="stop")
+    assert HALF == backend.get_traffic(MODEL)
 
 
 def test_everything_comes_back_after_the_stack_was_down(settings: Settings, backend: LocalBackend) -> None:

@@ -139,7 +139,9 @@ def test_the_summary_counts_who_answered_after_the_rollback(tmp_path: Path) -> N
         Played(scenario=1, seconds=9.0, problem="late"),
     )
     found = summarise(results, told.store, (MODEL,), tmp_path)
-    assert (2, 1, 2, 1) == (found.points, found.in_time, found.after_home, found.rolled_back)
+    assert (2, 1, 1) == (found.points, found.in_time, found.rolled_back)
+    assert (2, 10) == (found.after_home, found.home_requests)
+    assert "nobody asked: nothing is known" == str(found.data)
     assert (17, 1, {"503": 1}) == (found.control.requests, found.control.failed, found.control.why)
     assert (("a fault",), ("late",)) == (found.faults, found.given_up)
 

@@ -16,6 +16,7 @@
     │   ├── ModelNotReadyError          a served model did not become ready in time
     │   ├── ModelNotLoadedError         a split names a model that is not being served
     │   ├── TrafficNotAppliedError      read-back differs from what was set
+    │   ├── ForeignGatewayError         the router that answers is another home's
     │   ├── StaleTokenError             a late or doubled driver was refused
     │   └── FieldConflictError          somebody else owns what was to be set
     ├── LedgerError
@@ -100,6 +101,10 @@ class ModelNotLoadedError(ServingError):
 
 class TrafficNotAppliedError(ServingError):
     """The split read back differs from the split that was set."""
+
+
+class ForeignGatewayError(ServingError):
+    """The router that answers is another home's; whatever it says is no answer to what was asked."""
 
 
 class StaleTokenError(ServingError):

@@ -61,8 +61,8 @@ class Drill(Value):
 
     @property
     def kept(self) -> bool:
-        """Whether every candidate came home as promised."""
-        return all(result.kept for result in self.results)
+        """Whether every candidate came home as promised; a drill of nothing has kept nothing."""
+        return bool(self.results) and all(result.kept for result in self.results)
 
 
 def row(result: Result) -> tuple[str, ...]:

@@ -206,11 +206,11 @@ class Exercise:
             fault=self._fault,
             rollout=rollout.id,
             times=told,
-            broken=broken(self._fault.promise, told, given.late if given else None),
+            broken=broken(self._fault.promise, told, given),
             by=_who(intended, self._run),
             way=proof.get("way"),
             reasons=rollout.reasons,
-            proof=f"the router reports {ended.body['split']['weights']}; {proof['counted']}" if ended else None,
+            proof=_shown(ended, given) if ended else None,
             candidate_requests=given.requests if given else None,
             candidate_failed=given.failed if given else None,
         )
@@ -259,6 +259,11 @@ def plan(route: DrillRoute, candidate: ModelVersion) -> CanaryPlan:
 
 def _requests(look: Look, rollout: Rollout) -> int:
     return look.assignments.get(rollout.candidate.served_name, 0)
+
+
+def _shown(ended: Record, given: Stay | None) -> str:
+    after = f"; of {given.after} requests since {given.late} were the candidate's" if given else ""
+    return f"the router reports {ended.body['split']['weights']}; {ended.body['proof']['counted']}{after}"
 
 
 def _who(intended: Record | None, run: str) -> str | None:

@@ -10,6 +10,7 @@ from firstflight.domain.samples import Look
 from firstflight.domain.values import Value
 from firstflight.drill.faults import Promise
 from firstflight.ledger.record import Record
+from firstflight.observation.arm_history import Stay
 
 Checks = Sequence[tuple[Look, Decision]]
 
@@ -66,8 +67,8 @@ def timeline(
     )
 
 
-def broken(promise: Promise, told: Timeline, late_requests: int | None) -> tuple[str, ...]:
-    """Return what was not kept, in sentences; `late_requests` reached the candidate after the proof (None: unknown)."""
+def broken(promise: Promise, told: Timeline, given: Stay | None) -> tuple[str, ...]:
+    """Return what was not kept or not shown, in sentences; `given` is what the candidate had (None: unknown)."""
     faults = []
     decided, verified = told.seconds("struck", "decided"), told.seconds("decided", "verified")
     if decided is None:
@@ -78,10 +79,14 @@ def broken(promise: Promise, told: Timeline, late_requests: int | None) -> tuple
         faults.append("going home was not proved")
     elif verified > promise.verified:
         faults.append(f"proved {verified:.1f} s after the decision, at most {promise.verified:g} s promised")
-    if late_requests is None:
+    if given is None:
         faults.append("the requests were not counted in time; does the collector run?")
-    elif late_requests:
-        faults.append(f"{late_requests} requests reached the candidate after the proof")
+    elif not given.requests:
+        faults.append("the candidate was never asked: nothing was put to the test")
+    elif not given.after:
+        faults.append("nobody was asked after the proof: that the candidate was not shows nothing")
+    elif given.late:
+        faults.append(f"{given.late} of {given.after} requests reached the candidate after the proof")
     return tuple(faults)
 
 

@@ -1,5 +1,6 @@
 """The fast path: what the router counts, and whether candidates are alive. Needs the backend alone."""
 
+import logging
 from collections import deque
 from collections.abc import Callable
 
@@ -7,6 +8,8 @@ from firstflight.domain.errors import BackendUnavailableError
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.guard.hard_faults import hard_fault, since
 from firstflight.serving.backend import ServingBackend, Tally
+
+log = logging.getLogger(__name__)
 
 RECENT_SECONDS = 30.0
 """What lies further back is forgotten."""
@@ -24,6 +27,7 @@ class Pulse:
         """`wait` lets seconds pass before a silent candidate is asked again."""
         self._wait = wait
         self._readings: dict[str, deque[_Reading]] = {}
+        self._uncounted: dict[str, set[str]] = {}
 
     def fault(self, backend: ServingBackend, route: str, candidates: tuple[str, ...], now: float) -> str | None:
         """Return what is blatantly wrong with a candidate that has traffic, None when nothing is.
@@ -59,14 +63,22 @@ class Pulse:
         readings.append((now, dict(backend.tallies(route))))
         while readings and now - readings[0][0] > RECENT_SECONDS:
             readings.popleft()
+        counts = readings[-1][1]
+        self._tell_of_uncounted(route, {name for name in candidates if split.percent(name)} - counts.keys())
         for span in SPANS:
             before = next(counts for at, counts in readings if at >= now - span)
-            for name in candidates:
-                stable, candidate = (_recent(before, readings[-1][1], one) for one in (split.stable, name))
-                if fault := hard_fault(stable, candidate):
+            for name in (one for one in candidates if one in counts):
+                if fault := hard_fault(_recent(before, counts, split.stable), _recent(before, counts, name)):
                     return f"{name}: {fault}"
         return None
 
+    def _tell_of_uncounted(self, route: str, missing: set[str]) -> None:
+        """Say once of whom the counters know nothing: that is no health, and the other questions are still asked."""
+        for name in sorted(missing - self._uncounted.get(route, set())):
+            log.error("%s: the router counts nothing of %s; no burst of failures can be seen there", route, name)
+        self._uncounted[route] = missing
+
 
 def _recent(before: dict[str, Tally], now: dict[str, Tally], name: str) -> Tally:
+    """Return what was counted in between; a stable model that is not counted is not known to fail."""
     return since(before.get(name, Tally()), now.get(name, Tally()))

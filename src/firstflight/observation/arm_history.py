@@ -6,8 +6,10 @@ from datetime import datetime
 from firstflight.observation.database import Database
 
 _STAY = """
-SELECT min(at), max(at), count(*), count(*) FILTER (WHERE failed), count(*) FILTER (WHERE at > %(home)s)
-FROM prediction WHERE route = %(route)s AND arm = %(name)s AND listener = 'main' AND at >= %(since)s
+SELECT min(at) FILTER (WHERE arm = %(name)s), max(at) FILTER (WHERE arm = %(name)s),
+    count(*) FILTER (WHERE arm = %(name)s), count(*) FILTER (WHERE arm = %(name)s AND failed),
+    count(*) FILTER (WHERE arm = %(name)s AND at > %(home)s), count(*) FILTER (WHERE at > %(home)s)
+FROM prediction WHERE route = %(route)s AND listener = 'main' AND at >= %(since)s
 """
 
 
@@ -15,7 +17,8 @@ FROM prediction WHERE route = %(route)s AND arm = %(name)s AND listener = 'main'
 class Stay:
     """Requests meant for one model: the first and the last (None: none came), how many, how many it failed.
 
-    `late` of them began after the moment that was asked about.
+    `late` of them began after the moment that was asked about, and `after` is how many anybody on the route was given
+    from then on: without any, `late` says nothing.
     """
 
     first: datetime | None
@@ -23,6 +26,7 @@ class Stay:
     requests: int
     failed: int
     late: int
+    after: int
 
 
 def stay(url: str, route: str, name: str, since: datetime, home: datetime) -> Stay:

@@ -71,7 +71,7 @@ class ServingBackend(Protocol):
         """
 
     def tallies(self, route: str) -> Mapping[str, Tally]:
-        """Return the router's own counts of each served model of `route`; one it has not counted yet is missing."""
+        """Return the router's own counts of each served model of `route`; of one that is missing nothing is known."""
 
     def get_traffic(self, route: str) -> TrafficSplit | None:
         """Return the split the router reports for `route`, or None when it has no such route."""

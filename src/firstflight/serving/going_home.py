@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeVar
 
 from firstflight.domain.errors import (
@@ -25,14 +25,15 @@ STALL_SECONDS = 3.0
 QUIET_SECONDS = 0.5
 """For so long no request may reach the candidate."""
 _QUIET_DEADLINE = 3.0
+_LOOKS = round(_QUIET_DEADLINE / QUIET_SECONDS)
 _FAILURES = (BackendUnavailableError, TrafficNotAppliedError, ModelNotLoadedError, OSError)
 
 
 class Proof(Value):
     """How traffic was brought home and what showed it.
 
-    `reported` is the router's split (None: it could not say); `counted` tells how the counters bear it out, in
-    words; `seconds` is from the first attempt to that.
+    `reported` is the router's split (None: it could not say); `counted` tells in words what bears it out, of whom and
+    how much was counted; `seconds` is from the first attempt to that.
     """
 
     way: Literal["router", "eviction"]
@@ -95,8 +96,10 @@ def _by_eviction(
             ) from error
     if any(backend.is_ready(name) for name in candidates):
         raise TrafficNotAppliedError(f"{route}: neither way home worked: {trouble}; {', '.join(candidates)} still run")
-    quiet = _quiet(backend, route, candidates, wait) or "they no longer answer"
-    return Proof(way="eviction", reported=_reported(backend, route), counted=quiet, seconds=time.monotonic() - begun)
+    stopped = f"{', '.join(candidates)} stopped and no longer answering"
+    if quiet := _quiet(backend, route, candidates, wait):
+        stopped += f"; {quiet}"
+    return Proof(way="eviction", reported=_reported(backend, route), counted=stopped, seconds=time.monotonic() - begun)
 
 
 def _reported(backend: ServingBackend, route: str) -> TrafficSplit | None:
@@ -107,27 +110,48 @@ def _reported(backend: ServingBackend, route: str) -> TrafficSplit | None:
 
 
 def _quiet(backend: ServingBackend, route: str, candidates: Sequence[str], wait: Callable[[float], None]) -> str | None:
-    """Return how the counters show that nothing reaches `candidates` any more, None when they do not."""
+    """Return what shows that nothing reaches `candidates` any more, None when nothing does.
+
+    Of a candidate that is served and not counted nothing is known. One that is not served has nowhere to be reached.
+    """
     if not candidates:
-        return "the stable model alone had traffic"
+        return "nobody but the stable model had traffic"
     deadline = time.monotonic() + _QUIET_DEADLINE
     before = _requests(backend, route, candidates)
-    while time.monotonic() < deadline:
+    for _ in range(_LOOKS):
         wait(QUIET_SECONDS)
         after = _requests(backend, route, candidates)
-        if after is not None and after == before:
-            return f"no request reached {', '.join(candidates)} for {QUIET_SECONDS:g} s"
+        if before is not None and after is not None and all(before.get(name) == after.get(name) for name in candidates):
+            return _said(candidates, before, after)
+        if time.monotonic() > deadline:
+            return None
         before = after
     return None
 
 
-def _requests(backend: ServingBackend, route: str, candidates: Sequence[str]) -> dict[str, int] | None:
+def _said(candidates: Sequence[str], before: Mapping[str, int], after: Mapping[str, int]) -> str:
+    counted = [f"{name} ({after[name]:,} before that)" for name in candidates if name in after]
+    said = [f"{name} is not served" for name in candidates if name not in after]
+    if counted:
+        others = sum(max(0, asked - before.get(name, 0)) for name, asked in after.items())
+        beside = f"{others:,} reached the others" if others else "nor anybody else: there was no traffic at all"
+        said.append(f"no request reached {', '.join(counted)} for {QUIET_SECONDS:g} s, {beside}")
+    return "; ".join(said)
+
+
+def _requests(backend: ServingBackend, route: str, candidates: Sequence[str]) -> Mapping[str, int] | None:
+    """Return the requests of each model of `route`; None when they cannot be read, or miss a served candidate."""
     try:
-        counted = backend.tallies(route)
+        counted = {name: tally.requests for name, tally in backend.tallies(route).items()}
+        missing = set(candidates) - counted.keys()
+        unknown = backend.served() & missing if missing else set()
     except BackendUnavailableError as error:
         log.warning("%s: the counters cannot be read: %s", route, error)
         return None
-    return {name: counted[name].requests for name in candidates if name in counted}
+    if unknown:
+        log.warning("%s: %s served and not among the counters", route, ", ".join(sorted(unknown)))
+        return None
+    return counted
 
 
 def _within(seconds: float, call: Callable[[], T]) -> T:

@@ -85,7 +85,7 @@ class MemoryBackend:
     def tallies(self, route: str) -> Mapping[str, Tally]:
         """Return what `count` was told of the models of `route`."""
         state = self._state()
-        return {name: one for name, one in state.tallies.items() if _serves(state, name, route)}
+        return {name: state.tallies.get(name, Tally()) for name, one in state.served.items() if one.model == route}
 
     def count(self, name: str, requests: int, failures: int = 0) -> None:
         """Count requests as a router would: those who play its clients say what they asked."""
@@ -115,7 +115,3 @@ class MemoryBackend:
                 yield state
             finally:  # a refused driver's token still counts
                 replace(self._file, state.model_dump_json())
-
-
-def _serves(state: _State, name: str, route: str) -> bool:
-    return name in state.served and state.served[name].model == route

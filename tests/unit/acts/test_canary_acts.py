@@ -249,7 +249,7 @@ def test_counters_that_cannot_be_read_prove_nothing(twin: Twin, monkeypatch: pyt
     monkeypatch.setattr(twin.world.backend, "tallies", _silent)
     home = bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
     assert "eviction" == home.proof.way
-    assert "they no longer answer" == home.proof.counted
+    assert f"{candidate.served_name} stopped and no longer answering" == home.proof.counted
 
 
 @pytest.mark.parametrize("error", [BackendUnavailableError("away"), ServingError("403"), OSError("no space left")])

@@ -84,6 +84,11 @@ def test_what_is_unknown_is_a_dash() -> None:
     assert not DRILL.kept
 
 
+def test_a_drill_of_nothing_has_kept_nothing() -> None:
+    """No fault was asked for, so none came home."""
+    assert not DRILL.model_copy(update={"results": ()}).kept
+
+
 def test_the_page_says_what_was_done_and_what_it_stands_for() -> None:
     """Markdown with the table and a section for each fault."""
     page = markdown(DRILL)

@@ -1,5 +1,6 @@
 """How long each leg took, from records that are made up and from those of a rollout in memory."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from firstflight.domain.samples import Look, Window
 from firstflight.drill.faults import Promise
 from firstflight.drill.timeline import Timeline, broken, timeline
 from firstflight.ledger.record import Record
+from firstflight.observation.arm_history import Stay
 from firstflight.rollout.machine import stream
 from tests.unit.acts.twin import MODEL, PLAN, Twin
 
 STRUCK = datetime(2026, 1, 1, tzinfo=UTC)
+GIVEN = Stay(first=STRUCK, last=STRUCK, requests=90, failed=80, late=0, after=45)
 
 
 def after(seconds: float) -> datetime:
@@ -76,26 +79,33 @@ def test_what_did_not_happen_has_no_moment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("decided", "verified", "late", "sentences"),
+    ("decided", "verified", "given", "sentences"),
     [
-        (5, 10, 0, ()),
-        (5.2, 10, 0, ("decided after 5.2 s, at most 5 s promised",)),
-        (1, 7, 0, ("proved 6.0 s after the decision, at most 5 s promised",)),
-        (1, 2, 3, ("3 requests reached the candidate after the proof",)),
+        (5, 10, GIVEN, ()),
+        (5.2, 10, GIVEN, ("decided after 5.2 s, at most 5 s promised",)),
+        (1, 7, GIVEN, ("proved 6.0 s after the decision, at most 5 s promised",)),
+        (1, 2, replace(GIVEN, late=3), ("3 of 45 requests reached the candidate after the proof",)),
+        (1, 2, replace(GIVEN, requests=0), ("the candidate was never asked: nothing was put to the test",)),
+        (
+            1,
+            2,
+            replace(GIVEN, after=0),
+            ("nobody was asked after the proof: that the candidate was not shows nothing",),
+        ),
         (1, 2, None, ("the requests were not counted in time; does the collector run?",)),
     ],
 )
 def test_a_promise_is_kept_or_says_what_was_not(
-    decided: float, verified: float, late: int | None, sentences: tuple[str, ...]
+    decided: float, verified: float, given: Stay | None, sentences: tuple[str, ...]
 ) -> None:
     """At the limit it is kept; what cannot be counted is no proof."""
     told = Timeline(struck=STRUCK, decided=after(decided), verified=after(verified))
-    assert sentences == broken(Promise(decided=5, verified=5), told, late)
+    assert sentences == broken(Promise(decided=5, verified=5), told, given)
 
 
 def test_a_candidate_that_did_not_come_home_broke_both() -> None:
     """No decision and no proof are two sentences."""
-    assert 2 == len(broken(Promise(decided=5), Timeline(struck=STRUCK), 0))
+    assert 2 == len(broken(Promise(decided=5), Timeline(struck=STRUCK), GIVEN))
 
 
 def test_a_rollout_in_memory_is_measured_from_its_own_records(tmp_path: Path) -> None:
@@ -110,4 +120,4 @@ def test_a_rollout_in_memory_is_measured_from_its_own_records(tmp_path: Path) ->
     moments = [told.struck, told.detected, told.decided, told.quiet, told.verified]
     assert None not in moments
     assert sorted(moments) == moments  # type: ignore[type-var]  # none of them is None, see above
-    assert () == broken(Promise(decided=30, verified=5), told, 0)
+    assert () == broken(Promise(decided=30, verified=5), told, GIVEN)

@@ -152,6 +152,21 @@ def test_a_burst_of_errors_goes_home_without_statistics(twin: Twin) -> None:
     assert "of the candidate's last" in done[0].reason
 
 
+def test_a_candidate_that_the_router_does_not_count_is_said_to_be_unseen(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing counted is no health: it is said, once, and the other questions are still asked."""
+    rollout = in_first_stage(twin)
+    guard = guard_of(twin, replace(twin.world, ledger=_Down()))
+    monkeypatch.setattr(twin.world.backend, "tallies", lambda _route: {})
+    assert [] == rounds(guard, twin, 9, lambda: hold(twin.world, rollout))
+    said = [one for one in caplog.records if f"counts nothing of {rollout.candidate.served_name}" in one.getMessage()]
+    assert 1 == len(said)
+    twin.world.backend.evict(rollout.candidate.served_name)
+    [home] = guard.round()
+    assert "asked twice" in home.reason
+
+
 def test_everybody_failing_is_not_the_candidates_fault(twin: Twin) -> None:
     """Going home cures nothing when the stable model fails as well."""
     rollout = in_first_stage(twin)

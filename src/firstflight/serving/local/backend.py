@@ -112,7 +112,7 @@ class LocalBackend:
     def tallies(self, route: str) -> Mapping[str, Tally]:
         """Return what Envoy counted of the models of `route`."""
         names = [name for name, server in self._table.read().items() if server.version.model == route]
-        return tallies(self._gateway.counted(), names)
+        return {name: Tally() for name in names} | dict(tallies(self._gateway.counted(), names))
 
     def get_traffic(self, route: str) -> TrafficSplit | None:
         """Return the split of `route` that the running gateway reports."""

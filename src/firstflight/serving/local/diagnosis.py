@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from firstflight.domain.errors import BackendUnavailableError
+from firstflight.domain.errors import BackendUnavailableError, FirstflightError, ForeignGatewayError
 from firstflight.domain.findings import Finding, failed, named, passed, warned
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.local.backend import LocalBackend
@@ -20,12 +20,12 @@ class Serving:
 
     Attributes:
         declared: Splits that the files say, which Envoy comes up with after a crash.
-        reported: Splits that the running Envoy reports; the reason why not, as text, when it does not answer.
+        reported: Splits that the running Envoy reports; why it does not, when it is away or another home's.
         ready: Each served name, and whether its server says that the model is ready.
     """
 
     declared: Mapping[str, TrafficSplit]
-    reported: Mapping[str, TrafficSplit] | str
+    reported: Mapping[str, TrafficSplit] | FirstflightError
     ready: Mapping[str, bool]
 
 
@@ -33,7 +33,7 @@ def read_serving(settings: Settings) -> Serving:
     """Ask the gateway and every model server."""
     backend, gateway = LocalBackend(settings), Gateway(settings)
     if not gateway.folder.exists():
-        return Serving({}, "it has never been started here", {})
+        return Serving({}, BackendUnavailableError("it has never been started here"), {})
     with gateway.changing() as splits:  # a change under way would look like a difference
         return Serving(
             declared=dict(splits),
@@ -42,26 +42,28 @@ def read_serving(settings: Settings) -> Serving:
         )
 
 
-def _reported(gateway: Gateway) -> Mapping[str, TrafficSplit] | str:
+def _reported(gateway: Gateway) -> Mapping[str, TrafficSplit] | FirstflightError:
     try:
         return gateway.splits()
-    except BackendUnavailableError as error:
-        return str(error)
+    except (BackendUnavailableError, ForeignGatewayError) as error:
+        return error
 
 
 def serving_findings(serving: Serving) -> Iterator[Finding]:
     """Yield what is wrong between the declared splits, the reported ones and the servers."""
-    if isinstance(serving.reported, str):
+    silent = serving.reported if isinstance(serving.reported, FirstflightError) else None
+    if silent is not None:
+        foreign = isinstance(silent, ForeignGatewayError)
         yield failed(
-            "gateway-unreachable",
+            "gateway-foreign" if foreign else "gateway-unreachable",
             "gateway",
-            serving.reported,
+            str(silent),
             wanted="its routes",
-            fix=f"`firstflight up`; {_LOG}",
+            fix="name the home you mean, or give this one ports of its own" if foreign else f"`firstflight up`; {_LOG}",
         )
     for route, split in serving.declared.items():
-        reported = None if isinstance(serving.reported, str) else serving.reported.get(route)
-        if not isinstance(serving.reported, str) and reported != split:
+        reported = None if isinstance(serving.reported, FirstflightError) else serving.reported.get(route)
+        if silent is None and reported != split:
             yield failed(
                 "split-differs",
                 f"route {route}",
@@ -109,5 +111,5 @@ def _behind(route: str, split: TrafficSplit, ready: Mapping[str, bool]) -> Findi
 def diagnose(settings: Settings) -> tuple[Finding, ...]:
     """Return every finding about the serving of the local stack, with a real prediction of each route."""
     serving = read_serving(settings)
-    probes = [] if isinstance(serving.reported, str) else [probe(settings.gateway_url, one) for one in serving.reported]
-    return (*serving_findings(serving), *probes)
+    reported = {} if isinstance(serving.reported, FirstflightError) else serving.reported
+    return (*serving_findings(serving), *(probe(settings.gateway_url, one) for one in reported))

@@ -10,7 +10,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from pydantic import RootModel
 from firstflight.domain.errors import (
     BackendUnavailableError,
     FirstflightError,
+    ForeignGatewayError,
     ProcessFailedError,
     TrafficNotAppliedError,
 )
@@ -184,10 +185,9 @@ class Gateway:
 
         Raises:
             BackendUnavailableError: Envoy does not answer, or has not yet read its files.
+            ForeignGatewayError: It is another home's.
         """
-        admin = self._ports.gateway_admin
-        if not loopback.get(admin, "/ready").ok:
-            raise BackendUnavailableError(f"the gateway at 127.0.0.1:{admin} is starting and has no routes yet")
+        self._require_own()
         main, mirror = (self._loaded_routes(listener) for listener in LISTENERS)
         return envoy.splits_of(main, mirror)
 
@@ -219,7 +219,26 @@ class Gateway:
             resources=[envoy.routes(splits, listener, self._profile)],
         )
 
+    def _require_own(self) -> None:
+        """Raise unless the Envoy that answers is the one of this home, and has its routes."""
+        address = f"127.0.0.1:{self._ports.gateway_admin}"
+        try:
+            told = loopback.get(self._ports.gateway_admin, "/server_info").json()
+            state, file = told["state"], Path(told["command_line_options"]["config_path"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ForeignGatewayError(f"what answers at {address} is no gateway; whose port is that?") from error
+        if file.resolve() != self.bootstrap.resolve():
+            theirs = file.parent.parent
+            raise ForeignGatewayError(
+                f"the gateway at {address} belongs to {theirs}, not to {self.folder.parent}; "
+                f"say FIRSTFLIGHT_HOME={theirs} when that is the stack you mean"
+            )
+        if state != "LIVE":
+            raise BackendUnavailableError(f"the gateway at {address} is starting and has no routes yet")
+
     def _apply(self, resources: list[_Resource]) -> None:
+        with suppress(BackendUnavailableError):  # one that is being started again is waited for
+            self._require_own()
         files = [resource.file for resource in resources]
         before = {file: file.read_text(encoding="utf-8") for file in files if file.exists()}
         try:
@@ -261,11 +280,13 @@ class Gateway:
         return {name: value.strip('"') for name, _, value in (line.partition(": ") for line in lines)}
 
     def counted(self) -> str:
-        """Return Envoy's counters of requests by cluster, in Prometheus' text format.
+        """Return Envoy's counters of requests by cluster, in Prometheus' text format; who has no cluster gets none.
 
         Raises:
-            BackendUnavailableError: Envoy does not answer.
+            BackendUnavailableError: Envoy does not answer, or has not yet read its files.
+            ForeignGatewayError: It is another home's.
         """
+        self._require_own()
         return loopback.get(self._ports.gateway_admin, f"/stats/prometheus?filter={quote(_COUNTED)}").body.decode()
 
     def _loaded_routes(self, listener: Listener) -> list[Json]:
