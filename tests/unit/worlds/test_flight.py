@@ -1,0 +1,62 @@
+"""Rollouts fly to an end, and what is said of them together is right."""
+
+import numpy as np
+import pytest
+
+from benchmarks.worlds.catalogue import WORLDS
+from benchmarks.worlds.faults import FAULTS
+from benchmarks.worlds.figures import Share, figures
+from benchmarks.worlds.flight import Flight, Flown, Onset
+from benchmarks.worlds.plans import plan_named
+from benchmarks.worlds.run import main
+
+IID, PLAN = WORLDS["iid"], plan_named("default", ["brier"])
+
+
+def fly(fault: str, onset: Onset) -> Flown:
+    """Return one rollout of the default plan."""
+    return Flight(IID, FAULTS[fault], PLAN, onset, np.random.default_rng(7)).fly()
+
+
+def test_a_candidate_that_fails_always_is_rolled_back() -> None:
+    """Within the warm-up, after the harm that was counted."""
+    flown = fly("all-fail", Onset(stage=5))
+    assert ("rolled back", ("error_rate",)) == (flown.end, flown.why)
+    assert (0, flown.seconds) == (flown.onset, flown.delay)
+    assert flown.looks * 30 == flown.seconds <= 90
+    assert 10 < flown.harmed < 130
+
+
+def test_a_fault_may_begin_with_the_clock() -> None:
+    """The delay counts from there."""
+    flown = fly("all-fail", Onset(second=195))
+    assert (195, flown.seconds - 195) == (flown.onset, flown.delay)
+
+
+def test_a_fault_that_comes_too_late_was_not_met() -> None:
+    """A rollout that ended before it neither detected nor missed it."""
+    hasty = PLAN.model_copy(update={"stage_seconds": 30, "min_stage_seconds": 0})
+    flown = Flight(IID, FAULTS["errors-5"], hasty, Onset(second=60), np.random.default_rng(7)).fly()
+    assert ("held", 30) == (flown.end, flown.seconds)
+    assert (None, None, 0) == (flown.onset, flown.delay, flown.harmed)
+
+
+@pytest.mark.parametrize(("count", "of", "limit"), [(6, 2000, 0.0059), (0, 125, 0.0237), (1, 1, 1.0)])
+def test_limits_are_those_of_clopper_and_pearson(count: int, of: int, limit: float) -> None:
+    """As published elsewhere for the same counts."""
+    assert pytest.approx(limit, abs=1e-4) == Share(count, of).limit
+
+
+def test_a_fault_that_was_not_found_delays_for_ever() -> None:
+    """Quantiles count every rollout that met the fault; a rollout that did not is left out."""
+    found = [Flown(end="rolled back", onset=0, delay=delay, harmed=delay // 10) for delay in (30, 60, 90)]
+    row = figures(IID, FAULTS["errors-5"], [*found, Flown(end="promoted", onset=0), Flown(end="held")])
+    assert (4, (60, None), (3, 9)) == (row.met, row.delays, row.harmed)
+    assert (1, 3, 1) == (row.promoted.count, row.rolled_back.count, row.held.count)
+
+
+def test_the_command_prints_what_it_was_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """The list names every world and fault."""
+    main(["--list"])
+    listed = capsys.readouterr().out
+    assert [] == [name for name in (*WORLDS, *FAULTS) if name not in listed]
