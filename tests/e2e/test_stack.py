@@ -71,7 +71,7 @@ def processes(settings: Settings) -> dict[str, int | None]:
 def command(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the `firstflight` command as a user would."""
     return subprocess.run(
-        [sys.executable, "-c", f"import typer, firstflight.cli.stack as s; typer.run(s.{words[0]})", *words[1:]],
+        [sys.executable, "-m", "firstflight.cli.main", *words],
         env={**os.environ, **environment(settings)},
         capture_output=True,
         text=True,

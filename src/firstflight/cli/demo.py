@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import typer
 import yaml
 from rich.console import Console
 from rich.prompt import Prompt
@@ -46,20 +45,8 @@ RATE = 100.0
 console = Console()
 
 
-def demo(
-    approve: Annotated[
-        Literal["ask", "auto"], typer.Option(help="Who answers for the person: you, or `auto`.")
-    ] = "ask",
-    fault: Annotated[
-        Literal["errors", "latency", "inverted"], typer.Option(help="What breaks in the last act.")
-    ] = "errors",
-) -> None:
-    """Train, deploy, A/B test, canary, approve and promote on real market data; then break something.
-
-    Uses a stack and a home of its own (`.firstflight/demo`), which stays up for you to look at:
-    `firstflight down` ends it. An earlier demo's home is moved aside, not deleted.
-    Exit code 1: the story did not end as it should.
-    """
+def demo(approve: Literal["ask", "auto"], fault: str) -> None:
+    """Tell the story; raises FirstflightError when it does not end as it should."""
     settings = demo_settings(Settings())
     os.environ.update(environment(settings))
     logging.getLogger("mlflow").setLevel(logging.WARNING)

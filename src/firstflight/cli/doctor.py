@@ -1,7 +1,6 @@
 """Look at everything, change nothing, say what to do."""
 
 import json
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,24 +15,8 @@ SOMETHING_FAILS = 1
 _COLOURS = {Status.PASS: "green", Status.WARN: "yellow", Status.FAIL: "red"}
 
 
-def doctor(
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines: one JSON object, no table.")] = False,
-    every: Annotated[bool, typer.Option("--all", help="Show what is well, too, when something is not.")] = False,
-) -> None:
-    """Look at everything a release needs, and say what is wrong and what to do about it. Changes nothing.
-
-    On this machine: the stack's processes, PostgreSQL, Prefect and its worker, MLflow, the collector's lag, the
-    gateway's splits against what it reports, a model server behind each share, disk. In a cluster
-    (FIRSTFLIGHT_BACKEND names its kind, KUBECONFIG itself): the API, CRDs, runtime, servers and their live replicas,
-    capabilities, memory, Secrets, quotas, network policies, Models, Experiments, Prometheus, and Prefect with its
-    worker. On both, a real prediction through the gateway.
-
-    Each line is pass, warn or fail, with what was found, what was wanted and the fix; its name is an anchor in
-    docs/runbooks/doctor.md. Something that may not be seen is a warning that says which right is missing.
-
-    Exit code 0: nothing fails (there may be warnings); 1: at least one line fails.
-    """
+def doctor(*, as_json: bool, every: bool) -> None:
+    """Examine everything and show what was found; exit code 1 when something fails."""
     report = examine(Settings())
     if as_json:
         typer.echo(_as_json(report))

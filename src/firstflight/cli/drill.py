@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, get_args
+from typing import get_args
 
 import typer
 from rich.console import Console
@@ -21,29 +21,9 @@ from firstflight.settings import Settings
 from firstflight.workloads.market.data.market import load_market
 from firstflight.workloads.market.features.held_out import held_out_questions
 
-CHOICES = (*get_args(FaultName), "all")
 
-
-def drill(
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="|".join(CHOICES),
-            help="What to break; may be given again. None: everything that the drill's own route alone meets.",
-        ),
-    ] = None,
-    model: Annotated[str, typer.Option(help="Model whose champion is copied for the drill.")] = "financial-predictor",
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines: one JSON object, no table.")] = False,
-) -> None:
-    """Fire drill: break rollouts of copies on a route of their own, and measure how they come home.
-
-    Needs the running stack and a champion; sends its own requests and touches no other route. `gateway` (and so
-    `all`) is the exception: it kills the one Envoy, and requests of every route fail for about a second.
-
-    The table is kept in the ledger's stream drills/<date> and in reports/ below FIRSTFLIGHT_HOME.
-    Exit code 0: every candidate came home within its promise; 1: one did not, or the drill could not run.
-    """
+def drill(fault: list[str] | None, model: str, *, as_json: bool) -> None:
+    """Run the drill and show its table; exit code 1 when a promise was broken."""
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     settings = Settings()
     console = Console(stderr=as_json)
@@ -73,11 +53,11 @@ def table(done: Drill) -> Table:
 
 def _names(given: list[str] | None) -> tuple[FaultName, ...]:
     """Return the faults that are asked for, each once, in the order of a drill."""
-    if strangers := set(given or ()) - set(CHOICES):
-        raise typer.BadParameter(f"no such fault: {', '.join(sorted(strangers))}; there are {', '.join(CHOICES)}")
+    known: tuple[FaultName, ...] = get_args(FaultName)
+    if strangers := set(given or ()) - {*known, "all"}:
+        raise typer.BadParameter(f"no such fault: {', '.join(sorted(strangers))}; there are {', '.join(known)}, all")
     if not given:
         return alone()
-    known: tuple[FaultName, ...] = get_args(FaultName)
     return tuple(name for name in known if {name, "all"} & set(given))
 
 

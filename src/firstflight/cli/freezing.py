@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated
 
 import typer
 from pydantic import ValidationError
@@ -16,20 +15,10 @@ from firstflight.rollout.freeze import STREAM, Freeze, freezes
 from firstflight.settings import Settings
 
 console = Console()
-As = Annotated[str, typer.Option("--as", help="Who you are; it is kept in the record.")]
-FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 
 
-def freeze(
-    reason: Annotated[str, typer.Option(help="Why; everybody who is kept waiting reads it.")],
-    name: As,
-    since: Annotated[datetime | None, typer.Option("--from", formats=FORMATS, help="UTC; none: now.")] = None,
-    until: Annotated[datetime | None, typer.Option("--until", formats=FORMATS, help="UTC; none: until `thaw`.")] = None,
-) -> None:
-    """Let no rollout begin and none raise traffic: stop the line now, or announce a freeze window.
-
-    Open rollouts stay at their weight, watched by the guard; going home is always allowed.
-    """
+def freeze(reason: str, name: str, since: datetime | None, until: datetime | None) -> None:
+    """Write the freeze down, and say it."""
     begin = _utc(since) if since else datetime.now(UTC)
     try:
         wanted = Freeze(by=name, reason=reason, since=begin, until=_utc(until) if until else None)
@@ -39,14 +28,14 @@ def freeze(
     console.print(str(wanted))
 
 
-def thaw(reason: Annotated[str, typer.Option(help="Why; it is kept in the record.")], name: As) -> None:
-    """Lift every freeze, announced ones included."""
+def thaw(reason: str, name: str) -> None:
+    """Lift every freeze, and name each."""
     lifted = lift_freezes(open_store(Settings()), by=name, reason=reason)
     console.print("\n".join(f"lifted: {one}" for one in lifted) or "nothing was frozen")
 
 
-def frozen(*, as_json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False) -> None:
-    """Show the freezes that stand. Exit code 4 when one holds now."""
+def frozen(*, as_json: bool) -> None:
+    """Show the freezes that stand; exit code 4 when one holds now."""
     standing = freezes(open_store(Settings()).read(STREAM))
     now = datetime.now(UTC)
     if as_json:

@@ -4,8 +4,8 @@ import json
 import logging
 import math
 import signal
+import sys
 from collections.abc import Mapping
-from typing import Annotated
 
 import typer
 from rich.logging import RichHandler
@@ -20,18 +20,8 @@ from firstflight.world import open_world
 log = logging.getLogger(__name__)
 
 
-def guard(
-    *,
-    seconds: Annotated[
-        float, typer.Option(help="Watch for so long and end; a driver's silence takes 30 s to notice.")
-    ] = math.inf,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each model brought home.")] = False,
-) -> None:
-    """Watch all rollouts and bring home those whose driver is gone or whose candidate fails. Never promotes.
-
-    Part of the local stack; a second one does no harm. Needs neither Prefect, MLflow, Slack nor the database to
-    send traffic back to the stable model. Exit code 4 when it ended and had brought something home.
-    """
+def guard(*, seconds: float | None, as_json: bool) -> None:
+    """Go rounds until `seconds` are over; exit code 4 when something was brought home."""
     signal.signal(signal.SIGTERM, _leave)
     settings = Settings()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(show_path=False)])
@@ -50,7 +40,7 @@ def guard(
         went=lambda: beat(settings.home),
     )
     something = False
-    for home in watching.rounds(settings.guard_seconds, seconds):
+    for home in watching.rounds(settings.guard_seconds, math.inf if seconds is None else seconds):
         something = True
         said = f"{home.route}: home by the {home.proof.way}: {home.reason}"
         typer.echo(json.dumps(home.model_dump(mode="json")) if as_json else said)
@@ -62,5 +52,7 @@ def _leave(*_: object) -> None:
     raise SystemExit(0)
 
 
-if __name__ == "__main__":  # the stack's guard: it loads none of the other commands
-    typer.run(guard)
+if __name__ == "__main__":  # how stacks and clusters start it
+    from firstflight.cli.main import main
+
+    main(["guard", *sys.argv[1:]])

@@ -1,54 +1,80 @@
 """The `firstflight` command."""
 
+import os
 import sys
-from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from typer.core import TyperGroup
 
-from firstflight.cli.demo import demo
-from firstflight.cli.doctor import doctor
-from firstflight.cli.drill import drill
-from firstflight.cli.freezing import freeze, frozen, thaw
-from firstflight.cli.guard import guard
-from firstflight.cli.plan import plan
-from firstflight.cli.replay import replay
-from firstflight.cli.rollouts import approve, history, reject, roll_back
-from firstflight.cli.stack import down, status, up
-from firstflight.cli.train import train
-from firstflight.cli.watch import watch
+from firstflight import __version__
+from firstflight.cli.commands import SECTIONS
 from firstflight.domain.errors import ApprovalRefusedError, FirstflightError
 
+
+class Sections(TyperGroup):
+    """Commands by section, each with the whole first paragraph of its help: nothing is cut off."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write one list for each section; the types are private to Typer."""
+        for section, commands in SECTIONS.items():
+            named = [(command, self.get_command(ctx, spelled(command))) for command in commands]
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(spelled(command), (found.help or "").partition("\n\n")[0]) for command, found in named if found]
+                )
+
+
+def spelled(command: Any) -> str:
+    """Return how a command is called on the terminal."""
+    name: str = command.__name__
+    return name.replace("_", "-")
+
+
 app = typer.Typer(
-    help="Take models from training to production, and bring them home safely when they falter.",
+    cls=Sections,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its help takes twice as long, and cuts words off in a narrow terminal
 )
-COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "The local stack": (up, status, down),
-    "Wherever it runs": (doctor,),
-    "Try it": (demo, train, plan, replay),
-    "A rollout": (watch, approve, reject, roll_back, history),
-    "Safety": (guard, drill, freeze, thaw, frozen),
-}
-for panel, commands in COMMANDS.items():
-    for command in commands:
-        app.command(command.__name__.replace("_", "-"), rich_help_panel=panel)(command)
+for panel in SECTIONS.values():
+    for each in panel:
+        app.command(spelled(each))(each)
 
 
-def main() -> None:
-    """Run a command; an error made on purpose is one red line, not a stack trace.
+def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
+    if wanted:
+        typer.echo(f"firstflight {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everything(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take models from training to production, and bring them home safely when they falter."""
+
+
+def main(words: list[str] | None = None) -> None:
+    """Run the command that `words` or the terminal's say; an error made on purpose is one red line, not a stack trace.
 
     Exit code 1: it failed; 5: an answer was not taken; others are in the commands' own help.
     """
     try:
-        app()
+        app(words)
     except ApprovalRefusedError as error:
-        Console(stderr=True).print(f"[red]{error}[/red]", highlight=False)
+        _say(str(error))
         sys.exit(5)
     except FirstflightError as error:
-        Console(stderr=True).print(f"[red]{type(error).__name__}: {error}[/red]", highlight=False)
+        _say(f"{type(error).__name__}: {error}")
         sys.exit(1)
+
+
+def _say(what: str) -> None:
+    typer.secho(what, fg=None if os.environ.get("NO_COLOR") else "red", err=True)
 
 
 if __name__ == "__main__":

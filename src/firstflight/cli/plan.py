@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import typer
 import yaml
@@ -18,20 +17,8 @@ console = Console()
 _CANNOT_ANSWER = 4
 
 
-def plan(
-    file: Annotated[Path, typer.Argument(help="Canary or release plan, JSON or YAML.", exists=True, dir_okay=False)],
-    rate: Annotated[float, typer.Option(help="Requests per second on the route, all models together.", min=0.001)],
-    baseline: Annotated[
-        list[str] | None,
-        typer.Option(help="METRIC=VALUE of the stable model: error rate, accuracy, share slower than the limit."),
-    ] = None,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
-) -> None:
-    """Show, per stage, how long a decision takes and the smallest regression it can see.
-
-    Exit code 4: a stage cannot answer within its time, not even in half of the cases; 2: the plan is not valid.
-    """
+def plan(file: Path, rate: float, baseline: list[str] | None, *, as_json: bool) -> None:
+    """Show what each stage of the plan in `file` can answer; exit code 4 when one cannot."""
     stages = forecast(_read(file), rate, _baselines(baseline or []))
     if as_json:
         typer.echo(json.dumps([stage.model_dump(mode="json") for stage in stages], indent=1))

@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -23,20 +22,17 @@ _LOG_SECONDS = 10.0
 
 
 def replay(
-    model: Annotated[str, typer.Argument(help="Registered model: the route to ask.")],
-    rate: Annotated[float, typer.Option(min=0.01, help="Requests a second, on average.")] = 50.0,
-    seconds: Annotated[float | None, typer.Option(min=0.0, help="End after so many seconds.")] = None,
-    requests: Annotated[int | None, typer.Option(min=1, help="End after so many requests.")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same arrivals.")] = 7,
-    outcome_delay: Annotated[float, typer.Option(min=0.0, help="Seconds until the truth is posted.")] = 1.0,
-    data: Annotated[str | None, typer.Option(help="Data of one's own, as in the training plan.")] = None,
+    model: str,
+    rate: float,
+    seconds: float | None,
+    requests: int | None,
+    seed: int,
+    outcome_delay: float,
+    data: str | None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON at the end.")] = False,
+    as_json: bool,
 ) -> None:
-    """Replay held-out days as live requests, and post the truth about each a moment later.
-
-    Runs until --seconds or --requests are over, or until Ctrl-C; ends with a summary either way.
-    """
+    """Ask, with a line of progress, and end with a summary."""
     settings = Settings()
     market = load_market(settings.data_file(data), settings.fear_index_file)
     load = Load(route=model, rate=rate, seconds=seconds, requests=requests, seed=seed)

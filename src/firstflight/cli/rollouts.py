@@ -1,14 +1,12 @@
 """Answer, end and read rollouts from a terminal."""
 
 import json
-from typing import Annotated
 from uuid import UUID
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from firstflight.acts.homecoming import bring_model_home
 from firstflight.domain.errors import ApprovalRefusedError
 from firstflight.ledger import open_store
 from firstflight.orchestrator import Orchestrator
@@ -16,57 +14,22 @@ from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import stream
 from firstflight.rollout.story import reasons, sentence
 from firstflight.settings import Settings
-from firstflight.world import open_world
 
 console = Console()
-Run = Annotated[str, typer.Argument(help="Flow run that waits: its id, or `latest`.")]
-As = Annotated[str, typer.Option("--as", help="Who you are; it is kept in the record.")]
 
 
-def approve(run: Run, name: As, comment: Annotated[str, typer.Option(help="Why.")] = "") -> None:
-    """Let a waiting rollout go on to its next stage.
-
-    Exit code 5: the run does not wait, or does not take the answer.
-    """
+def approve(run: str, name: str, comment: str) -> None:
+    """Answer yes. Raises ApprovalRefusedError when the run does not wait, or does not take it."""
     _answer(run, Answer(approver=name, decision="approve", comment=comment))
 
 
-def reject(run: Run, name: As, comment: Annotated[str, typer.Option(help="Why; it is asked for.")]) -> None:
-    """End a waiting rollout: traffic goes back to the stable model.
-
-    Exit code 5: the run does not wait, or does not take the answer.
-    """
+def reject(run: str, name: str, comment: str) -> None:
+    """Answer no. Raises ApprovalRefusedError when the run does not wait, or does not take it."""
     _answer(run, Answer(approver=name, decision="reject", comment=comment))
 
 
-def roll_back(
-    model: Annotated[str, typer.Argument(help="Model whose open rollout is to end.")],
-    reason: Annotated[str, typer.Option(help="Why; it is kept in the record.")] = "asked for at a terminal",
-    name: As = "terminal",
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
-    """Send all of a model's traffic to its stable version, now. Safe at any moment, and twice.
-
-    Works without Prefect, MLflow, Slack and the database. Prints what was, what is, and how it was verified.
-    """
-    home = bring_model_home(open_world(Settings()), model, actor=name, reason=reason)
-    if as_json:
-        typer.echo(home.model_dump_json())
-        return
-    console.print(f"was:      {home.was}")
-    console.print(f"is:       {home.proof.reported}")
-    console.print(f"verified: {home.proof.counted}, by the {home.proof.way}, in {home.proof.seconds:.1f} s")
-    console.print(f"ledger:   {home.ledger}")
-
-
-def history(
-    model: Annotated[str, typer.Argument(help="Registered model.")],
-    last: Annotated[int, typer.Option(help="How many records, newest last.")] = 40,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON record a line.")] = False,
-) -> None:
-    """Print what happened to a model: every record of its rollouts."""
+def history(model: str, last: int, *, as_json: bool) -> None:
+    """Show the last records of a model's rollouts."""
     records = open_store(Settings()).read(stream(model))[-last:]
     if as_json:
         for record in records:

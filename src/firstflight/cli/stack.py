@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -19,26 +18,12 @@ SOMETHING_DOWN = 3
 
 
 def up() -> None:
-    """Start the local stack, wait until every part answers, and deploy the project's flows.
-
-    PostgreSQL, Prefect (server, page and a worker), MLflow, the Envoy gateway and the collector of predictions,
-    all on loopback, kept alive by a supervisor that outlives this command. What runs already is left alone.
-
-    State is kept in FIRSTFLIGHT_HOME (.firstflight here by default). A taken port is refused by name: set
-    FIRSTFLIGHT_PORT_PREFECT, _MLFLOW, _GATEWAY, _GATEWAY_MIRROR, _GATEWAY_ADMIN or _SERVERS (48 ports from there on).
-    FIRSTFLIGHT_DATABASE_URL=postgresql://… uses a server of your own.
-    """
+    """Start the stack and show its parts."""
     Console().print(_table(bring_up(Settings())))
 
 
-def status(
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines: one JSON object, no table.")] = False,
-) -> None:
-    """Show each part: whether it answers, its process, its address, its log.
-
-    Exit code 0: every part is up; 3: at least one is down.
-    """
+def status(*, as_json: bool) -> None:
+    """Show each part; exit code 3 when one is down."""
     settings = Settings()
     found = local.status(settings)
     everything_up = all(part.up for part in found)
@@ -61,11 +46,7 @@ def status(
 
 
 def down() -> None:
-    """Stop every process of the local stack; nothing is lost.
-
-    Models, predictions, runs and the ledger stay in FIRSTFLIGHT_HOME and are there again after the next `up`.
-    Works too when the supervisor itself was killed: what it left behind is found and ended.
-    """
+    """Stop the stack, with a word about it."""
     console = Console()
     with console.status("stopping the stack"):
         local.down(Settings())

@@ -1,9 +1,8 @@
 """Train variants from a terminal, without the orchestrator."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Self
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -48,13 +47,11 @@ class EpochBars:
         self._progress.update(self._bars[variant], completed=epoch.number, loss=loss)
 
 
-def train(
-    epochs: Annotated[int, typer.Option(help="Most epochs for a variant.")] = TrainingPlan().max_epochs,
-    seed: Annotated[int, typer.Option(help="Seed of every random number.")] = TrainingPlan().seed,
-) -> None:
-    """Train the three variants side by side and register them in MLflow; moves no alias and no traffic."""
+def train(epochs: int | None, seed: int | None) -> None:
+    """Train with bars that grow, register, and show the figures."""
     settings, console = Settings(), Console()
-    plan = TrainingPlan(max_epochs=epochs, seed=seed)
+    given = {"max_epochs": epochs, "seed": seed}
+    plan = TrainingPlan.model_validate({name: value for name, value in given.items() if value is not None})
     tracker, registry = MlflowTracker(settings.mlflow_uri), MlflowRegistry(settings.mlflow_uri)
     market = load_market(fear_file=settings.fear_index_file)
     folder = settings.home / "artifacts" / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from typing import Annotated
 
 import httpx
 import typer
@@ -27,8 +26,8 @@ COLOURS = {
 }
 
 
-def watch(run: Annotated[str, typer.Argument(help="Flow run to follow: its id.")]) -> None:
-    """Follow a run until it ends: what it does, check by check."""
+def watch(run: str) -> None:
+    """Follow `run` until it ends; exit code 1 when it did not complete."""
     settings = Settings()
     orchestrator = Orchestrator(settings.prefect_api, settings.prefect_auth)
     ended = follow(orchestrator, open_store(settings), run, Console(), settings.mlflow_uri)

@@ -4,13 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from firstflight.cli.plan import plan
-
-app = typer.Typer()
-app.command()(plan)
+from firstflight.cli.main import app
 
 
 @pytest.fixture
@@ -23,14 +19,14 @@ def file(tmp_path: Path) -> Path:
 
 def test_it_shows_every_stage(file: Path) -> None:
     """A table of stages and guardrails, exit code 0."""
-    result = CliRunner().invoke(app, [str(file), "--rate", "20"])
+    result = CliRunner().invoke(app, ["plan", str(file), "--rate", "20"])
     assert 0 == result.exit_code
     assert all(f"{percent} %" in result.stdout for percent in (5, 10, 25, 50, 75, 100))
 
 
 def test_it_refuses_a_stage_that_cannot_answer(file: Path) -> None:
     """Exit code 4, and a sentence that says which guardrail and what to do."""
-    result = CliRunner().invoke(app, [str(file), "--rate", "0.2"])
+    result = CliRunner().invoke(app, ["plan", str(file), "--rate", "0.2"])
     assert 4 == result.exit_code
     assert "cannot answer within the stage" in " ".join(result.stdout.split())
 
@@ -38,7 +34,7 @@ def test_it_refuses_a_stage_that_cannot_answer(file: Path) -> None:
 def test_machines_read_json(file: Path) -> None:
     """The same numbers as JSON, for a release plan too."""
     file.write_text(json.dumps({"canary": {"model": "churn", "stages": [10, 100], "approvals": []}}))
-    result = CliRunner().invoke(app, [str(file), "--rate", "20", "--json", "--baseline", "error_rate=0.002"])
+    result = CliRunner().invoke(app, ["plan", str(file), "--rate", "20", "--json", "--baseline", "error_rate=0.002"])
     assert [10, 100] == [stage["percent"] for stage in json.loads(result.stdout)]
 
 
@@ -46,10 +42,10 @@ def test_machines_read_json(file: Path) -> None:
 def test_a_plan_that_is_not_valid_is_refused(file: Path, content: str) -> None:
     """Exit code 2 and the reason, no stack trace."""
     file.write_text(content)
-    assert 2 == CliRunner().invoke(app, [str(file), "--rate", "20"]).exit_code
+    assert 2 == CliRunner().invoke(app, ["plan", str(file), "--rate", "20"]).exit_code
 
 
 @pytest.mark.parametrize("baseline", ["error_rate", "error_rate=much", "error_rate=2"])
 def test_a_baseline_is_a_share(file: Path, baseline: str) -> None:
     """Exit code 2 for anything else."""
-    assert 2 == CliRunner().invoke(app, [str(file), "--rate", "20", "--baseline", baseline]).exit_code
+    assert 2 == CliRunner().invoke(app, ["plan", str(file), "--rate", "20", "--baseline", baseline]).exit_code

@@ -1,0 +1,265 @@
+"""What the terminal understands: every command, its words and its help; `main` puts them together.
+
+Nothing heavy is imported here, so that `--help` and TAB answer at once: what a command does stands in a module of its
+own, which is imported when it runs, and with it no more than that command needs.
+"""
+
+import functools
+import importlib
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+Command = Callable[..., None]
+
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
+FAULTS = ("errors", "latency", "inverted", "driver", "disk", "candidate", "gateway", "all")
+As = Annotated[str, typer.Option("--as", help="Who you are; it is kept in the record.")]
+Json = Annotated[bool, typer.Option("--json", help="For machines: JSON, no table.")]
+Model = Annotated[str, typer.Argument(help="Registered model, which is also the route that clients ask.")]
+Run = Annotated[str, typer.Argument(help="Flow run that waits: its id, or `latest`.")]
+
+
+def done_by(module: str) -> Callable[[Command], Command]:
+    """Have the function of the same name in `module`, which takes the same arguments, do what a command promises."""
+
+    def decorate(promise: Command) -> Command:
+        @functools.wraps(promise)
+        def call(**given: Any) -> None:
+            getattr(importlib.import_module(f"firstflight.cli.{module}"), promise.__name__)(**given)
+
+        return call
+
+    return decorate
+
+
+@done_by("stack")
+def up() -> None:
+    """Start the local stack, wait until every part answers, and deploy the project's flows.
+
+    PostgreSQL, Prefect (server, page and a worker), MLflow, the Envoy gateway and the collector of predictions,
+    all on loopback, kept alive by a supervisor that outlives this command. What runs already is left alone.
+
+    State is kept in FIRSTFLIGHT_HOME (.firstflight here by default). A taken port is refused by name: set
+    FIRSTFLIGHT_PORT_PREFECT, _MLFLOW, _GATEWAY, _GATEWAY_MIRROR, _GATEWAY_ADMIN or _SERVERS (48 ports from there on).
+    FIRSTFLIGHT_DATABASE_URL=postgresql://… uses a server of your own.
+    """
+
+
+@done_by("stack")
+def status(*, as_json: Json = False) -> None:
+    """Show each part: whether it answers, its process, its address, its log.
+
+    Exit code 0: every part is up; 3: at least one is down.
+    """
+
+
+@done_by("stack")
+def down() -> None:
+    """Stop every process of the local stack; nothing is lost.
+
+    Models, predictions, runs and the ledger stay in FIRSTFLIGHT_HOME and are there again after the next `up`.
+    Works too when the supervisor itself was killed: what it left behind is found and ended.
+    """
+
+
+@done_by("doctor")
+def doctor(
+    *,
+    as_json: Json = False,
+    every: Annotated[bool, typer.Option("--all", help="Show what is well, too, when something is not.")] = False,
+) -> None:
+    """Look at everything a release needs, and say what is wrong and what to do about it. Changes nothing.
+
+    On this machine: the stack's processes, PostgreSQL, Prefect and its worker, MLflow, the collector's lag, the
+    gateway's splits against what it reports, a model server behind each share, disk. In a cluster
+    (FIRSTFLIGHT_BACKEND names its kind, KUBECONFIG itself): the API, CRDs, runtime, servers and their live replicas,
+    capabilities, memory, Secrets, quotas, network policies, Models, Experiments, Prometheus, and Prefect with its
+    worker. On both, a real prediction through the gateway.
+
+    Each line is pass, warn or fail, with what was found, what was wanted and the fix; its name is an anchor in
+    docs/runbooks/doctor.md. Something that may not be seen is a warning that says which right is missing.
+
+    Exit code 0: nothing fails (there may be warnings); 1: at least one line fails.
+    """
+
+
+@done_by("demo")
+def demo(
+    approve: Annotated[
+        Literal["ask", "auto"], typer.Option(help="Who answers for the person: you, or `auto`.")
+    ] = "ask",
+    fault: Annotated[
+        Literal["errors", "latency", "inverted"], typer.Option(help="What breaks in the last act.")
+    ] = "errors",
+) -> None:
+    """Train, deploy, A/B test, canary, approve and promote on real market data; then break something.
+
+    Uses a stack and a home of its own (`.firstflight/demo`), which stays up for you to look at:
+    `firstflight down` ends it. An earlier demo's home is moved aside, not deleted.
+    Exit code 1: the story did not end as it should.
+    """
+
+
+@done_by("train")
+def train(
+    epochs: Annotated[int | None, typer.Option(min=1, help="Most epochs for a variant; none: the plan's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random number; none: the plan's.")] = None,
+) -> None:
+    """Train the three variants side by side and register them in MLflow; moves no alias and no traffic."""
+
+
+@done_by("plan")
+def plan(
+    file: Annotated[Path, typer.Argument(help="Canary or release plan, JSON or YAML.", exists=True, dir_okay=False)],
+    rate: Annotated[float, typer.Option(help="Requests per second on the route, all models together.", min=0.001)],
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(help="METRIC=VALUE of the stable model: error rate, accuracy, share slower than the limit."),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show, per stage, how long a decision takes and the smallest regression it can see.
+
+    Exit code 4: a stage cannot answer within its time, not even in half of the cases; 2: the plan is not valid.
+    """
+
+
+@done_by("replay")
+def replay(
+    model: Model,
+    rate: Annotated[float, typer.Option(min=0.01, help="Requests a second, on average.")] = 50.0,
+    seconds: Annotated[float | None, typer.Option(min=0.0, help="End after so many seconds.")] = None,
+    requests: Annotated[int | None, typer.Option(min=1, help="End after so many requests.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same arrivals.")] = 7,
+    outcome_delay: Annotated[float, typer.Option(min=0.0, help="Seconds until the truth is posted.")] = 1.0,
+    data: Annotated[str | None, typer.Option(help="Data of one's own, as in the training plan.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Replay held-out days as live requests, and post the truth about each a moment later.
+
+    Runs until --seconds or --requests are over, or until Ctrl-C; ends with a summary either way.
+    """
+
+
+@done_by("watch")
+def watch(run: Annotated[str, typer.Argument(help="Flow run to follow: its id.")]) -> None:
+    """Follow a run until it ends: what it does, check by check."""
+
+
+@done_by("rollouts")
+def approve(run: Run, name: As, comment: Annotated[str, typer.Option(help="Why.")] = "") -> None:
+    """Let a waiting rollout go on to its next stage.
+
+    Exit code 5: the run does not wait, or does not take the answer.
+    """
+
+
+@done_by("rollouts")
+def reject(run: Run, name: As, comment: Annotated[str, typer.Option(help="Why; it is asked for.")]) -> None:
+    """End a waiting rollout: traffic goes back to the stable model.
+
+    Exit code 5: the run does not wait, or does not take the answer.
+    """
+
+
+@done_by("roll_back")
+def roll_back(
+    model: Annotated[str, typer.Argument(help="Model whose open rollout is to end.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the record.")] = "asked for at a terminal",
+    name: As = "terminal",
+    *,
+    as_json: Json = False,
+) -> None:
+    """Send all of a model's traffic to its stable version, now. Safe at any moment, and twice.
+
+    Works without Prefect, MLflow, Slack and the database. Prints what was, what is, and how it was verified.
+    """
+
+
+@done_by("rollouts")
+def history(
+    model: Model,
+    last: Annotated[int, typer.Option(min=1, help="How many records, newest last.")] = 40,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print what happened to a model: every record of its rollouts."""
+
+
+@done_by("guard")
+def guard(
+    *,
+    seconds: Annotated[
+        float | None, typer.Option(help="Watch for so long and end; a driver's silence takes 30 s to notice.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Watch all rollouts and bring home those whose driver is gone or whose candidate fails. Never promotes.
+
+    Part of the local stack; a second one does no harm. Needs neither Prefect, MLflow, Slack nor the database to
+    send traffic back to the stable model. Exit code 4 when it ended and had brought something home.
+    """
+
+
+@done_by("drill")
+def drill(
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="|".join(FAULTS),
+            autocompletion=lambda: [*FAULTS],
+            help="What to break; may be given again. None: everything that the drill's own route alone meets.",
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Model whose champion is copied for the drill.")] = "financial-predictor",
+    *,
+    as_json: Json = False,
+) -> None:
+    """Fire drill: break rollouts of copies on a route of their own, and measure how they come home.
+
+    Needs the running stack and a champion; sends its own requests and touches no other route. `gateway` (and so
+    `all`) is the exception: it kills the one Envoy, and requests of every route fail for about a second.
+
+    The table is kept in the ledger's stream drills/<date> and in reports/ below FIRSTFLIGHT_HOME.
+    Exit code 0: every candidate came home within its promise; 1: one did not, or the drill could not run.
+    """
+
+
+@done_by("freezing")
+def freeze(
+    reason: Annotated[str, typer.Option(help="Why; everybody who is kept waiting reads it.")],
+    name: As,
+    since: Annotated[datetime | None, typer.Option("--from", formats=_FORMATS, help="UTC; none: now.")] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--until", formats=_FORMATS, help="UTC; none: until `thaw`.")
+    ] = None,
+) -> None:
+    """Let no rollout begin and none raise traffic: stop the line now, or announce a freeze window.
+
+    Open rollouts stay at their weight, watched by the guard; going home is always allowed.
+    """
+
+
+@done_by("freezing")
+def thaw(reason: Annotated[str, typer.Option(help="Why; it is kept in the record.")], name: As) -> None:
+    """Lift every freeze, announced ones included."""
+
+
+@done_by("freezing")
+def frozen(*, as_json: Json = False) -> None:
+    """Show the freezes that stand. Exit code 4 when one holds now."""
+
+
+SECTIONS: dict[str, tuple[Command, ...]] = {
+    "The local stack": (up, status, down),
+    "Wherever it runs": (doctor,),
+    "Try it": (demo, train, plan, replay),
+    "A rollout": (watch, approve, reject, roll_back, history),
+    "Safety": (guard, drill, freeze, thaw, frozen),
+}
