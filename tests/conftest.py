@@ -33,6 +33,25 @@ shutil.rmtree(home)
 StackMaker = Callable[[Path], AbstractContextManager[Settings]]
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of one stack to one process, begun first, and whole files of the rest to the others.
+
+    Tests that kill parts of a stack have one of their own, beside those that need it in peace.
+    """
+
+    def group(item: pytest.Item) -> str:
+        file = item.nodeid.partition("::")[0]
+        if "stack" not in getattr(item, "fixturenames", ()):
+            return file
+        return "stack in pieces" if file.startswith("tests/faults/") or file == "tests/e2e/test_faults.py" else "stack"
+
+    order = ("stack", "stack in pieces")
+    items.sort(key=lambda item: order.index(group(item)) if group(item) in order else len(order))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
 @pytest.fixture(scope="session")
 def make_stack() -> StackMaker:
     """A maker of stacks: give it the project whose flows to deploy; each has its own home and ports."""
