@@ -51,7 +51,8 @@ test-fast: install .venv/installed-dev ## Run the tests that need no stack, side
 	.venv/bin/python -m pytest -m "not local and not cluster" $(SIDE_BY_SIDE) -n logical
 
 test-pythons: .venv/installed-dev ## Run the tests that need neither torch nor a model server on every other Python that is here.
-	@for python in 3.11 3.12 3.13 3.14; do \
+	@export PATH="$$PATH:$$(printf '%s:' ~/.pyenv/versions/*/bin)"; \
+	for python in 3.11 3.12 3.13 3.14; do \
 	  [[ "$$(.venv/bin/python --version)" != "Python $$python."* ]] || continue; \
 	  $(UV) python find --quiet --no-python-downloads $$python >/dev/null 2>&1 || { echo "Python $$python: not here"; continue; }; \
 	  echo "Python $$python:"; \
