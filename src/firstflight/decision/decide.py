@@ -3,28 +3,32 @@
     decide(plan, looks) = judge(plan, fold of update over the looks, from start)
 
 The same looks give the same decision to the last bit, whoever asks: flow, guard, replay or simulation. The order
-of the questions: is there data, is traffic divided as it should be, is harm certain, is its absence proven, is
-time up. Harm that was certain once stays certain.
+of the questions: is harm certain, is home alive, is there data, is traffic divided as it should be, is the absence of
+harm proven, is time up. Harm that was certain once stays certain.
 """
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from firstflight.analysis.sample_ratio import ALPHA as RATIO_ALPHA
-from firstflight.decision.evidence import Evidence, Stage
+from firstflight.decision.evidence import Averaged, Counted, Evidence, Stage, Timed
 from firstflight.decision.figures import metric_verdict
-from firstflight.decision.reasons import harm_sentence, ratio_sentence, sentence
+from firstflight.decision.reasons import failing_sentence, harm_sentence, ratio_sentence, sentence
 from firstflight.decision.verdicts import Decision, MetricVerdict, SampleRatio, Verdict
-from firstflight.decision.weighing.budget import total_log_e
+from firstflight.decision.weighing.budget import certain_log_e
 from firstflight.decision.weighing.fold import ratio_log_e, start, update
+from firstflight.decision.weighing.harm import sides
 from firstflight.domain.plans import CanaryPlan
 from firstflight.domain.samples import Look
 
 __all__ = [
     "Decision", "Evidence", "MetricVerdict", "SampleRatio", "Verdict", "decide", "judge", "start", "update",
 ]  # fmt: skip
+
+
+_HELD = "the split is held, home would be no better, and a person has to decide"
 
 
 def decide(plan: CanaryPlan, looks: Sequence[Look], stable: str, candidate: str) -> Decision:
@@ -53,18 +57,16 @@ def judge(plan: CanaryPlan, evidence: Evidence, *, timed: bool = True) -> Decisi
     stage = evidence.stage
     if stage is None:
         return Decision(verdict=Verdict.CONTINUE, reasons=("no look has been taken yet",))
-    needed = math.log(sum([guardrail.share for guardrail in plan.guardrails]) / plan.alpha_rollback)
-    metrics = tuple([metric_verdict(plan, evidence, each, needed - math.log(each.share)) for each in plan.guardrails])
+    metrics = tuple([metric_verdict(plan, evidence, each) for each in plan.guardrails])
     ratio = _judge_ratio(evidence, stage)
     verdict, reasons = _conclude(plan, evidence, stage, metrics, ratio, plan.stage_seconds if timed else math.inf)
     return Decision(
         verdict=verdict,
         reasons=(*reasons, evidence.ignored) if evidence.ignored else reasons,
         triggers=evidence.harmed,
+        failing=evidence.failing,
         metrics=metrics,
         sample_ratio=ratio,
-        log_evidence=total_log_e(plan, evidence.log_harm),
-        log_evidence_threshold=-math.log(plan.alpha_rollback),
         stage=stage.percent,
         at=evidence.at,
     )
@@ -79,12 +81,22 @@ def _conclude(
     longest: float,
 ) -> tuple[Verdict, tuple[str, ...]]:
     by_name = {metric.metric: metric for metric in metrics}
+    failing = tuple([failing_sentence(by_name[name], evidence.home[name].failed) for name in evidence.failing])
     if evidence.harmed:
-        return Verdict.ROLL_BACK, tuple(harm_sentence(by_name[name]) for name in evidence.harmed)
+        return Verdict.ROLL_BACK, (*[harm_sentence(by_name[name]) for name in evidence.harmed], *failing)
+    if held := _why_home_is_unsafe(plan, evidence, by_name, failing):
+        return Verdict.HOLD, held
     if cause := _why_unanswerable(plan, evidence, ratio):
         return Verdict.INCONCLUSIVE, (cause,)
     if silence := _silence(evidence):
         return _waiting(longest, stage, (f"no data of the candidate for {silence:,.0f} s",))
+    return _of_proof(plan, evidence, stage, by_name, longest)
+
+
+def _of_proof(
+    plan: CanaryPlan, evidence: Evidence, stage: Stage, by_name: Mapping[str, MetricVerdict], longest: float
+) -> tuple[Verdict, tuple[str, ...]]:
+    """Return PROMOTE where everything has been shown that must be, and the stage has had its shortest time."""
     proving = [by_name[guardrail.metric] for guardrail in plan.guardrails if guardrail.proves]
     unproven = [metric for metric in proving if metric.status not in {"proven", "not_applicable"}]
     if unproven or evidence.ignored:  # nothing is promoted on what was known before
@@ -93,6 +105,43 @@ def _conclude(
         return _waiting(longest, stage, (f"nothing left to prove, but a stage lasts {plan.min_stage_seconds:,.0f} s",))
     proof = tuple(sentence(metric) for metric in proving if metric.status == "proven")
     return Verdict.PROMOTE, proof or (f"no guardrail asks for proof at {stage.percent} %, and none shows harm",)
+
+
+def _why_home_is_unsafe(
+    plan: CanaryPlan, evidence: Evidence, by_name: Mapping[str, MetricVerdict], failing: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return why the split is to be held and what the candidate shows of its limits; empty while stable is well."""
+    silence = _stable_silence(plan, evidence)
+    if failing:
+        if both := tuple([sentence(by_name[name]) for name in _broken(plan, evidence)]):
+            return (f"both models are failing, neither alone to blame: {_HELD}", *failing, *both)
+        why = (f"stable is failing: {_HELD}", *failing)
+    elif silence:
+        why = (f"no data of stable for {silence:,.0f} s while the candidate answers; is it alive? {_HELD}",)
+    else:
+        return ()
+    return (*why, *[sentence(by_name[each.metric]) for each in plan.guardrails if each.limit is not None])
+
+
+def _broken(plan: CanaryPlan, evidence: Evidence) -> tuple[str, ...]:
+    """Return the guardrails whose limit the candidate certainly breaks, whoever else does."""
+    stage, found = evidence.stage, []
+    for guardrail in plan.guardrails:
+        known = evidence.metrics.get(guardrail.metric)
+        if stage is not None and guardrail.limit is not None and isinstance(known, Counted | Timed | Averaged):
+            limit = sides(plan, guardrail, known, stage.number, evidence.spent).limit
+            if limit is not None and limit >= certain_log_e(plan, guardrail):
+                found.append(guardrail.metric)
+    return tuple(found)
+
+
+def _stable_silence(plan: CanaryPlan, evidence: Evidence) -> float:
+    """Return for how long stable has shown nothing while the candidate did, once that is too long; else 0."""
+    if evidence.until is None or evidence.stable_until is None or evidence.data_until is None:
+        return 0.0
+    silence = (evidence.until - evidence.stable_until).total_seconds()
+    alone = evidence.data_until > evidence.stable_until and not _silence(evidence)
+    return silence if alone and silence > plan.no_data_seconds else 0.0
 
 
 def _why_unanswerable(plan: CanaryPlan, evidence: Evidence, ratio: SampleRatio) -> str:

@@ -120,6 +120,21 @@ class Faulty:
     fault: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """What the stable model itself shows of one guardrail's limit.
+
+    `beyond` is the log wealth of each alternative of "beyond the limit", `log_e` their mixture. Once that was enough it
+    is `failing`: `failed` are its harmful events from then on, `since` those of the looks that speak for its recovery.
+    """
+
+    beyond: tuple[float, ...]
+    log_e: float = 0.0
+    failing: bool = False
+    failed: Tally = NO_EVENTS
+    since: Tally = NO_EVENTS
+
+
 MetricEvidence = Annotated[Counted | Timed | Averaged | Faulty, Field(discriminator="kind")]
 
 
@@ -153,6 +168,10 @@ class Evidence(Value):
     data_until: AwareDatetime | None = Field(
         default=None, description="End of the last window the candidate served in."
     )
+    stable_until: AwareDatetime | None = Field(
+        default=None, description="End of the last window the stable model served in, or had no share of."
+    )
+    home: dict[str, Home] = Field(default={}, description="Guardrail with a limit → how the stable model keeps it.")
     spent: float = Field(default=0.0, description="Weight already put on the times at which a fault may begin.")
     metrics: dict[str, MetricEvidence] = Field(default={})
     log_harm: dict[str, float] = Field(default={}, description="Log evidence of harm per guardrail, whole rollout.")
@@ -168,6 +187,11 @@ class Evidence(Value):
                 f"evidence of {self.candidate} against {self.stable} was gathered for another plan than the one given "
                 f"(digest {self.plan[:12]}, not {digest[:12]}); begin with `start` and fold the looks in again"
             )
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """Guardrails whose limits the stable model certainly breaks now."""
+        return tuple([name for name, home in self.home.items() if home.failing])
 
     @property
     def has_control(self) -> bool:

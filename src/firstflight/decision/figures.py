@@ -10,6 +10,7 @@ from firstflight.analysis.proportion import Interval, proportion_interval
 from firstflight.analysis.status import Status
 from firstflight.decision.evidence import Averaged, Counted, Evidence, Faulty, Tally, Timed
 from firstflight.decision.verdicts import MetricVerdict
+from firstflight.decision.weighing.budget import certain_log_e
 from firstflight.decision.weighing.harm import sides
 from firstflight.decision.weighing.means import mean_difference, mean_level
 from firstflight.domain.plans import CanaryPlan, Guardrail
@@ -22,8 +23,8 @@ _MEAN_NOTES = {
 }
 
 
-def metric_verdict(plan: CanaryPlan, evidence: Evidence, guardrail: Guardrail, threshold: float) -> MetricVerdict:
-    """Return what one guardrail shows; `threshold` is the log e from which on its harm is certain."""
+def metric_verdict(plan: CanaryPlan, evidence: Evidence, guardrail: Guardrail) -> MetricVerdict:
+    """Return what one guardrail shows."""
     known = evidence.metrics.get(guardrail.metric)
     about: dict[str, object] = {
         "metric": guardrail.metric,
@@ -33,7 +34,7 @@ def metric_verdict(plan: CanaryPlan, evidence: Evidence, guardrail: Guardrail, t
         "margin": guardrail.margin,
         "tolerance": guardrail.tolerance,
         "log_e_rollback": evidence.log_harm.get(guardrail.metric, 0.0),
-        "log_threshold_rollback": threshold,
+        "log_threshold_rollback": certain_log_e(plan, guardrail),
         "log_threshold_promote": -math.log(plan.alpha_promote),
     }
     if known is None:

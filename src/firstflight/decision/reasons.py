@@ -2,6 +2,7 @@
 
 import math
 
+from firstflight.decision.evidence import Tally
 from firstflight.decision.verdicts import MetricVerdict, SampleRatio
 
 _SMALL = 0.0095
@@ -13,6 +14,20 @@ def harm_sentence(metric: MetricVerdict) -> str:
     odds = math.exp(min(metric.log_e_rollback, 60.0))
     needed = math.exp(metric.log_threshold_rollback)
     return f"{sentence(metric)}; evidence of harm {odds:,.0f} to 1, {needed:,.0f} to 1 needed{_comparison(metric)}"
+
+
+def failing_sentence(metric: MetricVerdict, failed: Tally) -> str:
+    """Return which of its own limits the stable model breaks, by how much, since it was found out."""
+    share = f"{100 * failed.events / max(failed.exposures, 1):.3g} %"
+    if metric.quantile is not None:
+        return (
+            f"stable: {share} of {failed.exposures:,} requests took longer than {_value(metric, metric.limit)}, "
+            f"at most {100 * (1 - metric.quantile):g} % may"
+        )
+    return (
+        f"stable: {share} of {failed.exposures:,} bad by {metric.metric.replace('_', ' ')}, "
+        f"limit {_value(metric, metric.limit)}"
+    )
 
 
 def _comparison(metric: MetricVerdict) -> str:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from firstflight.domain.values import Value
 
@@ -14,7 +14,8 @@ class Verdict(StrEnum):
     CONTINUE = "CONTINUE"  # not enough is known yet; look again
     PROMOTE = "PROMOTE"  # certainly not worse: go to the next stage
     ROLL_BACK = "ROLL_BACK"  # harm is certain
-    INCONCLUSIVE = "INCONCLUSIVE"  # time is up, or the data cannot answer
+    INCONCLUSIVE = "INCONCLUSIVE"  # time is up, or the data cannot answer: home
+    HOLD = "HOLD"  # the stable model itself is failing, so home is not safe: keep the split and tell people at once
 
 
 class MetricVerdict(Value):
@@ -63,15 +64,17 @@ class SampleRatio(Value):
 class Decision(Value):
     """A verdict and why; the reasons are whole sentences with value, interval, limit and sample.
 
-    `triggers` names the guardrails that call for rolling back. `log_evidence` is that of harm to anything at all.
+    `triggers` names the guardrails that call for rolling back, `failing` those whose limit the stable model itself
+    breaks.
     """
+
+    model_config = ConfigDict(extra="ignore")  # decisions recorded earlier had more fields
 
     verdict: Verdict
     reasons: tuple[str, ...]
     triggers: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
     metrics: tuple[MetricVerdict, ...] = ()
     sample_ratio: SampleRatio | None = None
-    log_evidence: float = 0.0
-    log_evidence_threshold: float | None = None
     stage: int | None = None
     at: AwareDatetime | None = None

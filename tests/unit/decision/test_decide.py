@@ -321,9 +321,85 @@ def test_a_latency_within_half_of_its_headroom_is_not_held_against_the_candidate
 
 
 def test_the_reason_says_when_the_limit_alone_was_broken() -> None:
-    """Both arms fail alike, beyond the limit."""
-    looks = [look(n, {"error_rate": counts(20, 100)}, {"error_rate": counts(80, 400)}) for n in range(5)]
+    """3 % errors are beyond the limit of 1 %, beside a stable model that nearly is."""
+    looks = [look(n, {"error_rate": counts(30, 1000)}, {"error_rate": counts(1, 130)}) for n in range(5)]
     assert "beyond its limit" in run(plan_with(ERRORS), looks).reasons[0]
+
+
+def failing(second: int, candidate: int = 0, stable: int = 80, **changes: object) -> Look:
+    """Return a look in which the arms fail so many of their 20 and 80 requests, and are fine else."""
+    fine = healthy(second, **changes)
+    new = {**fine.samples["new"], "error_rate": counts(candidate, 20)}
+    old = {**fine.samples["old"], "error_rate": counts(stable, 80)}
+    return fine.model_copy(update={"samples": {"new": new, "old": old}})
+
+
+def test_a_stage_that_runs_out_of_time_does_not_lead_to_a_dead_stable_model() -> None:
+    """Stable stopped answering, the candidate is well: the split is held at once and for as long as that lasts."""
+    plan = plan_with(ERRORS, LATENCY, ACCURACY)
+    looks = [*(healthy(n) for n in range(4)), *(failing(n) for n in range(4, 90))]
+    verdicts = [run(plan, looks[: n + 1]).verdict for n in range(90)]
+    assert [Verdict.CONTINUE] * 4 + [Verdict.HOLD] * 86 == verdicts
+    decision = run(plan, looks)
+    assert ("error_rate",) == decision.failing
+    assert decision.reasons[0].startswith("stable is failing: the split is held")
+    assert "stable: 100 % of 6,880 bad by error rate, limit 1 %" == decision.reasons[1]
+    assert "candidate error rate 0 %" in decision.reasons[2]
+
+
+def test_a_cause_outside_both_arms_is_held_against_neither() -> None:
+    """4.1 % against 5.2 % where 1 % are allowed: never home to the worse, at any division of traffic."""
+    for new, old in ((1000, 100), (100, 1000), (500, 500)):
+        sample = {"error_rate": counts(round(0.041 * new), new)}, {"error_rate": counts(round(0.052 * old), old)}
+        verdicts = {run(plan_with(ERRORS), [look(m, *sample) for m in range(n + 1)]).verdict for n in range(20)}
+        assert Verdict.HOLD in verdicts
+        assert verdicts <= {Verdict.HOLD, Verdict.CONTINUE}
+        decision = run(plan_with(ERRORS), [look(m, *sample) for m in range(20)])
+        assert decision.reasons[0].startswith("both models are failing")
+
+
+def test_a_trouble_of_both_that_has_passed_is_held_against_neither() -> None:
+    """Five bad seconds of both, then health: the rollout goes on and is promoted."""
+    plan = plan_with(ERRORS, LATENCY, ACCURACY)
+    looks = [*(failing(n, 10, 40) for n in range(5)), *(healthy(n) for n in range(5, 40))]
+    verdicts = [run(plan, looks[: n + 1]).verdict for n in range(40)]
+    assert [Verdict.HOLD] * 5 == verdicts[:5]
+    assert Verdict.HOLD not in verdicts[10:]
+    assert Verdict.PROMOTE in verdicts
+
+
+def test_a_candidate_that_is_certainly_worse_goes_home_to_a_failing_stable_model() -> None:
+    """5 % against 60 %: home is better, and the reasons say what it answers."""
+    decision = run(plan_with(ERRORS), [failing(n, 12, 4) for n in range(10)])
+    assert Verdict.ROLL_BACK is decision.verdict
+    assert "bad by error rate, limit 1 %" in decision.reasons[-1]
+
+
+def test_a_failing_stable_model_is_no_measure_of_anything_else() -> None:
+    """Stable answers nothing but errors, quickly: a candidate that takes its time is not worse for that."""
+    quick = Histogram(edges=EDGES, counts=(80, 0, 0, 0, 0))
+    slower = Histogram(edges=EDGES, counts=(2, 8, 9, 1, 0))
+    looks = [
+        look(n, {"error_rate": counts(0, 20), "latency": slower}, {"error_rate": counts(80, 80), "latency": quick})
+        for n in range(30)
+    ]
+    assert Verdict.HOLD is run(plan_with(ERRORS, LATENCY.model_copy(update={"limit": 400.0})), looks).verdict
+
+
+def test_a_silent_stable_model_is_no_home() -> None:
+    """Four fifths of the traffic and no answer for longer than allowed, while the candidate answers."""
+    looks = [*(healthy(n) for n in range(4)), *(look(n, {"error_rate": counts(0, 20)}) for n in range(4, 30))]
+    plan = plan_with(ERRORS, LATENCY, ACCURACY)
+    assert Verdict.CONTINUE is run(plan, looks[:10]).verdict
+    assert Verdict.HOLD is run(plan, looks).verdict
+    assert "no data of stable for 26 s" in run(plan, looks).reasons[0]
+
+
+def test_the_collapse_of_stable_does_not_drown_the_proof() -> None:
+    """0 of 1,180 failures prove that the candidate keeps its limit of 1 %, however the stable model's looks vary."""
+    plan = plan_with(Guardrail(metric="error_rate", limit=0.01))
+    looks = [*(healthy(n) for n in range(3)), *(failing(n) for n in range(3, 59))]
+    assert "proven" == run(plan, looks).metrics[0].status
 
 
 def test_paired_units_count_once() -> None:

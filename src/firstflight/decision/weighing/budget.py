@@ -44,10 +44,14 @@ def total_log_e(plan: CanaryPlan, log_harm: Mapping[str, float]) -> float:
     return log_sum([math.log(each.share / whole) + log_harm[each.metric] for each in plan.guardrails])
 
 
+def certain_log_e(plan: CanaryPlan, guardrail: Guardrail) -> float:
+    """Return the log e-value from which on harm to one guardrail alone is certain."""
+    return -math.log(alpha_of(plan, guardrail))
+
+
 def harmed(plan: CanaryPlan, before: tuple[str, ...], log_harm: Mapping[str, float]) -> tuple[str, ...]:
     """Return the guardrails whose harm is certain now or was at an earlier look."""
-    needed = math.log(sum([each.share for each in plan.guardrails]) / plan.alpha_rollback)
-    fired = [each.metric for each in plan.guardrails if log_harm[each.metric] >= needed - math.log(each.share)]
+    fired = [each.metric for each in plan.guardrails if log_harm[each.metric] >= certain_log_e(plan, each)]
     enough = -math.log(plan.alpha_rollback)
     # a mean is no more than its largest part
     if not fired and max(log_harm.values(), default=0.0) >= enough and total_log_e(plan, log_harm) >= enough:

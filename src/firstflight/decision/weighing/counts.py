@@ -35,7 +35,7 @@ def absorb(guardrail: Guardrail, known: Counted, seen: Seen, context: Context) -
     """Return the evidence after one look."""
     if not are(Counts, seen):
         return Faulty(fault="counts became samples of another kind during the rollout")
-    candidate, stable = _harmful(guardrail, seen.candidate), _harmful(guardrail, seen.stable)
+    candidate, stable = harmful(guardrail, seen.candidate), harmful(guardrail, seen.stable)
     reference = Tally(known.spread.events, known.spread.exposures)
     exposures = candidate.exposures + stable.exposures
     common = _is_common(reference)
@@ -44,17 +44,19 @@ def absorb(guardrail: Guardrail, known: Counted, seen: Seen, context: Context) -
     if common:  # the candidate's own looks tell of clusters too
         both = dispersion(known.spread, known.own_spread, exposures=exposures, caution=OUTCOME_CAUTION)
         harm_phi = 1 + (both - 1) * OUTCOME_EXCESS
-    worse = worse_than_stable(
-        candidate,
-        stable,
-        reference,
-        guardrail.tolerance,
-        phi=harm_phi,
-        warming_up=context.warming_up,
-        failures=guardrail.direction == "lower_is_better",
-    )
+    worse = NO_HARM
+    if context.comparable:
+        worse = worse_than_stable(
+            candidate,
+            stable,
+            reference,
+            guardrail.tolerance,
+            phi=harm_phi,
+            warming_up=context.warming_up,
+            failures=guardrail.direction == "lower_is_better",
+        )
     relative = bet(known.relative, worse, context.weight)
-    spread = known.spread.and_look(stable.events, stable.exposures)
+    spread = known.spread.and_look(stable.events, stable.exposures) if context.typical else known.spread
     if context.warming_up:
         return Counted(
             relative=relative,
@@ -73,7 +75,7 @@ def absorb(guardrail: Guardrail, known: Counted, seen: Seen, context: Context) -
         beyond = beyond_limit_log_likelihoods(candidate.events, candidate.exposures, limit, phi)
         absolute = bet(absolute, beyond, context.weight)
     not_worse, own = known.not_worse, known.own_spread
-    if guardrail.margin is not None and context.control:
+    if guardrail.margin is not None and context.control and context.typical:
         guess = reference.plus(Tally(own.events, own.exposures))
         gains = not_worse_log_likelihoods(
             candidate.events,
@@ -162,7 +164,7 @@ def harmful_share(guardrail: Guardrail, value: float) -> float:
     return value if guardrail.direction == "lower_is_better" else 1 - value
 
 
-def _harmful(guardrail: Guardrail, sample: Sample | None) -> Tally:
+def harmful(guardrail: Guardrail, sample: Sample | None) -> Tally:
     """Return a sample of counts as harmful events among exposures."""
     if not isinstance(sample, Counts):
         return Tally()

@@ -7,14 +7,26 @@ not worse than the margin allows? One per guardrail and stage, all must be shown
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from firstflight.analysis.log_space import NEVER
 from firstflight.analysis.sample_ratio import ALPHA as RATIO_ALPHA
 from firstflight.analysis.sample_ratio import sample_ratio_log_e
-from firstflight.decision.evidence import Averaged, Counted, Evidence, Faulty, MetricEvidence, Stage, Timed, plan_digest
+from firstflight.decision.evidence import (
+    Averaged,
+    Counted,
+    Evidence,
+    Faulty,
+    Home,
+    MetricEvidence,
+    Stage,
+    Timed,
+    plan_digest,
+)
 from firstflight.decision.weighing import counts, histograms, means
-from firstflight.decision.weighing.budget import harmed, start_weight
+from firstflight.decision.weighing.budget import certain_log_e, harmed, start_weight
 from firstflight.decision.weighing.harm import harm_log_e
+from firstflight.decision.weighing.home import SUSPECTED, UNKNOWN, after_look
 from firstflight.decision.weighing.window import Context, Seen, seen
 from firstflight.domain.plans import CanaryPlan, Guardrail
 from firstflight.domain.samples import Counts, Histogram, Look, Sample
@@ -50,25 +62,39 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
     if entered and evidence.stage is not None:
         metrics = _renewed(plan, metrics, evidence.stage.number)
     weight = min(start_weight(plan, stage.number, entered=entered), 1.0 - evidence.spent)
+    spent = min(evidence.spent + weight, 1.0)
+    control = stage.weights.get(evidence.stable, 0) > 0
     context = Context(
         log_spent=math.log(evidence.spent) if evidence.spent > 0 else NEVER,
         weight=weight,
+        unspent=1.0 - spent,
         warming_up=stage.warming_up,
-        control=stage.weights.get(evidence.stable, 0) > 0,
+        control=control,
         log_proof=-math.log(plan.alpha_promote),
     )
-    spent = min(evidence.spent + weight, 1.0)
+    shown = {guardrail.metric: seen(evidence, look, guardrail.metric) for guardrail in plan.guardrails}
+    home = _home(plan, evidence, metrics, shown, context)
+    typical = not any(each.failing for each in home.values())
     known: dict[str, MetricEvidence] = {}
     log_harm: dict[str, float] = {}
-    served = False
     for guardrail in plan.guardrails:
         name = guardrail.metric
-        shown = seen(evidence, look, name)
-        served = served or shown.by_candidate
-        absorbed = _absorb(guardrail, metrics.get(name), shown, context)
-        log_harm[name] = harm_log_e(plan, guardrail, absorbed, stage.number, spent)
+        at_home = home.get(name, UNKNOWN)
+        before = metrics.get(name)
+        if at_home.failing != evidence.home.get(name, UNKNOWN).failing:
+            before = _unblamed(before, context.log_spent)
+        absorbed = _absorb(
+            guardrail,
+            before,
+            shown[name],
+            context if typical else context._replace(typical=False, comparable=at_home.failing),
+        )
+        blame = not at_home.failing and at_home.log_e < SUSPECTED
+        log_harm[name] = harm_log_e(plan, guardrail, absorbed, stage.number, spent, blame=blame)
         if absorbed is not None:
             known[name] = absorbed
+    served = any(each.by_candidate for each in shown.values())
+    served_by_stable = not control or any(each.by_stable for each in shown.values())
     log_ratio = ratio_log_e(evidence) if entered else evidence.log_ratio
     return evidence.model_copy(
         update={
@@ -76,6 +102,8 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
             "at": look.at,
             "until": look.window.until,
             "data_until": look.window.until if served else evidence.data_until or look.window.since,
+            "stable_until": look.window.until if served_by_stable else evidence.stable_until or look.window.since,
+            "home": home,
             "spent": spent,
             "metrics": known,
             "log_harm": log_harm,
@@ -85,6 +113,35 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
             "ignored": "",
         }
     )
+
+
+def _home(
+    plan: CanaryPlan,
+    evidence: Evidence,
+    metrics: Mapping[str, MetricEvidence],
+    shown: Mapping[str, Seen],
+    context: Context,
+) -> dict[str, Home]:
+    """Return how the stable model keeps each limit after this look."""
+    found = {}
+    for guardrail in plan.guardrails:
+        name = guardrail.metric
+        if guardrail.limit is not None:
+            known, certain = evidence.home.get(name), certain_log_e(plan, guardrail)
+            after = after_look(guardrail, known, metrics.get(name), shown[name].stable, context, certain)
+            if after is not None:
+                found[name] = after
+    return found
+
+
+def _unblamed(known: MetricEvidence | None, log_spent: float) -> MetricEvidence | None:
+    """Return the evidence without what the candidate showed of its limit: stable has begun, or ceased, to break it too.
+
+    What is dropped is never less than what stays, so the evidence remains what it claims to be.
+    """
+    if isinstance(known, Counted | Timed):
+        return replace(known, absolute=tuple([min(wealth, log_spent) for wealth in known.absolute]))
+    return known
 
 
 def _refuse_other_arms(evidence: Evidence, look: Look) -> None:

@@ -45,12 +45,23 @@ def sides(plan: CanaryPlan, guardrail: Guardrail, known: Counted | Timed | Avera
     return Sides(_LOG_RELATIVE + relative, _LOG_ABSOLUTE + absolute)
 
 
-def harm_log_e(plan: CanaryPlan, guardrail: Guardrail, known: MetricEvidence | None, stage: int, spent: float) -> float:
-    """Return log e of "the candidate harms this metric", over the whole rollout; 0 while nothing is known."""
+def harm_log_e(
+    plan: CanaryPlan,
+    guardrail: Guardrail,
+    known: MetricEvidence | None,
+    stage: int,
+    spent: float,
+    *,
+    blame: bool = True,
+) -> float:
+    """Return log e of "the candidate harms this metric", over the whole rollout; 0 while nothing is known.
+
+    Without `blame` a broken limit is not held against the candidate, for the stable model may be breaking it too.
+    """
     if not isinstance(known, Counted | Timed | Averaged):
         return 0.0
-    if isinstance(known, Averaged) or guardrail.limit is None:
+    if isinstance(known, Averaged) or guardrail.limit is None or not blame:
         both = sides(plan, guardrail, known, stage, spent)
-        return both.stable if both.limit is None else log_add(both.stable, both.limit)
+        return both.stable if both.limit is None or not blame else log_add(both.stable, both.limit)
     shares = _LOG_BOTH_SHARES if guardrail.direction == "lower_is_better" else _LOG_BOTH_OUTCOME_SHARES
     return log_e_value(known.relative + known.absolute, shares, 1.0 - spent)

@@ -32,7 +32,7 @@ def absorb(guardrail: Guardrail, known: Timed, seen: Seen, context: Context) -> 
     worse, beyond, spread, limit_spread = NO_HARM, NOT_BEYOND, known.spread, known.limit_spread
     if own_edge is not None and slower is not None:
         late = Tally(above(stable, own_edge), stable_exposures)
-        if not context.warming_up:
+        if not context.warming_up and context.comparable:
             phi = dispersion(spread, exposures=exposures + stable_exposures)
             worse = worse_than_stable(
                 Tally(above(candidate, slower), exposures),
@@ -43,13 +43,14 @@ def absorb(guardrail: Guardrail, known: Timed, seen: Seen, context: Context) -> 
                 warming_up=False,
                 failures=True,
             )
-        spread = spread.and_look(*late)
+        spread = spread.and_look(*late) if context.typical else spread
     if harm_edge is not None:
         if not context.warming_up:
             beyond = beyond_limit_log_likelihoods(
                 above(candidate, harm_edge), exposures, 1 - quantile, dispersion(limit_spread)
             )
-        limit_spread = limit_spread.and_look(above(stable, harm_edge), stable_exposures)
+        if context.typical:
+            limit_spread = limit_spread.and_look(above(stable, harm_edge), stable_exposures)
     served = known.candidate if context.warming_up else _plus(known.candidate, candidate)
     proof = _proof_log_e(guardrail, known.edges, served, limit_spread)
     return Timed(
@@ -58,7 +59,7 @@ def absorb(guardrail: Guardrail, known: Timed, seen: Seen, context: Context) -> 
         absolute=bet(known.absolute, beyond, context.weight),
         candidate=served,
         stable=known.stable if context.warming_up else _plus(known.stable, stable),
-        reference=_plus(known.reference, stable),
+        reference=_plus(known.reference, stable) if context.typical else known.reference,
         spread=spread,
         limit_spread=limit_spread,
         log_proof=proof,

@@ -31,7 +31,7 @@ def absorb(guardrail: Guardrail, known: Averaged, seen: Seen, context: Context) 
     paired = known.paired is not None or seen.paired is not None
     if not paired and not are(Moments, seen):
         return Faulty(fault="means became samples of another kind during the rollout")
-    if context.warming_up:
+    if context.warming_up or not context.typical:
         return known
     following = Averaged(
         relative=known.relative,

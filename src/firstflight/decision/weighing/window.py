@@ -9,15 +9,20 @@ from firstflight.domain.samples import Counts, Histogram, Look, Moments, NoData,
 class Context(NamedTuple):
     """What a look is, for every guardrail alike.
 
-    `log_spent` is the log of the weight put on earlier beginnings of a fault, `weight` that put on this look, `control`
-    whether the stable model serves a share, `log_proof` the log e-value from which on a proof is one.
+    `log_spent` is the log of the weight put on earlier beginnings of a fault, `weight` that put on this look, `unspent`
+    what is left for later ones; `control` whether the stable model serves a share, `log_proof` the log e-value from
+    which on a proof is one. While the stable model fails it is no measure of others: `typical` says that its looks
+    tell how looks vary, `comparable` that the candidate may be compared with it on this guardrail.
     """
 
     log_spent: float
     weight: float
+    unspent: float
     warming_up: bool
     control: bool
     log_proof: float
+    typical: bool = True
+    comparable: bool = True
 
 
 class Seen(NamedTuple):
@@ -30,13 +35,21 @@ class Seen(NamedTuple):
     @property
     def by_candidate(self) -> bool:
         """Whether the candidate answered anything this metric measures."""
-        match self.candidate:
-            case Counts(exposures=count) | Moments(count=count):
-                return count > 0
-            case Histogram(counts=counts):
-                return any(counts)
-            case _:
-                return self.paired is not None
+        return self.paired is not None or _count(self.candidate) > 0
+
+    @property
+    def by_stable(self) -> bool:
+        """Whether the stable model answered anything this metric measures."""
+        return self.paired is not None or _count(self.stable) > 0
+
+
+def _count(sample: Sample | None) -> int:
+    match sample:
+        case Counts(exposures=count) | Moments(count=count) | PairedMoments(count=count):
+            return count
+        case Histogram(counts=counts):
+            return sum(counts)
+    return 0
 
 
 def seen(evidence: Evidence, look: Look, metric: str) -> Seen:
