@@ -77,7 +77,7 @@ class Flight:
         self.records = Records(self.service.serve(0, 0, 0))
         self.coverage = Coverage(world, self.service.course)
         self.evidence = start(plan, *self.names.values())
-        self.now = self.looked = self.stage_began = 0
+        self.now = self.looked = self.stage = self.stage_began = 0
         self.flown = Flown()
         self.began = onset.second if fault.changes and onset.second is not None else None
         arms = Arms(stable=stable, candidates=(candidate,))
@@ -121,13 +121,13 @@ class Flight:
     def _enter(self, stage: int) -> None:
         self._write("stage.intended", {"stage": stage})
         self._write("stage.entered", {"stage": stage, "split": self.rollout.split_at(stage).model_dump(mode="json")})
-        self.stage_began, self.looked = self.now, self.now + SETTLE
+        self.stage, self.stage_began, self.looked = stage, self.now, self.now + SETTLE
         self.coverage.end_stage()
         if self.fault.changes and self.onset.stage == stage:
             self.began = self.now
 
     def _observe(self) -> None:
-        while (decision := self._look(self.plan)).verdict is Verdict.CONTINUE:
+        while (decision := self._look()).verdict is Verdict.CONTINUE:
             pass
         if decision.verdict is Verdict.PROMOTE:
             self.flown.stages_passed += 1
@@ -138,10 +138,9 @@ class Flight:
     def _await(self, stage: int) -> None:
         """Look on while a person is asked: a stage that has passed cannot be late, but harm and blindness go home."""
         self._write("approval.asked", {"stage": stage})
-        waiting = self.plan.model_copy(update={"stage_seconds": NEVER})
         answer = self.now + self.world.approval
         while self.now < answer:
-            decision = self._look(waiting)
+            decision = self._look()
             if decision.verdict in {Verdict.ROLL_BACK, Verdict.INCONCLUSIVE}:
                 self._go_home(decision)
                 return
@@ -150,17 +149,16 @@ class Flight:
     def _bake(self) -> None:
         over = self.now + self.plan.bake_seconds
         while self.now < over:
-            decision = self._look(self.plan)
+            decision = self._look()
             if decision.verdict is Verdict.ROLL_BACK:
                 self._go_home(decision)
                 return
         self.flown.end = "promoted"
         self._write("rollout.promoted", {"split": self.rollout.home.model_dump(mode="json")})
 
-    def _look(self, plan: CanaryPlan) -> Decision:
+    def _look(self) -> Decision:
         """Serve until the next check, and return what is decided there."""
-        stage = self.rollout.stage
-        assert stage is not None, "looked before a stage was entered"  # noqa: S101 - for the type checker
+        plan, stage = self.plan, self.stage
         until = self.now + int(plan.check_seconds)
         onset = NEVER if self.began is None else self.began
         events = self.service.serve(self.now, until, stage, onset)
@@ -174,8 +172,8 @@ class Flight:
         warm = self.looked - self.stage_began >= plan.warmup_seconds
         self.now = self.looked = until
         self.flown.looks += 1
-        self.evidence = update(self.plan, self.evidence, look)
-        decision = judge(plan, self.evidence)
+        self.evidence = update(plan, self.evidence, look)
+        decision = judge(plan, self.evidence, timed=self.rollout.phase is Phase.OBSERVING)
         if warm and not self.fault.changes:
             self.coverage.count(seen.requests)
             self.coverage.check(decision.metrics)
@@ -188,7 +186,7 @@ class Flight:
         if decision.verdict is Verdict.ROLL_BACK:
             self.flown.end, self.flown.why = "rolled back", decision.triggers
         else:
-            self.flown.end, self.flown.why = "held", (cause_of(decision),)
+            self.flown.end, self.flown.why = "held", (cause_of(self.plan, decision),)
         self._write("rollback.intended", {"reasons": list(decision.reasons)})
 
     def _write(self, kind: str, body: dict[str, object]) -> None:
@@ -205,11 +203,14 @@ class Flight:
         )
 
 
-def cause_of(decision: Decision) -> str:
+def cause_of(plan: CanaryPlan, decision: Decision) -> str:
     """Return in one word what kept a rollout from going on, or which metrics were still unproven."""
+    proving = {guardrail.metric for guardrail in plan.guardrails if guardrail.proves}
     if decision.sample_ratio is not None and decision.sample_ratio.status == "mismatch":
         return "ratio"
     if any(reason.startswith(("blind", "no data")) for reason in decision.reasons):
         return "blind"
-    open_questions = [metric.metric for metric in decision.metrics if metric.status in {"undecided", "no_data"}]
+    open_questions = [
+        each.metric for each in decision.metrics if each.metric in proving and each.status in {"undecided", "no_data"}
+    ]
     return "undecided: " + ", ".join(sorted(open_questions))

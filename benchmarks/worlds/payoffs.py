@@ -40,10 +40,10 @@ class Rare:
 
 @dataclass(frozen=True)
 class Skewed:
-    """Mean zero whatever the truth: 1 nearly always, and once in `once_in` a loss that takes it all back."""
+    """Mean zero whatever the truth: a loss of 1 nearly always, and once in `once_in` a win that makes up for it."""
 
     once_in: int
 
     def draw(self, rng: np.random.Generator, truth: Floats) -> Floats:
         """Return what acting pays for each truth."""
-        return np.where(rng.random(truth.size) * self.once_in < 1, 1.0 - self.once_in, 1.0)
+        return np.where(rng.random(truth.size) * self.once_in < 1, self.once_in - 1.0, -1.0)

@@ -27,6 +27,21 @@ def test_a_candidate_that_fails_always_is_rolled_back() -> None:
     assert 10 < flown.harmed < 130
 
 
+def test_a_healthy_candidate_goes_all_the_way() -> None:
+    """Through every stage, a person's approval and the bake, and everything is looked at."""
+    short = {
+        "stages": (50, 100),
+        "min_stage_seconds": 120,
+        "warmup_seconds": 30,
+        "bake_seconds": 60,
+        "approvals": (100,),
+    }
+    flown = Flight(IID, FAULTS["none"], PLAN.model_copy(update=short), Onset(stage=50), np.random.default_rng(7)).fly()
+    assert ("promoted", 2, flown.looks * 30) == (flown.end, flown.stages_passed, flown.seconds)
+    assert {"error_rate", "latency", "accuracy", "brier"} <= {*flown.stages}
+    assert 0 == sum(flown.misses.values())
+
+
 def test_a_fault_may_begin_with_the_clock() -> None:
     """The delay counts from there."""
     flown = fly("all-fail", Onset(second=195))
@@ -35,7 +50,7 @@ def test_a_fault_may_begin_with_the_clock() -> None:
 
 def test_a_fault_that_comes_too_late_was_not_met() -> None:
     """A rollout that ended before it neither detected nor missed it."""
-    hasty = PLAN.model_copy(update={"stage_seconds": 30, "min_stage_seconds": 0})
+    hasty = PLAN.model_copy(update={"stage_seconds": 30, "min_stage_seconds": 0, "warmup_seconds": 0})
     flown = Flight(IID, FAULTS["errors-5"], hasty, Onset(second=60), np.random.default_rng(7)).fly()
     assert ("held", 30) == (flown.end, flown.seconds)
     assert (None, None, 0) == (flown.onset, flown.delay, flown.harmed)

@@ -162,9 +162,9 @@ def test_one_request_in_a_hundred_earns_a_hundred() -> None:
 
 
 def test_skewed_payoffs_have_mean_zero() -> None:
-    """What is won again and again is lost at once."""
+    """What is lost again and again is won back at once."""
     paid = Skewed(once_in=50).draw(np.random.default_rng(7), np.zeros(1_000_000))
-    assert {1.0, -49.0} == set(paid)
+    assert {-1.0, 49.0} == set(paid)
     assert abs(paid.mean()) < 5 * 7 / 1000
 
 
