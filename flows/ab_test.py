@@ -2,9 +2,9 @@
 
 from prefect import flow
 
+from firstflight.acts.drive import drive
 from firstflight.domain.plans import ABTestPlan
 from firstflight.rollout.machine import Rollout
-from flows.canary import drive
 from flows.roll_back import bring_run_home
 from tasks import reports, rollouts
 
@@ -12,6 +12,6 @@ from tasks import reports, rollouts
 @flow(on_failure=[bring_run_home], on_crashed=[bring_run_home], on_cancellation=[bring_run_home])
 def ab_test(plan: ABTestPlan) -> Rollout:
     """Split traffic over the plan's variants for its number of requests, compare, and go back to the control."""
-    rollout = drive(rollouts.begin_ab_test(plan))
+    rollout = drive(rollouts.begin(plan), rollouts.InTasks())
     reports.write_report(rollout)
     return rollout

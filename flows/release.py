@@ -5,13 +5,12 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas import State
 
+from firstflight.acts.drive import drive
 from firstflight.comparison.compare import choose
-from firstflight.domain.plans import ABTestPlan, CanaryPlan, DeployPlan, ReleasePlan
+from firstflight.domain.plans import ABTestPlan, DeployPlan, ReleasePlan
 from firstflight.domain.versions import ModelVersion, Trained
-from firstflight.rollout.machine import Rollout
 from firstflight.rollout.release import ab_test_after, canary_after
 from flows.ab_test import ab_test
-from flows.canary import drive
 from flows.deploy import deploy
 from flows.roll_back import bring_run_home
 from flows.train import train
@@ -33,7 +32,7 @@ def release(plan: ReleasePlan) -> State[Any]:
     winner = compared_variants(test, trained)
     if winner is None:
         return reports.kept_champion("the A/B test recommends none of the variants", champion, trained)
-    rollout = canaried(canary_after(plan.canary, winner, champion))
+    rollout = drive(rollouts.begin(canary_after(plan.canary, winner, champion)), rollouts.InTasks())
     reports.write_report(rollout)
     return reports.outcome(rollout)
 
@@ -56,8 +55,3 @@ def compared_variants(test: ABTestPlan, trained: Trained) -> ModelVersion | None
         kept = {"chosen": choose(comparison) if comparison else None}
         memory.keep("compared", kept)
     return trained.variants[kept["chosen"]].version if kept["chosen"] else None
-
-
-def canaried(plan: CanaryPlan) -> Rollout:
-    """Drive the canary's rollout to its end, from wherever it stands."""
-    return drive(rollouts.begin_canary(plan))

@@ -7,8 +7,9 @@ from prefect.client.schemas import FlowRun, State
 from prefect.flows import Flow
 from pydantic import Field
 
+from firstflight.acts.tell import tell_ended
 from firstflight.rollout.machine import Rollout
-from tasks import homecoming, notices, reports
+from tasks import homecoming, reports, rollouts
 
 
 @flow
@@ -20,7 +21,7 @@ def roll_back(
     """End open rollouts at their stable model and tell people. Running it twice, or with none open, does no harm."""
     ended = homecoming.bring_home(model=model, run=str(run) if run else None, reason=reason)
     for rollout in ended:
-        notices.ended(rollout)
+        rollouts.InTasks().tell(tell_ended, rollout)
         reports.write_report(rollout)
     return ended
 

@@ -1,7 +1,6 @@
 """The guard's rounds inside a run."""
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
@@ -26,19 +25,17 @@ def go_rounds() -> list[str]:
     """Watch for as long as a driver may be silent; only what was brought home leaves an artifact."""
     settings = Settings()
     world = open_world(settings)
-    link = Orchestrator(settings.prefect_page).run_page
-    done = tidy(world, Orchestrator(settings.prefect_api, settings.prefect_auth), link)
-    watching = Guard(world, link=link)
+    done = tidy(world, Orchestrator(settings.prefect_api, settings.prefect_auth))
     done += [
         f"{home.route}: {home.rollout} is home by the {home.proof.way}: {home.reason}"
-        for home in watching.rounds(settings.guard_seconds, settings.lease_seconds + settings.guard_seconds)
+        for home in Guard(world).rounds(settings.guard_seconds, settings.lease_seconds + settings.guard_seconds)
     ]
     if done:
         create_markdown_artifact("\n".join(f"- {one}" for one in done), key="watch-health")
     return done
 
 
-def tidy(world: World, orchestrator: Orchestrator, link: Callable[[str], str]) -> list[str]:
+def tidy(world: World, orchestrator: Orchestrator) -> list[str]:
     """Finish what others left half done, and return what that was.
 
     It needs registry, ledger and Prefect, the guard's rounds none of them: what fails here the next run tries again.
@@ -47,9 +44,7 @@ def tidy(world: World, orchestrator: Orchestrator, link: Callable[[str], str]) -
     try:
         orphans = bring_orphans_home(world, partial(how_ended, orchestrator), actor="watch-health")
         done += [f"{one.model}: {one.id} is home: {'; '.join(one.reasons)}" for one in orphans]
-        done += [
-            f"{one.model}: people were told that {one.id} was rolled back" for one in tell_missed_rollbacks(world, link)
-        ]
+        done += [f"{one.model}: people were told that {one.id} was rolled back" for one in tell_missed_rollbacks(world)]
         settle_champions(world)
     except FirstflightError as error:
         log.warning("%s; the next run tries again", error)

@@ -6,6 +6,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas import State, TaskRun
 from prefect.tasks import Task
 
+from firstflight.acts.drive import DELAYS
 from firstflight.domain.errors import Outage
 
 
@@ -14,12 +15,9 @@ def is_outage(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), Outage)
 
 
-DELAYS = [1.0, 2.0, 4.0, 8.0, *(15.0,) * 8]
-"""Over two minutes in all; each try renews the lease, so the longest delay stays well below the lease's 30 s."""
-
 CALLS_OUT: dict[str, Any] = {
     "retries": len(DELAYS),
-    "retry_delay_seconds": DELAYS,
+    "retry_delay_seconds": list(DELAYS),
     "retry_condition_fn": is_outage,
     "cache_policy": NO_CACHE,
     "persist_result": False,

@@ -10,7 +10,6 @@ from firstflight.acts.ledger_view import of_run
 from firstflight.acts.report import report_data
 from firstflight.domain.versions import ModelVersion, Trained
 from firstflight.observation.history import History
-from firstflight.orchestrator import Orchestrator
 from firstflight.report.data import Link
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.settings import Settings
@@ -30,7 +29,7 @@ def write_report(rollout: Rollout) -> None:
     world = open_world(settings)
     told = tuple(one for one in of_run(world.ledger, rollout.run) if one.model == rollout.model)
     links = (
-        Link(label="Flow run", url=Orchestrator(settings.prefect_page).run_page(rollout.run)),
+        Link(label="Flow run", url=world.link(rollout.run)),
         Link(label="Model in MLflow", url=f"{settings.mlflow_uri}/#/models/{rollout.model}"),
     )
     path = settings.home / "reports" / f"{rollout.id}.html"

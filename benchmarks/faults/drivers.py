@@ -5,8 +5,8 @@ import time
 from multiprocessing.process import BaseProcess
 
 from benchmarks.faults.crossings import arm
-from firstflight.acts.drive import drive
-from firstflight.acts.start import start_canary
+from firstflight.acts.drive import Alone, drive
+from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import HeadMovedError, Outage, RolloutError
 from firstflight.domain.plans import CanaryPlan
 from firstflight.settings import Settings
@@ -30,7 +30,7 @@ def _drive(settings: Settings, plan: CanaryPlan, run: str) -> None:
     world = open_world(settings)
     while True:
         try:
-            drive(world, start_canary(world, plan, run=run))
+            drive(resume_or_start(world, plan, run=run), Alone(world))
         except Outage:
             time.sleep(OUTAGE_SECONDS)
         except (HeadMovedError, RolloutError):  # somebody else drives it now

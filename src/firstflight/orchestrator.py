@@ -66,10 +66,6 @@ class Orchestrator:
         self.api = api.rstrip("/")
         self._auth = httpx.BasicAuth(*auth.get_secret_value().split(":", 1)) if auth else None
 
-    def run_page(self, run: UUID | str) -> str:
-        """Address of the run's page, for people."""
-        return f"{self.api.removesuffix('/api')}/runs/flow-run/{run}"
-
     def start(self, deployment: str, parameters: dict[str, Any]) -> FlowRun:
         """Create a run of `deployment` (`flow/name`). Raises FirstflightError when Prefect refuses."""
         found = self._call("GET", f"/deployments/name/{deployment}")

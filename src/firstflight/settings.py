@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from uuid import UUID
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -175,6 +176,10 @@ class Settings(Local, Cluster, People):
     def prefect_page(self) -> str:
         """Address of Prefect's page as people reach it: in a cluster, another than processes use."""
         return os.environ.get("PREFECT_UI_URL", self.prefect_api.removesuffix("/api"))
+
+    def run_page(self, run: UUID | str) -> str:
+        """Address of a run's page."""
+        return f"{self.prefect_page.rstrip('/')}/runs/flow-run/{run}"
 
     @property
     def prefect_auth(self) -> SecretStr | None:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from firstflight.decision.verdicts import Decision
+from firstflight.domain.samples import Look
 from firstflight.ledger import open_store
 from firstflight.ledger.record import RecordStore
 from firstflight.notify import open_notifier
@@ -25,7 +27,10 @@ def clock() -> datetime:
 
 @dataclass(frozen=True)
 class World:
-    """The clients an act needs; a test puts in-memory ones and a clock of its own."""
+    """The clients an act needs; a test puts in-memory ones and a clock of its own.
+
+    `link` gives the page of a run, `show` is called with each check and what was decided on it.
+    """
 
     backend: ServingBackend
     leases: Leases
@@ -36,6 +41,8 @@ class World:
     now: Callable[[], datetime] = clock
     wait: Callable[[float], None] = time.sleep
     lease_seconds: float = 30.0
+    link: Callable[[str], str] = str
+    show: Callable[[Look, Decision], None] = lambda _look, _decision: None
 
 
 def open_world(settings: Settings) -> World:
@@ -49,6 +56,7 @@ def open_world(settings: Settings) -> World:
         ledger=open_store(settings),
         notifier=open_notifier(settings),
         lease_seconds=settings.lease_seconds,
+        link=settings.run_page,
     )
 
 

@@ -5,6 +5,7 @@ seconds, so the heartbeats of its three hours are sent by hand.
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -16,7 +17,7 @@ from psycopg import sql
 from firstflight.domain.plans import CanaryPlan, Guardrail
 from firstflight.settings import Settings
 from flows import canary
-from tasks import artifacts, notices, reports, rollouts
+from tasks import artifacts, reports, rollouts
 from tests.unit.acts.twin import MODEL, Clients, Twin
 
 pytestmark = pytest.mark.local
@@ -38,7 +39,8 @@ HEARTBEATS = HOURS * 120
 def twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Twin:
     """A world in memory that the tasks open instead of the real one; every artifact is posted before time goes on."""
     twin = Twin(tmp_path, Clients(rate=1.0))
-    for module in (notices, reports, rollouts):
+    twin.world = replace(twin.world, link="http://localhost/runs/{}".format)
+    for module in (reports, rollouts):
         monkeypatch.setattr(module, "open_world", lambda _settings: twin.world)
     monkeypatch.setattr(reports, "report_data", lambda *_: None)
     monkeypatch.setattr(reports, "write", lambda *_: None)

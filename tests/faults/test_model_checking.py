@@ -6,7 +6,8 @@ benchmarks.faults.explore` tells all of them; here is a sample, and each counter
 
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -14,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.faults.explore import HOUR, WHATS, every_story
-from benchmarks.faults.processes import Desk, Driver, guarding
-from benchmarks.faults.story import PLAN, Down, Fault, Step, Story, Teller
+from benchmarks.faults.processes import Desk, Driver, guarding, rolling_back
+from benchmarks.faults.story import PLAN, BrokenPromiseError, Down, Fault, Step, Story, Teller
 from benchmarks.faults.twin import MODEL, Hurt, Process, Twin, own_clock
 from firstflight.acts.champion import settle_champions
 from firstflight.acts.enter_stage import enter_stage, pass_stage
@@ -24,7 +25,7 @@ from firstflight.acts.ledger_view import append, checks
 from firstflight.acts.look import fault_of
 from firstflight.acts.observe import observe
 from firstflight.acts.roll_back import bring_home, rejoin
-from firstflight.acts.start import start_canary
+from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import (
     BackendUnavailableError,
     StaleTokenError,
@@ -33,8 +34,9 @@ from firstflight.domain.errors import (
 )
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.guard.guard import Guard
-from firstflight.rollout.machine import Phase, Rollout
+from firstflight.rollout.machine import Act, Phase, Rollout, next_act
 from firstflight.serving.going_home import bring_traffic_home
+from firstflight.world import World
 
 STABLE, CANDIDATE = "baseline-predictor-v1", "lightweight-predictor-v2"
 A_DAY_OF_THEM = random.Random(20261123)
@@ -86,6 +88,32 @@ def test_any_story_ends_well(story: Story) -> None:
     Teller(story).tell()
 
 
+def unasked(rollout: Rollout) -> Act | None:
+    """What comes next to a driver that forgets to ask people."""
+    return next_act(rollout.model_copy(update={"plan": rollout.plan.model_copy(update={"approvals": ()})}))
+
+
+def deaf(_world: World, rollout: Rollout) -> Rollout:
+    """Where a driver stands who does not hear that somebody else was there."""
+    return rollout
+
+
+@pytest.mark.parametrize(
+    ("part", "broken", "story", "promise"),
+    [
+        ("next_act", unasked, Story(), "has 50 %, allowed are 10 %"),
+        ("rejoin", deaf, Story(rolls_back_at=5.0), "goes round in circles"),
+    ],
+)
+def test_a_fault_in_the_flows_own_loop_is_found(
+    monkeypatch: pytest.MonkeyPatch, part: str, broken: Callable[..., object], story: Story, promise: str
+) -> None:
+    """What is checked here is the loop that flows run."""
+    monkeypatch.setattr(f"firstflight.acts.drive.{part}", broken)
+    with pytest.raises(BrokenPromiseError, match=promise):
+        Teller(story).tell()
+
+
 @pytest.fixture
 def twin() -> Twin:
     """A world with a champion and a candidate."""
@@ -98,7 +126,7 @@ def twin() -> Twin:
 def begun(twin: Twin) -> Rollout:
     """A rollout in its first stage."""
     world = twin.world(Process("run-1"))
-    return enter_stage(world, start_canary(world, PLAN, run="run-1"), 10)
+    return enter_stage(world, resume_or_start(world, PLAN, run="run-1"), 10)
 
 
 def baked(twin: Twin) -> Rollout:
@@ -192,7 +220,9 @@ def test_an_alias_that_a_late_driver_moved_is_put_right(twin: Twin) -> None:
 def test_a_registry_that_was_away_learns_who_is_champion_later() -> None:
     """Killed in mid-promotion with the registry away: traffic goes home at once, the alias when it answers again."""
     registry = Down("registry", 50.0, 200.0)
-    for nth in range(44, 50):
+    writes = [call for _, who, call in Teller(Story()).tell().calls if who == "run-1"]
+    alias = writes.index("set_alias")
+    for nth in range(alias - 1, alias + 5):
         Teller(Story(faults=(Fault("run-1", nth, "died"),), down=(registry,), after="nobody")).tell()
 
 
@@ -212,15 +242,14 @@ def test_a_clock_set_back_an_hour_does_not_stop_the_checks(twin: Twin, who: str)
 
     at = twin.time.now
     twin.clients.failing[CANDIDATE] = 0.0
-    steps = [step, lambda *_: twin.clients.failing.update({CANDIDATE: 1.0})]
+    steps: list[Callable[..., object]] = [step, lambda *_: twin.clients.failing.update({CANDIDATE: 1.0})]
 
-    def on_check(*_: object) -> None:
+    def show(*_: object) -> None:
         if steps:
             steps.pop(0)()
 
-    decision = observe(world, rollout.model_copy(update={"plan": PLAN.model_copy(update={"min_stage_seconds": 60.0})}),
-                       on_check)  # fmt: skip
-    assert decision is not None
+    plan = PLAN.model_copy(update={"min_stage_seconds": 60.0})
+    decision = observe(replace(world, show=show), rollout.model_copy(update={"plan": plan}))
     assert ("error_rate",) == decision.triggers
     assert twin.time.now - at < 40.0
     looks = [look for look, _ in checks(twin.ledger, rollout)]
@@ -234,7 +263,7 @@ def test_an_outage_of_the_ledger_does_not_cost_the_lease(twin: Twin) -> None:
     patient = PLAN.model_copy(update={"no_data_seconds": 120.0})
     away = Hurt(raises=StoreUnavailableError("the database does not answer"))
     twin.faults = lambda _process, call: away if call == "read" and 5.0 <= twin.time.now < 75.0 else None
-    observe(world, rollout.model_copy(update={"plan": patient}), lambda *_: None)
+    observe(world, rollout.model_copy(update={"plan": patient}))
     held = [at for at, _, call in twin.calls if call == "hold"]
     assert held[-1] >= 75.0
     assert max(after - before for before, after in pairwise(held)) < world.lease_seconds / 2
@@ -299,8 +328,23 @@ def test_a_run_with_two_processes_is_driven_by_one(twin: Twin) -> None:
     with own_clock(twin):
         twin.time.run(8.0)
         assert old.error is not None
-        assert "was taken over by run-1; this run stops" in str(old.error)
+        assert "was taken over by run-1; this process stops" in str(old.error)
         twin.time.end()
+
+
+def test_a_run_that_resumes_as_its_rollout_goes_home_finds_it_ended(twin: Twin) -> None:
+    """The record by which it takes over came a minute late; it failed, though all was well."""
+    rollout = begun(twin)
+    late, ada = Process("run-1"), Process("ada")
+    twin.faults = lambda process, call: (
+        Hurt(delay=60.0) if (process, call) == (late, "append:driver.attached") else None
+    )
+    told: list[Rollout] = []
+    twin.time.start(late, lambda: told.append(resume_or_start(twin.world(late), PLAN, run="run-1")))
+    twin.time.start(ada, rolling_back(twin, ada), at=10.0)
+    with own_clock(twin):
+        twin.time.run(90.0)
+    assert [(rollout.id, Phase.ROLLED_BACK)] == [(one.id, one.phase) for one in told], late.error
 
 
 def test_a_step_of_a_clock_is_told_apart_from_a_silence() -> None:

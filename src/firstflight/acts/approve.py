@@ -7,13 +7,13 @@ from firstflight.rollout.machine import Rollout
 from firstflight.world import World
 
 
-def ask(world: World, rollout: Rollout, stage: int, link: str) -> Rollout:
+def ask(world: World, rollout: Rollout, stage: int) -> Rollout:
     """Write down that a person is asked before `stage`, once; the deadline counts from there.
 
     The lease lasts until then: nobody is there to renew it, and the guard keeps watch.
     """
     if stage not in rollout.asked:
-        rollout = append(world.ledger, rollout, "approval.asked", {"stage": stage, "link": link})
+        rollout = append(world.ledger, rollout, "approval.asked", {"stage": stage, "link": world.link(rollout.driver)})
     hold(world, rollout, extra=max(0.0, (rollout.answer_by(stage) - world.now()).total_seconds()))
     return rollout
 

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 
 from firstflight.acts.hold import wait_holding
-from firstflight.acts.ledger_view import reread
 from firstflight.acts.look import fault_of, take_look
-from firstflight.acts.observe import OnCheck, first_moment, persist, record_check, until_next
+from firstflight.acts.observe import first_moment, persist, record_check, until_next
 from firstflight.comparison.compare import Comparison, compare
 from firstflight.decision.decide import Decision, Evidence, Verdict, judge, start, update
 from firstflight.domain.errors import RolloutError
@@ -17,17 +16,17 @@ from firstflight.rollout.machine import Rollout, checks_stream
 from firstflight.world import World
 
 
-def compare_variants(world: World, rollout: Rollout, on_check: OnCheck) -> Decision | None:
+def compare_variants(world: World, rollout: Rollout) -> Decision:
     """Check every `check_seconds` until the planned requests are in, and record the comparison.
 
     Harm to any variant's users ends the test at once: its guardrails are watched as in a canary.
     Returns PROMOTE when the test ran its length (whatever it found), ROLL_BACK on harm, INCONCLUSIVE
-    when the time was up first, None when somebody else moved the rollout.
+    when the time was up first; raises as `observe` does.
     """
-    return persist(world, rollout, lambda saw: _until_compared(world, rollout, on_check, saw))
+    return persist(world, rollout, lambda saw: _until_compared(world, rollout, saw))
 
 
-def _until_compared(world: World, rollout: Rollout, on_check: OnCheck, saw: Callable[[], None]) -> Decision | None:
+def _until_compared(world: World, rollout: Rollout, saw: Callable[[], None]) -> Decision:
     plan = _plan(rollout)
     watched = _watched(plan, rollout)
     evidence = {version: start(watched, _stable(rollout), version.served_name) for version in rollout.arms.candidates}
@@ -42,15 +41,13 @@ def _until_compared(world: World, rollout: Rollout, on_check: OnCheck, saw: Call
     at = last
     while True:
         wait_holding(world, rollout, until_next(world, plan.check_seconds, at))
-        if reread(world.ledger, rollout).head != rollout.head:
-            return None
         look = take_look(world, rollout, names, since=last, after=at)
         evidence = _updated(watched, evidence, look)
         last, at, requests = look.window.until, look.at, requests + sum(look.assignments.values())
         decision = fault_of(world, rollout) or _decide(watched, evidence, look, requests, plan)
         head = record_check(world, rollout, look, decision, head).number
         saw()
-        on_check(look, decision)
+        world.show(look, decision)
         if decision.verdict is Verdict.PROMOTE:
             found = _compare(world, rollout, Window(since=first_moment(rollout), until=last))
             body = {"comparison": found.model_dump(mode="json")}

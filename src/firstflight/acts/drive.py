@@ -1,16 +1,19 @@
-"""Drive a rollout without an orchestrator: do what comes next, until nothing is left."""
+"""Drive a rollout: do what comes next until nothing is left. Flows, fire drills and model checking run this loop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from firstflight.acts.approve import answer, ask
 from firstflight.acts.compare import compare_variants
 from firstflight.acts.enter_stage import enter_stage, pass_stage
-from firstflight.acts.ledger_view import reread
-from firstflight.acts.observe import OnCheck, bake, observe
+from firstflight.acts.observe import bake, observe
 from firstflight.acts.promote import conclude, finish, promote
 from firstflight.acts.roll_back import intend_roll_back, rejoin, roll_back
+from firstflight.acts.tell import tell_approval_wanted, tell_ended, tell_stage_passed, tell_started
 from firstflight.decision.verdicts import Decision, Verdict
 from firstflight.domain.errors import HeadMovedError, RolloutError, StaleTokenError
 from firstflight.domain.plans import ABTestPlan
-from firstflight.domain.samples import Look
 from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import (
     Act,
@@ -27,58 +30,102 @@ from firstflight.rollout.machine import (
 )
 from firstflight.world import World
 
+P = ParamSpec("P")
+T = TypeVar("T")
+LibraryAct = Callable[Concatenate[World, Rollout, P], T]
 
-def unwatched(_look: Look, _decision: Decision) -> None:
-    """No one watches."""
+DELAYS = (1.0, 2.0, 4.0, 8.0, *(15.0,) * 8)
+"""Seconds before what met an outage is tried again, over two minutes in all; each try renews the lease, so the longest
+stays well below the lease's 30 s."""
 
 
-def drive(world: World, rollout: Rollout, given: Answer | None = None, on_check: OnCheck = unwatched) -> Rollout:
-    """Do what comes next until the rollout has ended, and return it; `given` answers whenever a person is asked.
+class Acts(Protocol):
+    """How a driver acts: with what patience, whom he asks, and whom he tells."""
 
-    Without `given` the rollout is returned as soon as it waits for a person. Raises RolloutError when somebody
-    else has taken it over, and an Outage when the world was away for longer than the plan allows.
+    def do(self, act: LibraryAct[P, T], rollout: Rollout, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do `act`, through outages if need be."""
+
+    def watch(self, act: LibraryAct[P, T], rollout: Rollout, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do an act that takes long and sits outages out by itself."""
+
+    def tell(self, act: LibraryAct[P, T], rollout: Rollout, *args: P.args, **kwargs: P.kwargs) -> object:
+        """Tell people by `act`, if this driver tells any."""
+
+    def answer(self, rollout: Rollout, stage: int) -> Answer:
+        """Return what a person answers to whether `stage` may begin.
+
+        While nobody has answered it raises what ends this process; another one goes on once somebody has.
+        """
+
+
+@dataclass
+class Alone:
+    """Acts of a driver without an orchestrator: each is tried once, nobody is asked and nobody told."""
+
+    world: World
+
+    def do(self, act: LibraryAct[P, T], rollout: Rollout, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do it."""
+        return act(self.world, rollout, *args, **kwargs)
+
+    watch = do
+
+    def tell(self, act: LibraryAct[P, T], rollout: Rollout, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Tell nobody."""
+
+    def answer(self, rollout: Rollout, stage: int) -> Answer:
+        """Raise RolloutError."""
+        raise RolloutError(f"{rollout.id} wants an approval of {stage} %, and this driver has nobody to ask; plan none")
+
+
+def drive(rollout: Rollout, acts: Acts) -> Rollout:
+    """Do what comes next until the rollout has ended, wherever it stood before, and return it.
+
+    Raises RolloutError when somebody else has taken it over, and an Outage when the world was away for longer than
+    plan and `acts` allow.
     """
-    driver, token = rollout.driver, rollout.token
+    token = rollout.token
+    acts.tell(tell_started, rollout)
     while (act := next_act(rollout)) is not None:
         try:
-            rollout = _perform(world, rollout, act, given, on_check)
+            rollout = _perform(rollout, act, acts)
         except (HeadMovedError, StaleTokenError):
-            rollout = rejoin(world, rollout)
+            rollout = acts.do(rejoin, rollout)
         if not rollout.final and rollout.token != token:  # not the name: one run may have two processes
-            raise RolloutError(f"{rollout.id} was taken over by {rollout.driver}; {driver} stops")
-        if rollout.phase is Phase.AWAITING_APPROVAL and given is None:
-            return rollout
+            raise RolloutError(f"{rollout.id} was taken over by {rollout.driver}; this process stops")
+    acts.tell(tell_ended, rollout)
     return rollout
 
 
-def _perform(world: World, rollout: Rollout, act: Act, given: Answer | None, on_check: OnCheck) -> Rollout:
+def _perform(rollout: Rollout, act: Act, acts: Acts) -> Rollout:
     match act:
         case EnterStage(stage=stage):
-            return enter_stage(world, rollout, stage)
+            return acts.do(enter_stage, rollout, stage)
         case Observe() | Bake():
-            return _follow(world, rollout, _watch(world, rollout, on_check))
+            return _follow(rollout, acts.watch(_watch_of(rollout), rollout), acts)
         case AwaitApproval(stage=stage):
-            rollout = ask(world, rollout, stage, link=rollout.run)
-            return answer(world, rollout, stage, given) if given else rollout
+            rollout = acts.do(ask, rollout, stage)
+            acts.tell(tell_approval_wanted, rollout, stage)
+            return acts.do(answer, rollout, stage, acts.answer(rollout, stage))
         case Promote():
-            return promote(world, rollout)
+            return acts.do(promote, rollout)
         case Conclude():
-            return conclude(world, rollout)
+            return acts.do(conclude, rollout)
         case RollBack():
-            return roll_back(world, rollout)
+            return acts.do(roll_back, rollout)
 
 
-def _watch(world: World, rollout: Rollout, on_check: OnCheck) -> Decision | None:
+def _watch_of(rollout: Rollout) -> Callable[[World, Rollout], Decision]:
     if isinstance(rollout.plan, ABTestPlan):
-        return compare_variants(world, rollout, on_check)
-    return (bake if rollout.phase is Phase.BAKING else observe)(world, rollout, on_check)
+        return compare_variants
+    return bake if rollout.phase is Phase.BAKING else observe
 
 
-def _follow(world: World, rollout: Rollout, decision: Decision | None) -> Rollout:
-    if decision is None:
-        return reread(world.ledger, rollout)
+def _follow(rollout: Rollout, decision: Decision, acts: Acts) -> Rollout:
     if decision.verdict is not Verdict.PROMOTE:
-        return intend_roll_back(world, rollout, decision.reasons, trigger=decision.verdict.value)
+        return acts.do(intend_roll_back, rollout, decision.reasons, trigger=decision.verdict.value)
     if rollout.phase is Phase.BAKING:
-        return finish(world, rollout, decision.reasons)
-    return pass_stage(world, rollout, decision.reasons)
+        return acts.do(finish, rollout, decision.reasons)
+    rollout = acts.do(pass_stage, rollout, decision.reasons)
+    acts.tell(tell_stage_passed, rollout)
+    return rollout

@@ -2,7 +2,8 @@
 
 import logging
 
-from firstflight.domain.errors import FirstflightError
+from firstflight.acts.ledger_view import reread
+from firstflight.domain.errors import FirstflightError, HeadMovedError
 from firstflight.rollout.machine import Rollout
 from firstflight.serving.lease import Lease
 from firstflight.world import World
@@ -32,13 +33,18 @@ def hold(world: World, rollout: Rollout, extra: float = 0.0) -> None:
 
 
 def wait_holding(world: World, rollout: Rollout, seconds: float) -> None:
-    """Let `seconds` pass, and renew the lease meanwhile: one that hangs elsewhere loses it."""
+    """Let `seconds` pass, and renew the lease meanwhile: one that hangs elsewhere loses it.
+
+    Raises HeadMovedError when somebody else moved the rollout: read it again before acting.
+    """
     step = world.lease_seconds / RENEWALS
     hold(world, rollout)
     while seconds > 0:
         world.wait(min(step, seconds))
         seconds -= step
         hold(world, rollout)
+    if (told := reread(world.ledger, rollout)).head != rollout.head:
+        raise HeadMovedError(f"{rollout.id} was moved to {told.phase!r} by {told.driver}")
 
 
 def surrender(world: World, model: str, reason: str) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from firstflight.acts.hold import RENEWALS, hold, wait_holding
-from firstflight.acts.ledger_view import reread
 from firstflight.acts.look import fault_of, records_fault, take_look
 from firstflight.decision.decide import Decision, Evidence, Verdict, judge, start, update
 from firstflight.domain.errors import Outage, RolloutError
@@ -22,28 +21,26 @@ log = logging.getLogger(__name__)
 SETTLE_SECONDS = 1.0
 """Requests routed under the old split may still be on their way this long after a change."""
 
-OnCheck = Callable[[Look, Decision], None]
 
-
-def observe(world: World, rollout: Rollout, on_check: OnCheck) -> Decision | None:
+def observe(world: World, rollout: Rollout) -> Decision:
     """Check every `plan.check_seconds` until the verdict is not CONTINUE, and return the decision.
 
     Each check is recorded with the look it judged, so the evidence survives this process and can be
-    replayed. Returns None when somebody else moved the rollout: read it again before acting.
+    replayed.
 
-    Raises an Outage when for `plan.no_data_seconds` no check could be made; StaleTokenError when the rollout
-    is somebody else's.
+    Raises an Outage when for `plan.no_data_seconds` no check could be made; HeadMovedError or StaleTokenError when
+    somebody else has moved the rollout.
     """
-    return persist(world, rollout, lambda saw: _until_decided(world, rollout, on_check, saw))
+    return persist(world, rollout, lambda saw: _until_decided(world, rollout, saw))
 
 
-def bake(world: World, rollout: Rollout, on_check: OnCheck) -> Decision | None:
+def bake(world: World, rollout: Rollout) -> Decision:
     """Watch the promoted candidate for `plan.bake_seconds`; only harm ends the bake early.
 
-    Returns ROLL_BACK on harm, PROMOTE when the time is over, None when somebody else moved the rollout. What the
-    stable model did cannot be compared any more: it has no traffic, and waits, warm, to take it back.
+    Returns ROLL_BACK on harm, PROMOTE when the time is over; raises as `observe` does. What the stable model did cannot
+    be compared any more: it has no traffic, and waits, warm, to take it back.
     """
-    return persist(world, rollout, lambda saw: _until_baked(world, rollout, on_check, saw))
+    return persist(world, rollout, lambda saw: _until_baked(world, rollout, saw))
 
 
 def look_again(world: World, rollout: Rollout) -> Decision | None:
@@ -130,9 +127,7 @@ def record_check(world: World, rollout: Rollout, look: Look, decision: Decision,
     return world.ledger.append(checks_stream(rollout), "check", body, actor=rollout.driver, expect=head)
 
 
-def persist(
-    world: World, rollout: Rollout, attempt: Callable[[Callable[[], None]], Decision | None]
-) -> Decision | None:
+def persist(world: World, rollout: Rollout, attempt: Callable[[Callable[[], None]], Decision]) -> Decision:
     """Repeat `attempt` through outages for as long as the plan allows to see nothing; it says when it has seen.
 
     Raises the Outage when that time is over.
@@ -158,33 +153,29 @@ def persist(
                 hold(world, rollout)
 
 
-def _until_decided(world: World, rollout: Rollout, on_check: OnCheck, saw: Callable[[], None]) -> Decision | None:
+def _until_decided(world: World, rollout: Rollout, saw: Callable[[], None]) -> Decision:
     plan = canary_plan(rollout)
     known = recall(world, rollout, plan)
     at = known.until
     while True:
         wait_holding(world, rollout, until_next(world, plan.check_seconds, at))
-        if reread(world.ledger, rollout).head != rollout.head:
-            return None
         look, decision, known = check(world, rollout, plan, known)
         at = look.at
         saw()
-        on_check(look, decision)
+        world.show(look, decision)
         if decision.verdict is not Verdict.CONTINUE:
             return decision
 
 
-def _until_baked(world: World, rollout: Rollout, on_check: OnCheck, saw: Callable[[], None]) -> Decision | None:
+def _until_baked(world: World, rollout: Rollout, saw: Callable[[], None]) -> Decision:
     plan = canary_plan(rollout)
     known = recall(world, rollout, plan)
     over = (rollout.bake_started_at or world.now()) + timedelta(seconds=plan.bake_seconds)
     while (left := (over - world.now()).total_seconds()) > 0:
         wait_holding(world, rollout, min(plan.check_seconds, left))
-        if reread(world.ledger, rollout).head != rollout.head:
-            return None
         look, decision, known = check(world, rollout, plan, known)
         saw()
         if decision.verdict is Verdict.ROLL_BACK:
-            on_check(look, decision)
+            world.show(look, decision)
             return decision
     return Decision(verdict=Verdict.PROMOTE, reasons=(f"no harm in {plan.bake_seconds:,.0f} s after promotion",))

@@ -1,6 +1,5 @@
 """Begin a rollout, or go on with the one this run began."""
 
-from collections.abc import Callable
 from contextlib import suppress
 
 from firstflight.acts.champion import settle_champion
@@ -22,23 +21,21 @@ from firstflight.serving.backend import ServingBackend
 from firstflight.world import World
 
 
-def start_canary(world: World, plan: CanaryPlan, *, run: str) -> Rollout:
-    """Start the canary of `plan`, or go on with the one `run` started."""
-    return resume_or_start(world, plan, lambda: canary_arms(world, plan), run=run)
-
-
-def start_ab_test(world: World, plan: ABTestPlan, *, run: str) -> Rollout:
-    """Start the A/B test of `plan`, or go on with the one `run` started."""
-    return resume_or_start(world, plan, lambda: ab_test_arms(world, plan), run=run)
-
-
-def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, find_arms: Callable[[], Arms], *, run: str) -> Rollout:
+def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, *, run: str) -> Rollout:
     """Return the rollout of this kind that `run` drives, taken over with a new token, or a new one.
 
     A rollout that `run` drove and that has ended is returned as it ended: a resumed run does not
     begin again. One of exactly this plan whose driver has let its lease run out is picked up where it stands.
     Raises RolloutInProgressError when another run holds the model, RolloutFrozenError when a freeze does.
     """
+    while True:
+        try:
+            return _resume_or_start(world, plan, run)
+        except HeadMovedError:  # somebody else was faster: what to do now is another question
+            continue
+
+
+def _resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, run: str) -> Rollout:
     records = world.ledger.read(stream(plan.model))
     told = rollouts(records)
     mine = [
@@ -52,7 +49,7 @@ def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, find_arms: Call
         raise in_progress(told[-1])
     refuse_frozen(world, plan.model)
     settle_champion(world, told)
-    arms = find_arms()
+    arms = ab_test_arms(world, plan) if isinstance(plan, ABTestPlan) else canary_arms(world, plan)
     check_arms(world.backend, arms)
     ordinal = len(told) + 1
     body = {
@@ -63,11 +60,7 @@ def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, find_arms: Call
         "arms": arms.model_dump(mode="json"),
     }
     head = records[-1].number if records else 0
-    try:
-        record = world.ledger.append(stream(plan.model), "rollout.started", body, actor=run, expect=head)
-    except HeadMovedError:
-        return resume_or_start(world, plan, find_arms, run=run)
-    rollout = Rollout.started(record)
+    rollout = Rollout.started(world.ledger.append(stream(plan.model), "rollout.started", body, actor=run, expect=head))
     hold(world, rollout)
     return rollout
 

@@ -1,13 +1,13 @@
 """Tell people what happened, once for each event, and keep what was told."""
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 
 from firstflight.acts import notices
 from firstflight.acts.impact import impact_of
 from firstflight.acts.ledger_view import current
 from firstflight.domain.errors import NotificationFailedError
+from firstflight.domain.plans import ABTestPlan
 from firstflight.notify.messages import Message
 from firstflight.notify.notifier import Delivery
 from firstflight.rollout.machine import Phase, Rollout
@@ -24,7 +24,48 @@ def notices_stream(rollout: Rollout) -> str:
     return f"notices/{rollout.id}"
 
 
-def tell(world: World, rollout: Rollout, event: str, message: Message) -> Delivery | None:
+def tell_started(world: World, rollout: Rollout) -> Delivery | None:
+    """Tell that the rollout has begun."""
+    return _tell(world, rollout, "started", notices.started(rollout, world.link(rollout.run)))
+
+
+def tell_stage_passed(world: World, rollout: Rollout) -> Delivery | None:
+    """Tell that a stage of a canary is good; the only one of an A/B test is told of by its end."""
+    if isinstance(rollout.plan, ABTestPlan):
+        return None
+    message = notices.stage_passed(rollout, world.link(rollout.driver))
+    return _tell(world, rollout, f"stage {rollout.passed[-1]} passed", message)
+
+
+def tell_approval_wanted(world: World, rollout: Rollout, stage: int) -> Delivery | None:
+    """Tell that a person is asked, and where to answer."""
+    message = notices.approval_wanted(rollout, stage, world.link(rollout.driver))
+    return _tell(world, rollout, f"approval of {stage}", message)
+
+
+def tell_ended(world: World, rollout: Rollout) -> Delivery | None:
+    """Tell how the rollout ended."""
+    return _tell(world, rollout, "ended", notices.ended(rollout, impact_of(world, rollout), world.link(rollout.run)))
+
+
+def tell_missed_rollbacks(world: World) -> tuple[Rollout, ...]:
+    """Tell of each model's last rollout, when it was rolled back lately and nobody has said so; return those.
+
+    Who ended it may have died before that, or had no way to.
+    """
+    models = [name.removeprefix("rollout/") for name in world.ledger.streams("rollout/")]
+    found = [rollout for model in models if (rollout := current(world.ledger, model)) is not None]
+    return tuple(
+        rollout
+        for rollout in found
+        if rollout.phase is Phase.ROLLED_BACK
+        and rollout.ended_at is not None
+        and world.now() - rollout.ended_at < NEWS
+        and tell_ended(world, rollout)
+    )
+
+
+def _tell(world: World, rollout: Rollout, event: str, message: Message) -> Delivery | None:
     """Send `message` unless `event` of this rollout has been told, and keep it with how it was delivered.
 
     A message that cannot be delivered is kept with the reason: the rollout does not wait for Slack.
@@ -41,25 +82,3 @@ def tell(world: World, rollout: Rollout, event: str, message: Message) -> Delive
     body = {"event": event, "kind": message.kind, "text": message.text, **delivery.model_dump(mode="json")}
     world.ledger.append(stream, "notice.sent", body, actor=rollout.driver)
     return delivery
-
-
-def tell_end(world: World, rollout: Rollout, link: str) -> Delivery | None:
-    """Tell how `rollout` ended; None when that had been told before."""
-    return tell(world, rollout, "ended", notices.ended(rollout, impact_of(world, rollout), link))
-
-
-def tell_missed_rollbacks(world: World, link: Callable[[str], str]) -> tuple[Rollout, ...]:
-    """Tell of each model's last rollout, when it was rolled back lately and nobody has said so; return those.
-
-    Who ended them may have died before, or had no way to. `link` is where people find a run.
-    """
-    models = [name.removeprefix("rollout/") for name in world.ledger.streams("rollout/")]
-    found = [rollout for model in models if (rollout := current(world.ledger, model)) is not None]
-    return tuple(
-        rollout
-        for rollout in found
-        if rollout.phase is Phase.ROLLED_BACK
-        and rollout.ended_at is not None
-        and world.now() - rollout.ended_at < NEWS
-        and tell_end(world, rollout, link(rollout.run))
-    )

@@ -65,7 +65,7 @@ def demo(approve: Literal["ask", "auto"], fault: str) -> None:
 
     def run_to_end(deployment: str, parameters: dict[str, Any]) -> FlowRun:
         started = orchestrator.start(deployment, parameters)
-        console.print(f"run {orchestrator.run_page(started.id)}", highlight=False)
+        console.print(f"run {settings.run_page(started.id)}", highlight=False)
         return follow(orchestrator, ledger, str(started.id), console, settings.mlflow_uri, answer)
 
     with live_traffic(settings, plan.canary.model):

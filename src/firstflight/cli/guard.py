@@ -33,12 +33,7 @@ def guard(*, seconds: float | None, as_json: bool) -> None:
         except FirstflightError as error:
             log.warning("Prefect was not told: %s", error)
 
-    watching = Guard(
-        open_world(settings),
-        link=Orchestrator(settings.prefect_page).run_page,
-        announce=announce,
-        went=lambda: beat(settings.home),
-    )
+    watching = Guard(open_world(settings), announce=announce, went=lambda: beat(settings.home))
     something = False
     for home in watching.rounds(settings.guard_seconds, math.inf if seconds is None else seconds):
         something = True

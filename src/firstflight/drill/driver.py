@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from firstflight.acts.drive import drive
-from firstflight.acts.start import start_canary
+from firstflight.acts.drive import Alone, drive
+from firstflight.acts.start import resume_or_start
 from firstflight.domain.plans import CanaryPlan
 from firstflight.drill.faults import LEASE_SECONDS
 from firstflight.settings import Settings
@@ -77,7 +77,7 @@ def main() -> None:
     world = open_world(Settings())
     plan = CanaryPlan.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
-    drive(world, start_canary(world, plan, run=sys.argv[1]))
+    drive(resume_or_start(world, plan, run=sys.argv[1]), Alone(world))
 
 
 def _end_with_standard_input() -> None:

@@ -14,7 +14,7 @@ from firstflight.acts import notices
 from firstflight.acts.hold import surrender
 from firstflight.acts.ledger_view import history, open_rollouts
 from firstflight.acts.roll_back import bring_home
-from firstflight.acts.tell import tell_end
+from firstflight.acts.tell import tell_ended
 from firstflight.domain.errors import FirstflightError, HeadMovedError, Outage
 from firstflight.domain.values import Value
 from firstflight.guard.clock import LeaseClock
@@ -43,11 +43,10 @@ class Homecoming(Value):
 class Guard:
     """Goes its rounds in `world`; what it remembers only spares it work and may be lost at any time.
 
-    `link` is the page of a flow run, `announce` tells the orchestrator's event feed, `went` is called after each round.
+    `announce` tells the orchestrator's event feed, `went` is called after each round.
     """
 
     world: World
-    link: Callable[[str], str] = lambda run: run
     announce: Callable[[str, Mapping[str, str]], None] = lambda _event, _payload: None
     went: Callable[[], None] = lambda: None
     monotonic: Callable[[], float] = time.monotonic
@@ -167,7 +166,7 @@ class Guard:
         """Write down that the rollout has ended and tell people; False when the ledger does not answer."""
         try:
             ended = bring_home(self.world, rollout, actor=ACTOR, reason=reason, trigger=ACTOR)
-            tell_end(self.world, ended, self.link(ended.run))
+            tell_ended(self.world, ended)
         except (Outage, HeadMovedError) as error:
             log.warning("%s: home, but the ledger does not know yet: %s", rollout.model, error)
             return False

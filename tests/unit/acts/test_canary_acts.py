@@ -11,7 +11,7 @@ from firstflight.acts.homecoming import bring_model_home, bring_orphans_home, br
 from firstflight.acts.impact import impact_of
 from firstflight.acts.ledger_view import append, checks, current, reread
 from firstflight.acts.roll_back import intend_roll_back
-from firstflight.acts.start import attach, start_canary
+from firstflight.acts.start import attach, resume_or_start
 from firstflight.acts.tell import NEWS, notices_stream, tell_missed_rollbacks
 from firstflight.decision.decide import Verdict
 from firstflight.domain.errors import (
@@ -37,7 +37,7 @@ NO = Answer(approver="ada", decision="reject", comment="not today")
 def test_a_healthy_candidate_is_promoted(twin: Twin) -> None:
     """It climbs every stage, becomes champion and has all traffic; the old stable model stays loaded."""
     stable, candidate = twin.champion(), twin.candidate()
-    rollout = start_canary(twin.world, PLAN.model_copy(update={"candidate": candidate.number}), run="run-1")
+    rollout = resume_or_start(twin.world, PLAN.model_copy(update={"candidate": candidate.number}), run="run-1")
     ended = drive(twin.world, rollout)
     assert Phase.PROMOTED is ended.phase
     assert TrafficSplit.all_to(candidate.served_name) == twin.world.backend.get_traffic(MODEL)
@@ -49,7 +49,7 @@ def test_a_failing_candidate_is_brought_home(twin: Twin) -> None:
     """Errors lead to the stable model, with the reason, the harm and the time on record."""
     stable, candidate = twin.champion(), twin.candidate()
     twin.clients.failing[candidate.served_name] = 0.3
-    rollout = start_canary(twin.world, PLAN.model_copy(update={"candidate": candidate.number}), run="run-1")
+    rollout = resume_or_start(twin.world, PLAN.model_copy(update={"candidate": candidate.number}), run="run-1")
     ended = drive(twin.world, rollout)
     assert Phase.ROLLED_BACK is ended.phase
     assert TrafficSplit.all_to(stable.served_name) == twin.world.backend.get_traffic(MODEL)
@@ -65,7 +65,7 @@ def test_no_traffic_is_never_good_news(twin: Twin) -> None:
     twin.champion()
     candidate = twin.candidate()
     twin.clients.rate = 0
-    rollout = start_canary(twin.world, PLAN.model_copy(update={"candidate": candidate.number}), run="run-1")
+    rollout = resume_or_start(twin.world, PLAN.model_copy(update={"candidate": candidate.number}), run="run-1")
     ended = drive(twin.world, rollout)
     assert Phase.ROLLED_BACK is ended.phase
     assert Verdict.INCONCLUSIVE is checks(twin.world.ledger, ended)[-1][1].verdict
@@ -75,16 +75,16 @@ def test_a_second_rollout_is_refused(twin: Twin) -> None:
     """One at a time; the message says which one holds the model and how to end it."""
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    start_canary(twin.world, plan, run="run-1")
+    resume_or_start(twin.world, plan, run="run-1")
     with pytest.raises(RolloutInProgressError, match=r"already has rollout .*run-1.*firstflight roll-back"):
-        start_canary(twin.world, plan, run="run-2")
+        resume_or_start(twin.world, plan, run="run-2")
 
 
 def test_a_rollout_needs_a_stable_model(twin: Twin) -> None:
     """Nothing to compare with, nothing to fall back to: refused before anything moves."""
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
     with pytest.raises(NoStableModelError, match="no champion"):
-        start_canary(twin.world, plan, run="run-1")
+        resume_or_start(twin.world, plan, run="run-1")
     assert current(twin.world.ledger, MODEL) is None
 
 
@@ -92,7 +92,7 @@ def test_a_version_that_does_not_exist_is_refused(twin: Twin) -> None:
     """The registry says what there is."""
     twin.champion()
     with pytest.raises(ModelNotFoundError):
-        start_canary(twin.world, PLAN.model_copy(update={"candidate": 99}), run="run-1")
+        resume_or_start(twin.world, PLAN.model_copy(update={"candidate": 99}), run="run-1")
 
 
 def test_a_candidate_that_is_not_served_is_refused(twin: Twin) -> None:
@@ -100,23 +100,23 @@ def test_a_candidate_that_is_not_served_is_refused(twin: Twin) -> None:
     twin.champion()
     version = twin.register("lightweight")
     with pytest.raises(RolloutError, match=r"not ready to serve; served now: .*Run the deploy flow first"):
-        start_canary(twin.world, PLAN.model_copy(update={"candidate": version.number}), run="run-1")
+        resume_or_start(twin.world, PLAN.model_copy(update={"candidate": version.number}), run="run-1")
 
 
 def test_the_stable_model_is_not_its_own_candidate(twin: Twin) -> None:
     """The champion cannot be canaried against itself."""
     stable = twin.champion()
     with pytest.raises(RolloutError, match="is stable already"):
-        start_canary(twin.world, PLAN.model_copy(update={"candidate": stable.number}), run="run-1")
+        resume_or_start(twin.world, PLAN.model_copy(update={"candidate": stable.number}), run="run-1")
 
 
 def test_a_resumed_run_goes_on_where_it_stood(twin: Twin) -> None:
     """After approval the same run finds its rollout again, with a newer token, and ends it."""
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,)})
-    waiting = drive(twin.world, start_canary(twin.world, plan, run="run-1"))
+    waiting = drive(twin.world, resume_or_start(twin.world, plan, run="run-1"))
     assert (Phase.AWAITING_APPROVAL, (10,)) == (waiting.phase, waiting.passed)
-    resumed = start_canary(twin.world, plan, run="run-1")
+    resumed = resume_or_start(twin.world, plan, run="run-1")
     assert resumed.id == waiting.id
     assert resumed.token > waiting.token
     assert Phase.PROMOTED is drive(twin.world, resumed, YES).phase
@@ -126,7 +126,7 @@ def test_a_rejection_leads_home(twin: Twin) -> None:
     """The stable model has all traffic, and the reason is the person's."""
     stable = twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,)})
-    ended = drive(twin.world, start_canary(twin.world, plan, run="run-1"), NO)
+    ended = drive(twin.world, resume_or_start(twin.world, plan, run="run-1"), NO)
     assert (Phase.ROLLED_BACK, ("ada rejected: not today",)) == (ended.phase, ended.reasons)
     assert TrafficSplit.all_to(stable.served_name) == twin.world.backend.get_traffic(MODEL)
 
@@ -135,9 +135,9 @@ def test_a_run_resumed_after_a_rollback_does_not_begin_again(twin: Twin) -> None
     """Somebody ended the rollout while its run slept: the run finds it ended."""
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,)})
-    waiting = drive(twin.world, start_canary(twin.world, plan, run="run-1"))
+    waiting = drive(twin.world, resume_or_start(twin.world, plan, run="run-1"))
     bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
-    found = start_canary(twin.world, plan, run="run-1")
+    found = resume_or_start(twin.world, plan, run="run-1")
     assert (waiting.id, Phase.ROLLED_BACK) == (found.id, found.phase)
 
 
@@ -145,7 +145,7 @@ def test_a_late_driver_is_refused_by_ledger_and_backend(twin: Twin) -> None:
     """A driver that was replaced can neither write nor move traffic."""
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    late = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    late = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     taken = attach(twin.world, late, actor="ada")
     with pytest.raises(StaleTokenError):
         enter_stage(twin.world, late, 50)
@@ -160,7 +160,7 @@ def test_rolling_back_twice_does_no_harm(twin: Twin) -> None:
     """The second call finds the rollout ended and returns it."""
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     first = bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
     again = bring_model_home(twin.world, MODEL, actor="bob", reason="stop")
     assert first.rollout == again.rollout
@@ -171,7 +171,7 @@ def test_what_a_dead_run_left_open_is_ended(twin: Twin) -> None:
     """An automation names the run; only what that run left open ends, once."""
     stable = twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    open_one = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    open_one = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     assert () == bring_run_home(twin.world, "another run", actor="hook", reason="died")
     [ended] = bring_run_home(twin.world, "run-1", actor="hook", reason="died")
     assert (open_one.id, Phase.ROLLED_BACK) == (ended.id, ended.phase)
@@ -183,7 +183,7 @@ def test_what_a_dead_roll_back_left_open_is_ended_by_what_became_of_its_run(twin
     """Only where the orchestrator says that the driver's run is over."""
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     assert () == bring_orphans_home(twin.world, {"run-0": "ended"}.get, actor="watch-health")
     [ended] = bring_orphans_home(twin.world, {"run-1": "run-1 ended Crashed"}.get, actor="watch-health")
     assert (rollout.id, Phase.ROLLED_BACK, ("run-1 ended Crashed",)) == (ended.id, ended.phase, ended.reasons)
@@ -193,17 +193,17 @@ def test_an_end_that_nobody_told_is_told_once_and_while_it_is_news(twin: Twin) -
     """A hook moves traffic and tells nobody; who killed the guard killed its page."""
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
-    assert () == tell_missed_rollbacks(twin.world, lambda run: run)
+    enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
+    assert () == tell_missed_rollbacks(twin.world)
     [ended] = bring_run_home(twin.world, "run-1", actor="hook", reason="died")
-    assert (ended,) == tell_missed_rollbacks(twin.world, lambda run: run)
-    assert () == tell_missed_rollbacks(twin.world, lambda run: run)
+    assert (ended,) == tell_missed_rollbacks(twin.world)
+    assert () == tell_missed_rollbacks(twin.world)
     [told] = twin.world.ledger.read(notices_stream(ended))
     assert "died" in told.body["text"]
-    enter_stage(twin.world, start_canary(twin.world, plan, run="run-2"), 10)
+    enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-2"), 10)
     bring_run_home(twin.world, "run-2", actor="hook", reason="died too")
     twin.time += NEWS + timedelta(seconds=1)
-    assert () == tell_missed_rollbacks(twin.world, lambda run: run)
+    assert () == tell_missed_rollbacks(twin.world)
 
 
 def test_a_router_that_restarts_is_waited_for_and_a_silent_one_gone_around(
@@ -213,7 +213,7 @@ def test_a_router_that_restarts_is_waited_for_and_a_silent_one_gone_around(
     twin.champion()
     candidate = twin.candidate()
     plan = PLAN.model_copy(update={"candidate": candidate.number})
-    enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     ours = MemoryBackend(twin.folder / "backend.json")  # clients have their own
     world = replace(twin.world, backend=ours)
     silent = [True] * 3
@@ -228,7 +228,7 @@ def test_a_router_that_restarts_is_waited_for_and_a_silent_one_gone_around(
     assert home.was is not None
     assert home.was.percent(candidate.served_name)
 
-    enter_stage(twin.world, start_canary(twin.world, plan, run="run-2"), 10)
+    enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-2"), 10)
     monkeypatch.setattr(ours, "get_traffic", _silent)
     monkeypatch.setattr(ours, "go_home", _silent)
     home = bring_model_home(world, MODEL, actor="ada", reason="stop")
@@ -245,7 +245,7 @@ def test_counters_that_cannot_be_read_prove_nothing(twin: Twin, monkeypatch: pyt
     twin.champion()
     candidate = twin.candidate()
     plan = PLAN.model_copy(update={"candidate": candidate.number})
-    enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     monkeypatch.setattr(twin.world.backend, "tallies", _silent)
     home = bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
     assert "eviction" == home.proof.way
@@ -259,7 +259,7 @@ def test_a_lease_that_cannot_be_marked_keeps_nobody_from_going_home(
     """Marking comes first, and traffic all the same."""
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
 
     def fails(*_: object) -> None:
         raise error
@@ -275,7 +275,7 @@ def test_a_route_is_opened_to_its_champion_after_a_restore(twin: Twin) -> None:
     """Registry and ledger are back, serving is empty: the champion is deployed and gets its traffic, once."""
     champion = twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     world = replace(twin.world, backend=MemoryBackend(twin.folder / "restored.json"))
     assert open_route(world, MODEL, actor="ada") is None
     deploy(world, champion)
@@ -292,7 +292,7 @@ def test_a_split_changed_behind_its_back_ends_the_rollout(twin: Twin) -> None:
     """What is true is what the router reports; where it disagrees, traffic goes home."""
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     twin.world.backend.set_traffic(MODEL, rollout.split_at(90), rollout.token)
     ended = drive(twin.world, rollout)
     assert Phase.ROLLED_BACK is ended.phase
@@ -304,7 +304,7 @@ def test_an_alias_moved_by_a_broken_promotion_is_restored(twin: Twin) -> None:
     stable = twin.champion()
     candidate = twin.candidate()
     plan = PLAN.model_copy(update={"candidate": candidate.number})
-    rollout = start_canary(twin.world, plan, run="run-1")
+    rollout = resume_or_start(twin.world, plan, run="run-1")
     for stage in (10, 50, 100):
         rollout = pass_stage(twin.world, enter_stage(twin.world, rollout, stage), ("good",))
     rollout = append(twin.world.ledger, rollout, "promotion.intended", {})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from firstflight.acts.start import start_canary
+from firstflight.acts.start import resume_or_start
 from firstflight.decision.decide import Decision
 from firstflight.domain.errors import BackendUnavailableError
 from firstflight.domain.samples import Look
@@ -79,12 +79,12 @@ def test_two_minutes_without_the_api_change_nothing(cluster: Cluster, tmp_path: 
 
     checked: list[Look] = []
 
-    def on_check(look: Look, _decision: Decision) -> None:
+    def show(look: Look, _decision: Decision) -> None:
         assert not cluster.api.down
         checked.append(look)
 
-    world = replace(twin.world, wait=wait)
-    ended = drive(world, start_canary(world, plan, run="run-1"), on_check=on_check)
+    world = replace(twin.world, wait=wait, show=show)
+    ended = drive(world, resume_or_start(world, plan, run="run-1"))
     assert Phase.PROMOTED is ended.phase
     assert sum(unseen) >= AWAY_SECONDS - PLAN.check_seconds
     assert checked

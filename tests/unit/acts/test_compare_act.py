@@ -2,17 +2,18 @@
 
 import contextlib
 import itertools
+from dataclasses import replace
 
 from firstflight.acts.compare import compare_variants, comparison_in
 from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.ledger_view import checks
 from firstflight.acts.promote import conclude
-from firstflight.acts.start import start_ab_test
+from firstflight.acts.start import resume_or_start
 from firstflight.decision.decide import Verdict
 from firstflight.domain.plans import ABTestPlan, Guardrail
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.rollout.machine import EnterStage, Phase, Rollout, next_act
-from tests.unit.acts.twin import MODEL, Twin, unwatched
+from tests.unit.acts.twin import MODEL, Twin
 
 PLAN = ABTestPlan(
     model=MODEL,
@@ -29,7 +30,7 @@ def begun(twin: Twin) -> Rollout:
     """The test's split in force."""
     twin.champion()
     twin.candidate()
-    rollout = start_ab_test(twin.world, PLAN, run="run-1")
+    rollout = resume_or_start(twin.world, PLAN, run="run-1")
     act = next_act(rollout)
     assert isinstance(act, EnterStage)
     return enter_stage(twin.world, rollout, act.stage)
@@ -38,8 +39,7 @@ def begun(twin: Twin) -> Rollout:
 def test_it_runs_its_planned_length_and_goes_back_to_its_control(twin: Twin) -> None:
     """The comparison is recorded, whatever it found, and the control has all traffic again."""
     rollout = begun(twin)
-    decision = compare_variants(twin.world, rollout, unwatched)
-    assert decision is not None
+    decision = compare_variants(twin.world, rollout)
     assert Verdict.PROMOTE is decision.verdict
     found = comparison_in(twin.world.ledger, rollout)
     assert found is not None
@@ -53,8 +53,7 @@ def test_harm_ends_it_at_once(twin: Twin) -> None:
     """Nobody waits for the planned number of requests while users are harmed."""
     twin.clients.failing["lightweight-predictor-v2"] = 0.5
     rollout = begun(twin)
-    decision = compare_variants(twin.world, rollout, unwatched)
-    assert decision is not None
+    decision = compare_variants(twin.world, rollout)
     assert Verdict.ROLL_BACK is decision.verdict
     seen = sum(sum(look.assignments.values()) for look, _ in checks(twin.world.ledger, rollout))
     assert seen < PLAN.requests
@@ -64,8 +63,7 @@ def test_harm_ends_it_at_once(twin: Twin) -> None:
 def test_without_traffic_it_concludes_nothing(twin: Twin) -> None:
     """Past its longest time it says how few requests it saw, and asks whether there is traffic."""
     twin.clients.rate = 0
-    decision = compare_variants(twin.world, begun(twin), unwatched)
-    assert decision is not None
+    decision = compare_variants(twin.world, begun(twin))
     assert Verdict.INCONCLUSIVE is decision.verdict
     assert "0 of 1,000 planned requests seen" in decision.reasons[0]
 
@@ -81,8 +79,8 @@ def test_a_restarted_test_counts_what_it_had_seen(twin: Twin) -> None:
         raise Died
 
     with contextlib.suppress(Died):
-        compare_variants(twin.world, rollout, die)
-    compare_variants(twin.world, rollout, unwatched)
+        compare_variants(replace(twin.world, show=die), rollout)
+    compare_variants(twin.world, rollout)
     looks = [look for look, _ in checks(twin.world.ledger, rollout)]
     assert all(a.window.until <= b.window.since for a, b in itertools.pairwise(looks))
     found = comparison_in(twin.world.ledger, rollout)

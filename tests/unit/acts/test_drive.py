@@ -5,21 +5,20 @@ from typing import Any
 
 import pytest
 
-from firstflight.acts.drive import drive
 from firstflight.acts.roll_back import bring_home, roll_back
-from firstflight.acts.start import start_canary
+from firstflight.acts.start import resume_or_start
 from firstflight.acts.take_over import take_over
 from firstflight.domain.errors import RolloutError
 from firstflight.ledger.record import Record, RecordStore
 from firstflight.rollout.machine import Phase, Rollout, stream
-from tests.unit.acts.twin import MODEL, PLAN, Twin
+from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
 
 
 @pytest.fixture
 def rollout(twin: Twin) -> Rollout:
     """A canary that has just begun."""
     twin.champion()
-    return start_canary(twin.world, PLAN.model_copy(update={"candidate": twin.candidate().number}), run="run-1")
+    return resume_or_start(twin.world, PLAN.model_copy(update={"candidate": twin.candidate().number}), run="run-1")
 
 
 def test_a_good_candidate_is_driven_to_its_promotion(twin: Twin, rollout: Rollout) -> None:
@@ -32,7 +31,7 @@ def test_a_good_candidate_is_driven_to_its_promotion(twin: Twin, rollout: Rollou
 def test_a_driver_whose_rollout_somebody_took_stops(twin: Twin, rollout: Rollout) -> None:
     """It says who drives now, and does not take it back."""
     take_over(twin.world, rollout, actor="run-2")
-    with pytest.raises(RolloutError, match="taken over by run-2; run-1 stops"):
+    with pytest.raises(RolloutError, match="taken over by run-2; this process stops"):
         drive(twin.world, rollout)
 
 

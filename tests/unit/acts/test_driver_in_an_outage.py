@@ -5,7 +5,7 @@ from typing import Any
 
 from firstflight.acts.enter_stage import enter_stage
 from firstflight.acts.observe import observe
-from firstflight.acts.start import start_canary
+from firstflight.acts.start import resume_or_start
 from firstflight.decision.decide import Verdict
 from firstflight.domain.errors import StoreUnavailableError
 from firstflight.ledger.record import Record, RecordStore
@@ -50,7 +50,7 @@ def test_the_lease_is_renewed_while_the_ledger_is_away(twin: Twin) -> None:
     """The guard must not take a silent ledger for a silent driver: renewals stay closer than the lease is long."""
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     begun = twin.time.timestamp()
     ledger = Away(twin, twin.world.ledger, begun + 5, begun + 5 + OUTAGE_SECONDS)
     ages = []
@@ -59,7 +59,6 @@ def test_the_lease_is_renewed_while_the_ledger_is_away(twin: Twin) -> None:
         twin.wait(seconds)
         ages.append((twin.time - twin.world.leases.held()[MODEL].renewed_at).total_seconds())
 
-    decision = observe(replace(twin.world, ledger=ledger, wait=wait), rollout, lambda _look, _decision: None)
-    assert decision is not None
+    decision = observe(replace(twin.world, ledger=ledger, wait=wait), rollout)
     assert Verdict.PROMOTE is decision.verdict
     assert max(ages) < twin.world.lease_seconds

@@ -8,7 +8,7 @@ import pytest
 from firstflight.acts.enter_stage import enter_stage
 from firstflight.acts.freeze import begin_freeze, lift_freezes
 from firstflight.acts.homecoming import bring_model_home
-from firstflight.acts.start import start_canary
+from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import RolloutFrozenError
 from firstflight.rollout.freeze import Freeze
 from firstflight.rollout.machine import Phase, Rollout
@@ -38,7 +38,7 @@ def in_first_stage(twin: Twin, approval_seconds: float = 300) -> Rollout:
     """A rollout that observes its first stage."""
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approval_seconds": approval_seconds})
-    return enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    return enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
 
 
 def test_no_rollout_begins(twin: Twin) -> None:
@@ -47,7 +47,7 @@ def test_no_rollout_begins(twin: Twin) -> None:
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
     stop_the_line(twin)
     with pytest.raises(RolloutFrozenError, match=r"frozen by ada .* incident 42"):
-        start_canary(twin.world, plan, run="run-1")
+        resume_or_start(twin.world, plan, run="run-1")
     kinds = [record.kind for record in twin.world.ledger.read(f"rollout/{MODEL}")]
     assert "rollout.started" not in kinds
 

@@ -8,7 +8,7 @@ import pytest
 from firstflight.acts.enter_stage import enter_stage
 from firstflight.acts.ledger_view import append, current
 from firstflight.acts.roll_back import bring_home
-from firstflight.acts.start import start_canary
+from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import RegistryUnavailableError
 from firstflight.domain.samples import Sample, Window
 from firstflight.observation.memory_source import MemorySource
@@ -24,7 +24,7 @@ def test_nothing_starts_without_the_registry(twin: Twin) -> None:
     twin.champion()
     before = twin.world.backend.get_traffic(MODEL)
     with pytest.raises(RegistryUnavailableError, match=r"127\.0\.0\.1:9"):
-        start_canary(replace(twin.world, registry=NOBODY), PLAN, run="run-1")
+        resume_or_start(replace(twin.world, registry=NOBODY), PLAN, run="run-1")
     assert current(twin.world.ledger, MODEL) is None
     assert before == twin.world.backend.get_traffic(MODEL)
 
@@ -33,7 +33,7 @@ def test_the_way_home_does_not_wait_for_the_registry(twin: Twin) -> None:
     """Killed in mid-promotion, with MLflow away: traffic is home, and the record says what is left to do."""
     stable = twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     rollout = append(twin.world.ledger, rollout, "promotion.intended", {})
     ended = bring_home(replace(twin.world, registry=NOBODY), rollout, actor="ada", reason="stop", trigger="person")
     assert Phase.ROLLED_BACK is ended.phase
@@ -73,7 +73,7 @@ def test_a_dead_collector_is_blindness_with_a_deadline(twin: Twin) -> None:
     """The same window again and again is no news: past the deadline the rollout goes home."""
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     twin.wait(5)
     window = twin.source.watermark(MODEL)
     assert window is not None

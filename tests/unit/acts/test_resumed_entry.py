@@ -2,7 +2,7 @@
 
 from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.ledger_view import append
-from firstflight.acts.start import start_canary
+from firstflight.acts.start import resume_or_start
 from firstflight.rollout.machine import Phase
 from tests.unit.acts.twin import PLAN, Twin
 
@@ -11,7 +11,7 @@ def test_a_raise_that_was_not_written_down_is_no_foreign_split(twin: Twin) -> No
     """However late the next attempt comes: traffic stands where this rollout intended it."""
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), 10)
+    rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     rollout = pass_stage(twin.world, rollout, ("good",))
     split = rollout.split_at(50)
     rollout = append(
@@ -19,6 +19,6 @@ def test_a_raise_that_was_not_written_down_is_no_foreign_split(twin: Twin) -> No
     )
     twin.world.backend.set_traffic(rollout.model, split, rollout.token)
     twin.wait(2 * twin.world.lease_seconds)
-    resumed = start_canary(twin.world, plan, run="run-1")
+    resumed = resume_or_start(twin.world, plan, run="run-1")
     entered = enter_stage(twin.world, resumed, 50)
     assert (Phase.OBSERVING, 50) == (entered.phase, entered.stage), entered.reasons

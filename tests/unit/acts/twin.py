@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from firstflight.acts import drive as driving
 from firstflight.acts.deploy import deploy, ensure_champion
-from firstflight.acts.drive import drive, unwatched
+from firstflight.acts.ledger_view import reread
 from firstflight.domain.plans import CanaryPlan, Guardrail
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion, Registered
@@ -16,11 +17,11 @@ from firstflight.notify.notifier import LogNotifier
 from firstflight.observation.memory_source import MemorySource
 from firstflight.observation.records import Prediction
 from firstflight.registry.directory_registry import DirectoryRegistry
+from firstflight.rollout.approval import Answer
+from firstflight.rollout.machine import Rollout
 from firstflight.serving.lease import LeaseFile
 from firstflight.serving.memory import MemoryBackend
 from firstflight.world import World
-
-__all__ = ["MODEL", "PLAN", "Clients", "Twin", "drive", "unwatched"]
 
 MODEL = "financial-predictor"
 PLAN = CanaryPlan(
@@ -127,3 +128,29 @@ class Twin:
             us=10_000,
             at=self.time,
         )
+
+
+class Unanswered(Exception):  # noqa: N818 - not an error
+    """The driver has asked a person, and ends."""
+
+
+@dataclass
+class Asking(driving.Alone):
+    """Acts of a driver that asks: `given` is what people answer, None when nobody has yet."""
+
+    given: Answer | None = None
+
+    def answer(self, rollout: Rollout, stage: int) -> Answer:
+        """Return what is given."""
+        del rollout, stage
+        if self.given is None:
+            raise Unanswered
+        return self.given
+
+
+def drive(world: World, rollout: Rollout, given: Answer | None = None) -> Rollout:
+    """Drive `rollout` until it has ended, or waits for a person, and return it."""
+    try:
+        return driving.drive(rollout, Asking(world, given))
+    except Unanswered:
+        return reread(world.ledger, rollout)

@@ -6,7 +6,7 @@ import pytest
 
 from firstflight.acts.freeze import begin_freeze
 from firstflight.acts.ledger_view import current
-from firstflight.acts.start import start_canary
+from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import NoStableModelError, RolloutError, RolloutFrozenError, RolloutInProgressError
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.drill.route import drill_route
@@ -83,7 +83,7 @@ def test_a_drill_that_fails_leaves_nothing_open(twin: Twin, settings: Settings) 
     def fail() -> None:
         with drill_route(twin.world, settings, MODEL, "ada") as route:
             plan = PLAN.model_copy(update={"model": ROUTE, "candidate": route.candidate(None).number, "stable": 1})
-            start_canary(twin.world, plan, run="drill")
+            resume_or_start(twin.world, plan, run="drill")
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
@@ -98,7 +98,7 @@ def test_an_open_rollout_on_the_route_is_not_disturbed(twin: Twin, settings: Set
     """Somebody drills there already, or was killed while drilling: it is named, and left alone."""
     with drill_route(twin.world, settings, MODEL, "ada") as route:
         plan = PLAN.model_copy(update={"model": ROUTE, "candidate": route.candidate(None).number, "stable": 1})
-        start_canary(twin.world, plan, run="drill")
+        resume_or_start(twin.world, plan, run="drill")
         elsewhere = Settings(home=twin.folder / "elsewhere")
         with (
             pytest.raises(RolloutInProgressError, match=f"{ROUTE}-r1"),

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from firstflight.acts.drive import drive
 from firstflight.acts.ledger_view import checks
-from firstflight.acts.start import start_canary
+from firstflight.acts.start import resume_or_start
 from firstflight.decision.decide import Decision, Verdict
 from firstflight.domain.samples import Look, Window
 from firstflight.drill.faults import Promise
@@ -16,7 +15,7 @@ from firstflight.drill.timeline import Timeline, broken, timeline
 from firstflight.ledger.record import Record
 from firstflight.observation.arm_history import Stay
 from firstflight.rollout.machine import stream
-from tests.unit.acts.twin import MODEL, PLAN, Twin
+from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
 
 STRUCK = datetime(2026, 1, 1, tzinfo=UTC)
 GIVEN = Stay(first=STRUCK, last=STRUCK, requests=90, failed=80, late=0, after=45)
@@ -115,7 +114,7 @@ def test_a_rollout_in_memory_is_measured_from_its_own_records(tmp_path: Path) ->
     candidate = twin.candidate()
     twin.clients.failing[candidate.served_name] = 1.0
     began = twin.time
-    rollout = drive(twin.world, start_canary(twin.world, PLAN.model_copy(update={"candidate": 2}), run="drill"))
+    rollout = drive(twin.world, resume_or_start(twin.world, PLAN.model_copy(update={"candidate": 2}), run="drill"))
     told = timeline(began, twin.world.ledger.read(stream(MODEL)), checks(twin.world.ledger, rollout), None, None)
     moments = [told.struck, told.detected, told.decided, told.quiet, told.verified]
     assert None not in moments

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.ledger_view import current
 from firstflight.acts.promote import promote
-from firstflight.acts.start import start_canary
+from firstflight.acts.start import resume_or_start
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.guard.guard import Guard
 from firstflight.rollout.machine import Rollout
@@ -15,7 +15,7 @@ from tests.unit.acts.twin import MODEL, PLAN, Twin
 def finishing(twin: Twin) -> Rollout:
     """A rollout whose driver died after it had made the candidate the router's stable model."""
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = start_canary(twin.world, plan, run="run-1")
+    rollout = resume_or_start(twin.world, plan, run="run-1")
     for stage in plan.stages:
         rollout = pass_stage(twin.world, enter_stage(twin.world, rollout, stage), ("good",))
     rollout = promote(twin.world, rollout)

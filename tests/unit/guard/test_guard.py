@@ -12,7 +12,7 @@ from firstflight.acts.hold import hold
 from firstflight.acts.homecoming import bring_model_home, bring_run_home
 from firstflight.acts.ledger_view import checks, current
 from firstflight.acts.roll_back import rejoin
-from firstflight.acts.start import start_canary
+from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import (
     BackendUnavailableError,
     NotificationFailedError,
@@ -58,13 +58,13 @@ def rounds(guard: Guard, twin: Twin, seconds: float, also: Callable[[], object] 
 def in_first_stage(twin: Twin, **changes: Any) -> Rollout:
     """A rollout that has entered its first stage."""
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number, **changes})
-    return enter_stage(twin.world, start_canary(twin.world, plan, run="run-1"), plan.stages[0])
+    return enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), plan.stages[0])
 
 
 def waiting(twin: Twin) -> Rollout:
     """A rollout whose run is suspended before its second stage."""
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,), "approval_seconds": 300})
-    return drive(twin.world, start_canary(twin.world, plan, run="run-1"))
+    return drive(twin.world, resume_or_start(twin.world, plan, run="run-1"))
 
 
 def is_home(twin: Twin, rollout: Rollout) -> bool:
@@ -118,7 +118,7 @@ def _no_leases() -> Mapping[str, Lease]:
 
 def test_a_rollout_that_never_had_a_lease_is_found_in_the_ledger(twin: Twin) -> None:
     """The run died between its first record and its first lease."""
-    rollout = start_canary(twin.world, PLAN.model_copy(update={"candidate": twin.candidate().number}), run="run-1")
+    rollout = resume_or_start(twin.world, PLAN.model_copy(update={"candidate": twin.candidate().number}), run="run-1")
     twin.world.leases.release(MODEL, rollout.token)
     assert 1 == len(rounds(guard_of(twin), twin, 51))
     assert is_home(twin, rollout)
@@ -330,7 +330,7 @@ def test_a_run_that_resumes_after_the_guard_ends_as_rolled_back(twin: Twin) -> N
     rollout = waiting(twin)
     twin.world.backend.evict(rollout.candidate.served_name)
     rounds(guard_of(twin, replace(twin.world, ledger=_Down())), twin, 3)
-    found = start_canary(twin.world, _plan(rollout), run="run-1")
+    found = resume_or_start(twin.world, _plan(rollout), run="run-1")
     assert (rollout.id, Phase.ROLLED_BACK) == (found.id, found.phase)
 
 
@@ -348,9 +348,9 @@ def test_a_new_run_picks_up_what_a_dead_one_left(twin: Twin) -> None:
     """Same plan, lease run out, no guard yet: it goes on in the stage it was in; before that it is refused."""
     rollout = in_first_stage(twin)
     with pytest.raises(RolloutInProgressError):
-        start_canary(twin.world, _plan(rollout), run="run-2")
+        resume_or_start(twin.world, _plan(rollout), run="run-2")
     twin.wait(46)
-    found = start_canary(twin.world, _plan(rollout), run="run-2")
+    found = resume_or_start(twin.world, _plan(rollout), run="run-2")
     assert (rollout.id, Phase.OBSERVING, 10, "run-2") == (found.id, found.phase, found.stage, found.driver)
     assert [] == rounds(guard_of(twin), twin, 9)
     assert Phase.PROMOTED is drive(twin.world, found).phase
@@ -398,7 +398,7 @@ def test_the_lease_of_an_earlier_rollout_does_not_speak_for_the_next(twin: Twin)
     left = twin.world.leases.held()[MODEL].model_copy(update={"surrendered": "burst of errors"})
     bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = start_canary(twin.world, plan, run="run-2")
+    rollout = resume_or_start(twin.world, plan, run="run-2")
     twin.world.leases.release(MODEL, rollout.token)
     twin.world.leases.hold(left)
     assert () == guard_of(twin).round()

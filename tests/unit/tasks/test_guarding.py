@@ -17,9 +17,9 @@ def test_tidying_fails_without_a_word_too_many(twin: Twin, monkeypatch: pytest.M
         raise StoreUnavailableError("the database does not answer")
 
     nowhere = Orchestrator("http://127.0.0.1:9/api")
-    assert [] == tidy(twin.world, nowhere, lambda run: run)
+    assert [] == tidy(twin.world, nowhere)
     monkeypatch.setattr(twin.world.ledger, "streams", away)
-    assert [] == tidy(twin.world, nowhere, lambda run: run)
+    assert [] == tidy(twin.world, nowhere)
 
 
 @pytest.mark.parametrize("driver", ["hook of 1", "drill", "5f3c9a52-9a3f-4d35-9f61-8f8f5a3b5a11"])
