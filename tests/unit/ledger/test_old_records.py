@@ -1,11 +1,10 @@
 """Records and plans as version 0.1.0 (commit 2aa880c) wrote them are still read, whatever was renamed since.
 
-The ledger is the demo's of that version: an A/B test, a canary that was approved and promoted, one that was rolled back.
+The ledger is that version's demo: an A/B test, a canary that was approved and promoted, one that was rolled back.
 """
 
 import gzip
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ MODEL = "financial-predictor"
 
 
 @pytest.fixture(scope="module")
-def ledger() -> Iterator[MemoryRecordStore]:
+def ledger() -> MemoryRecordStore:
     """A store that holds the old ledger, record by record."""
     store = MemoryRecordStore()
     with gzip.open(TESTDATA / "0.1.0.jsonl.gz", "rt", encoding="utf-8") as lines:
@@ -31,7 +30,7 @@ def ledger() -> Iterator[MemoryRecordStore]:
     assert 116 == len(records)
     for record in records:
         store.append(record.stream, record.kind, record.body, actor=record.actor)
-    yield store
+    return store
 
 
 def test_each_rollout_is_told_as_it_ended(ledger: MemoryRecordStore) -> None:
