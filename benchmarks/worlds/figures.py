@@ -33,8 +33,8 @@ class Share:
 class Figures:
     """One row.
 
-    `delays` are seconds from onset to roll-back, median and 95th percentile over all rollouts that met the fault; None
-    where so many never were rolled back. `harmed` are requests, at the same quantiles. `uncovered` is, per metric, how
+    `delays` are seconds from onset to roll-back (or page), median and 95th percentile over all rollouts that met the
+    fault; None where so many never were. `harmed` are requests, at the same quantiles. `uncovered` is, per metric, how
     many stages showed an interval that missed the truth at any look.
     """
 
@@ -45,6 +45,7 @@ class Figures:
     promoted: Share
     rolled_back: Share
     held: Share
+    paged: Share
     first_stage_passed: Share
     proven: Share | None
     blamed: dict[str, int]
@@ -59,7 +60,7 @@ class Figures:
     def json(self) -> dict[str, object]:
         """Return the row as plain values, with limits."""
         row = asdict(self)
-        for name in ("promoted", "rolled_back", "held", "first_stage_passed", "proven"):
+        for name in ("promoted", "rolled_back", "held", "paged", "first_stage_passed", "proven"):
             row[name] = _plain(getattr(self, name))
         return {**row, "uncovered": {metric: _plain(share) for metric, share in self.uncovered.items()}}
 
@@ -78,6 +79,7 @@ def figures(world: World, fault: Fault, flown: Sequence[Flown]) -> Figures:
         promoted=Share(ends["promoted"], count),
         rolled_back=Share(ends["rolled back"], count),
         held=Share(ends["held"], count),
+        paged=Share(sum(each.paged is not None for each in flown), count),
         first_stage_passed=Share(sum(each.stages_passed > 0 for each in flown), count),
         proven=Share(sum(fault.margin in each.proven_at_once for each in flown), count) if fault.margin else None,
         blamed=dict(

@@ -33,7 +33,8 @@ from firstflight.rollout.machine import (
 SETTLE = 1
 """Seconds after a change of the split whose answers are not looked at, as the product has it."""
 
-End = Literal["promoted", "rolled back", "held"]
+End = Literal["promoted", "rolled back", "held", "paged"]
+"""Held: home without harm. Paged: the split is held because home is no better, until a person has come."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,17 @@ class Onset:
 
 @dataclass
 class Flown:
-    """What became of a rollout: `why` is what ended it; `delay` and `harmed` count from the fault's onset on."""
+    """What became of a rollout: `why` is what ended it.
+
+    `delay` counts from the fault's onset to the roll-back, or to the first page where the stable model is at fault;
+    `harmed` to the end. `paged` is the second of the first page.
+    """
 
     end: End = "held"
     why: tuple[str, ...] = ()
     seconds: int = 0
     stages_passed: int = 0
+    paged: int | None = None
     onset: int | None = None
     delay: int | None = None
     harmed: int = 0
@@ -92,7 +98,7 @@ class Flight:
 
     def fly(self) -> Flown:
         """Do what comes next until nothing is left, and return what became of it."""
-        while (act := next_act(self.rollout)) is not None:
+        while self.flown.end != "paged" and (act := next_act(self.rollout)) is not None:
             match act:
                 case EnterStage(stage=stage):
                     self._enter(stage)
@@ -114,8 +120,8 @@ class Flight:
         flown.seconds, flown.requests = self.now, self.service.requests
         flown.stages, flown.misses = dict(self.coverage.stages), dict(self.coverage.misses)
         flown.onset = self.began if self.began is not None and self.began < self.now else None
-        if flown.onset is not None and flown.end == "rolled back":
-            flown.delay = self.now - flown.onset
+        found = flown.paged if STABLE in self.fault.changes else self.now if flown.end == "rolled back" else None
+        flown.delay = None if flown.onset is None or found is None else found - flown.onset
         return flown
 
     def _enter(self, stage: int) -> None:
@@ -127,8 +133,9 @@ class Flight:
             self.began = self.now
 
     def _observe(self) -> None:
-        while (decision := self._look()).verdict is Verdict.CONTINUE:
-            pass
+        while (decision := self._look()).verdict in {Verdict.CONTINUE, Verdict.HOLD}:
+            if self._has_come(decision):
+                return
         if decision.verdict is Verdict.PROMOTE:
             self.flown.stages_passed += 1
             self._write("stage.passed", {"stage": self.rollout.stage, "reasons": list(decision.reasons)})
@@ -143,6 +150,8 @@ class Flight:
             decision = self._look()
             if decision.verdict in {Verdict.ROLL_BACK, Verdict.INCONCLUSIVE}:
                 self._go_home(decision)
+                return
+            if self._has_come(decision):
                 return
         self._write("approval.answered", {"stage": stage, "decision": "approve", "approver": "worlds", "comment": ""})
 
@@ -181,6 +190,15 @@ class Flight:
             proven = {metric.metric for metric in decision.metrics if metric.status == "proven"}
             self.flown.proven_at_once = tuple(sorted(proven | {*self.flown.proven_at_once}))
         return decision
+
+    def _has_come(self, decision: Decision) -> bool:
+        """Return whether the person who was paged is there; one does not page twice."""
+        if decision.verdict is Verdict.HOLD and self.flown.paged is None:
+            self.flown.paged = self.now
+        if decision.verdict is Verdict.HOLD and self.now - (self.flown.paged or 0) >= self.world.approval:
+            self.flown.end, self.flown.why = "paged", decision.failing
+            return True
+        return False
 
     def _go_home(self, decision: Decision) -> None:
         if decision.verdict is Verdict.ROLL_BACK:

@@ -69,7 +69,7 @@ def measure(orders: Sequence[Order], rollouts: int, seed: int) -> Iterator[Figur
 
 
 COLUMNS = (
-    "world", "fault", "rollouts", "promoted (≤)", "rolled back (≤)", "held", "blamed", "first stage passed",
+    "world", "fault", "rollouts", "promoted (≤)", "rolled back (≤)", "held", "paged", "blamed", "first stage passed",
     "proven at the margin", "intervals that missed", "delay, s", "harmed", "minutes", "looks", "requests",
 )  # fmt: skip
 
@@ -86,6 +86,7 @@ def cells(row: Figures) -> list[str]:
         str(row.promoted),
         str(row.rolled_back),
         f"{100 * row.held.count / row.rollouts:.1f} %",
+        f"{100 * row.paged.count / row.rollouts:.1f} %",
         "; ".join(blamed) or "-",
         f"{100 * row.first_stage_passed.count / row.rollouts:.1f} %",
         str(row.proven) if row.proven else "-",

@@ -48,6 +48,14 @@ def test_a_fault_may_begin_with_the_clock() -> None:
     assert (195, flown.seconds - 195) == (flown.onset, flown.delay)
 
 
+def test_a_dead_stable_model_pages_a_person() -> None:
+    """Nobody is sent home to it: the split is held until the person is there."""
+    flown = fly("stable-dead", Onset(stage=5))
+    assert ("paged", ("error_rate",)) == (flown.end, flown.why)
+    assert flown.paged == flown.delay
+    assert flown.seconds - (flown.paged or 0) == IID.approval
+
+
 def test_a_fault_that_comes_too_late_was_not_met() -> None:
     """A rollout that ended before it neither detected nor missed it."""
     hasty = PLAN.model_copy(update={"stage_seconds": 30, "min_stage_seconds": 0, "warmup_seconds": 0})
