@@ -45,12 +45,19 @@ class Events:
 
     def where(self, mask: Bools) -> Self:
         """Return the rows that `mask` names."""
-        return type(self)(**{column.name: getattr(self, column.name)[mask] for column in fields(self)})
+        rows = np.flatnonzero(mask)
+        return self if rows.size == mask.size else type(self)(**{name: getattr(self, name)[rows] for name in _COLUMNS})
 
     @classmethod
     def joined(cls, parts: Sequence["Events"]) -> Self:
         """Return the rows of all parts, one part after the other."""
-        return cls(**{each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)})
+        full = [part for part in parts if len(part)]
+        if len(full) < 2:
+            return cls(**{name: getattr((*full, parts[0])[0], name) for name in _COLUMNS})
+        return cls(**{name: np.concatenate([getattr(part, name) for part in full]) for name in _COLUMNS})
+
+
+_COLUMNS = tuple(column.name for column in fields(Events))
 
 
 def right(prediction: Floats, truth: Floats) -> Bools:

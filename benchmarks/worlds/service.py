@@ -1,6 +1,7 @@
 """The live service: requests come in, one of two models answers, and later the truth is known."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class Service:
         """Draw what is fixed for the rollout."""
         self.course = world.course(rng)
         self._world, self._rng = world, rng
-        self._models = models_of(world, fault)
+        self._table = {each.name: _table(models_of(world, fault), each.name) for each in fields(Model)}
         self._router = world.routing.router(rng)
         self._luck = Luck(world.blocks, world.model.accuracy, rng)
         self._phase = rng.uniform(0, world.blocks.seconds or 0)
@@ -48,11 +49,11 @@ class Service:
         self.requests += count
         broken = (arrived >= onset).astype(np.int64)
 
-        risk = np.minimum(1.0, self._table("errors")[broken, arm] * course.errors[arm, second])
+        risk = np.minimum(1.0, self._table["errors"][broken, arm] * course.errors[arm, second])
         failed = rng.random(count) < risk
         latency = (
-            world.latency.draw(rng, count) * self._table("p95")[broken, arm] * course.slowness[second]
-            + self._table("added")[broken, arm]
+            world.latency.draw(rng, count) * self._table["p95"][broken, arm] * course.slowness[second]
+            + self._table["added"][broken, arm]
         )
         answered = arrived + latency / 1000
 
@@ -62,7 +63,7 @@ class Service:
         mirrored = np.full(count, np.nan)
         if world.mirrored:
             other = CANDIDATE + STABLE - arm
-            gone = rng.random(count) < self._table("errors")[broken, other] * course.errors[other, second]
+            gone = rng.random(count) < self._table["errors"][broken, other] * course.errors[other, second]
             mirrored = np.where(gone, np.nan, self._predict(other, broken, luck, truth))
 
         silent = failed | course.lost[arm, second]
@@ -99,17 +100,18 @@ class Service:
         Confidence has the healthy accuracy as its mean and does not know better within a block.
         """
         rng, healthy = self._rng, self._world.model.accuracy
-        chance = np.minimum(1.0, luck[arm, np.arange(arm.size)] * self._table("accuracy")[broken, arm] / healthy)
-        lean = self._table("lean")[broken, arm]
+        chance = np.minimum(1.0, luck[arm, np.arange(arm.size)] * self._table["accuracy"][broken, arm] / healthy)
+        lean = self._table["lean"][broken, arm]
         wrong = rng.random(arm.size) < 2 * (1 - chance) * np.where(truth > 0.5, 1 - lean, lean)
         confidence = 1 - 0.5 * rng.random(arm.size) ** steepness(healthy)
         says = np.where(wrong, 1 - truth, truth)
         said = np.where(says > 0.5, confidence, 1 - confidence)
-        return np.where(self._table("inverted")[broken, arm] > 0, 1 - said, said)
+        return np.where(self._table["inverted"][broken, arm] > 0, 1 - said, said)
 
-    def _table(self, field: str) -> Floats:
-        """Return a field of both models, before (row 0) and after the onset."""
-        return np.array([[getattr(self._models[broken][arm], field) for arm in ARMS] for broken in (0, 1)], dtype=float)
+
+def _table(models: tuple[Mapping[int, Model], Mapping[int, Model]], field: str) -> Floats:
+    """Return a field of both models, before (row 0) and after the onset."""
+    return np.array([[getattr(each[arm], field) for arm in ARMS] for each in models], dtype=float)
 
 
 def models_of(world: World, fault: Fault) -> tuple[Mapping[int, Model], Mapping[int, Model]]:
