@@ -1,6 +1,7 @@
 """Look at what the arms do, until the stage is decided."""
 
 import logging
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -104,7 +105,8 @@ def peek(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tupl
     look = take_look(world, rollout, names, since=known.until, after=known.evidence.at)
     evidence = update(plan, known.evidence, look)
     # A stage that has passed is only being waited out: it cannot be late any more.
-    found = judge(plan, evidence, timed=rollout.phase is Phase.OBSERVING)
+    limits = plan if rollout.phase is Phase.OBSERVING else plan.model_copy(update={"stage_seconds": math.inf})
+    found = judge(limits, evidence)
     return look, evidence, fault_of(world, rollout) or records_fault(plan, look) or found
 
 

@@ -42,16 +42,11 @@ def decide(plan: CanaryPlan, looks: Sequence[Look], stable: str, candidate: str)
     )
 
 
-def judge(plan: CanaryPlan, evidence: Evidence, *, timed: bool = True) -> Decision:
+def judge(plan: CanaryPlan, evidence: Evidence) -> Decision:
     """Return what the evidence allows to conclude at its last look.
 
-    Args:
-        plan: The plan it was gathered for.
-        evidence: All that is known.
-        timed: Whether the stage can run out of time; one that has passed and is only waited out cannot.
-
     Raises:
-        ValueError: The evidence is that of another plan.
+        ValueError: The evidence is that of another plan; one with other deadlines is the same plan.
     """
     evidence.refuse_another(plan)
     stage = evidence.stage
@@ -59,7 +54,7 @@ def judge(plan: CanaryPlan, evidence: Evidence, *, timed: bool = True) -> Decisi
         return Decision(verdict=Verdict.CONTINUE, reasons=("no look has been taken yet",))
     metrics = tuple([metric_verdict(plan, evidence, each) for each in plan.guardrails])
     ratio = _judge_ratio(evidence, stage)
-    verdict, reasons = _conclude(plan, evidence, stage, metrics, ratio, plan.stage_seconds if timed else math.inf)
+    verdict, reasons = _conclude(plan, evidence, stage, metrics, ratio)
     return Decision(
         verdict=verdict,
         reasons=(*reasons, evidence.ignored) if evidence.ignored else reasons,
@@ -78,7 +73,6 @@ def _conclude(
     stage: Stage,
     metrics: tuple[MetricVerdict, ...],
     ratio: SampleRatio,
-    longest: float,
 ) -> tuple[Verdict, tuple[str, ...]]:
     by_name = {metric.metric: metric for metric in metrics}
     failing = tuple([failing_sentence(by_name[name], evidence.home[name].failed) for name in evidence.failing])
@@ -89,20 +83,20 @@ def _conclude(
     if cause := _why_unanswerable(plan, evidence, ratio):
         return Verdict.INCONCLUSIVE, (cause,)
     if silence := _silence(evidence):
-        return _waiting(longest, stage, (f"no data of the candidate for {silence:,.0f} s",))
-    return _of_proof(plan, evidence, stage, by_name, longest)
+        return _waiting(plan, stage, (f"no data of the candidate for {silence:,.0f} s",))
+    return _of_proof(plan, evidence, stage, by_name)
 
 
 def _of_proof(
-    plan: CanaryPlan, evidence: Evidence, stage: Stage, by_name: Mapping[str, MetricVerdict], longest: float
+    plan: CanaryPlan, evidence: Evidence, stage: Stage, by_name: Mapping[str, MetricVerdict]
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Return PROMOTE where everything has been shown that must be, and the stage has had its shortest time."""
     proving = [by_name[guardrail.metric] for guardrail in plan.guardrails if guardrail.proves]
     unproven = [metric for metric in proving if metric.status not in {"proven", "not_applicable"}]
     if unproven or evidence.ignored:  # nothing is promoted on what was known before
-        return _waiting(longest, stage, tuple(sentence(metric) for metric in unproven))
+        return _waiting(plan, stage, tuple(sentence(metric) for metric in unproven))
     if stage.warming_up or stage.elapsed < plan.min_stage_seconds:
-        return _waiting(longest, stage, (f"nothing left to prove, but a stage lasts {plan.min_stage_seconds:,.0f} s",))
+        return _waiting(plan, stage, (f"nothing left to prove, but a stage lasts {plan.min_stage_seconds:,.0f} s",))
     proof = tuple(sentence(metric) for metric in proving if metric.status == "proven")
     return Verdict.PROMOTE, proof or (f"no guardrail asks for proof at {stage.percent} %, and none shows harm",)
 
@@ -156,10 +150,11 @@ def _why_unanswerable(plan: CanaryPlan, evidence: Evidence, ratio: SampleRatio) 
     return ratio_sentence(ratio) if evidence.skewed else ""
 
 
-def _waiting(longest: float, stage: Stage, reasons: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
+def _waiting(plan: CanaryPlan, stage: Stage, reasons: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
     """Return CONTINUE with the reasons, or INCONCLUSIVE once the stage has had its longest time."""
-    if stage.elapsed >= longest:
-        late = f"undecided after {stage.elapsed:,.0f} s at {stage.percent} %, at most {longest:,.0f} s allowed"
+    if stage.elapsed >= plan.stage_seconds:
+        allowed = f"at most {plan.stage_seconds:,.0f} s allowed"
+        late = f"undecided after {stage.elapsed:,.0f} s at {stage.percent} %, {allowed}"
         return Verdict.INCONCLUSIVE, (late, *reasons)
     note = f"{stage.elapsed:,.0f} s into the stage at {stage.percent} %"
     return Verdict.CONTINUE, (f"{note}, warming up" if stage.warming_up else note, *reasons)

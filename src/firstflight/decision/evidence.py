@@ -150,10 +150,13 @@ class Stage(Value):
     assignments: dict[str, int] = Field(default={})
 
 
+_WEIGHED = {"model", "stages", "check_seconds", "warmup_seconds", "guardrails", "alpha_rollback", "alpha_promote"}
+
+
 @functools.lru_cache(maxsize=32)
 def plan_digest(plan: CanaryPlan) -> str:
-    """Return what tells this plan from any other."""
-    return hashlib.sha256(plan.model_dump_json().encode()).hexdigest()
+    """Return what tells the plan from any by which evidence would weigh otherwise; deadlines are no part of it."""
+    return hashlib.sha256(plan.model_dump_json(include=_WEIGHED).encode()).hexdigest()
 
 
 class Evidence(Value):
