@@ -29,5 +29,7 @@ def roll_back(
 def bring_run_home(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:
     """End what `flow_run` left open: called by Prefect when it failed, crashed or was cancelled."""
     homecoming.bring_run_home(
-        str(flow_run.id), f"flow run {flow.name}/{flow_run.name} ended {state.name}: {state.message}"
+        str(flow_run.id),
+        f"flow run {flow.name}/{flow_run.name} ended {state.name}: {state.message}",
+        asked=state.is_cancelled() or state.is_cancelling(),
     )

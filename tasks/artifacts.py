@@ -14,7 +14,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from firstflight.decision.verdicts import Decision, Verdict
+from firstflight.decision.verdicts import Decision
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.samples import Look
 from firstflight.rollout.machine import Rollout
@@ -39,7 +39,7 @@ class Progress:
 
     def update(self, look: Look, decision: Decision) -> None:
         """Show the check; a decided stage also leaves its table."""
-        decided = decision.verdict is not Verdict.CONTINUE
+        decided = decision.verdict.decides
         if decided or self._posted is None or self._posted.done():
             self._posted = self._poster.submit(copy_context().run, self._post, look, decision, decided=decided)
         if decided:

@@ -28,6 +28,6 @@ def bring_home(model: str | None, run: str | None, reason: str) -> list[Rollout]
     return [home.rollout] if home.rollout else []
 
 
-def bring_run_home(run: str, reason: str) -> None:
-    """The same from a hook, where no run is left to hold a task."""
-    homecoming.bring_run_home(open_world(Settings()), run, actor=f"hook of {run}", reason=reason)
+def bring_run_home(run: str, reason: str, *, asked: bool) -> None:
+    """The same from a hook, where no run is left to hold a task; `asked` by a person who cancelled the run."""
+    homecoming.bring_run_home(open_world(Settings()), run, actor=f"hook of {run}", reason=reason, asked=asked)

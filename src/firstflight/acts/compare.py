@@ -5,6 +5,7 @@ from collections.abc import Callable
 from firstflight.acts.hold import wait_holding
 from firstflight.acts.look import fault_of, take_look
 from firstflight.acts.observe import first_moment, persist, record_check, until_next
+from firstflight.acts.tell import tell_home_fails
 from firstflight.comparison.compare import Comparison, compare
 from firstflight.decision.decide import Decision, Evidence, Verdict, judge, start, update
 from firstflight.domain.errors import RolloutError
@@ -54,7 +55,9 @@ def _until_compared(world: World, rollout: Rollout, saw: Callable[[], None]) -> 
             world.ledger.append(checks_stream(rollout), "comparison", body, actor=rollout.driver)
             why = tuple(f"{one.variant}: {reason}" for one in found.recommendations for reason in one.reasons)
             return decision.model_copy(update={"reasons": (found.headline, *decision.reasons, *why)})
-        if decision.verdict is not Verdict.CONTINUE:
+        if decision.verdict is Verdict.HOLD:
+            tell_home_fails(world, rollout, decision)
+        if decision.verdict.decides:
             return decision
 
 
@@ -92,9 +95,10 @@ def _updated(watched: CanaryPlan, evidence: dict[ModelVersion, Evidence], look: 
 def _decide(
     watched: CanaryPlan, evidence: dict[ModelVersion, Evidence], look: Look, requests: int, plan: ABTestPlan
 ) -> Decision:
-    for known in evidence.values():
-        if (judged := judge(watched, known)).verdict is Verdict.ROLL_BACK:
-            return judged
+    judged = [judge(watched, known) for known in evidence.values()]
+    for verdict in (Verdict.ROLL_BACK, Verdict.HOLD):
+        if found := [each for each in judged if each.verdict is verdict]:
+            return found[0]
     seen = f"{requests:,} of {plan.requests:,} planned requests seen"
     if requests >= plan.requests:
         return Decision(verdict=Verdict.PROMOTE, reasons=(seen,))

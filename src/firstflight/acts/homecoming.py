@@ -5,9 +5,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from firstflight.acts.hold import surrender
-from firstflight.acts.ledger_view import current, of_run, open_rollouts
+from firstflight.acts.ledger_view import checks, current, of_run, open_rollouts
 from firstflight.acts.roll_back import bring_home
+from firstflight.decision.verdicts import Decision, Verdict
 from firstflight.domain.errors import BackendUnavailableError, RolloutError, StoreUnavailableError
+from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.values import Value
 from firstflight.rollout.machine import Rollout
@@ -23,13 +25,14 @@ ROUTER_SECONDS = 5
 class Homecoming(Value):
     """What was, how it was brought home and verified, and what the ledger knows: `rollout`, or why it does not.
 
-    `was` is None when the router could not say.
+    `was` is None when the router could not say. `home` is what the last check saw of the stable model.
     """
 
     was: TrafficSplit | None
     proof: Proof
     rollout: Rollout | None
     ledger: str
+    home: str = "not known: nothing was looked at"
 
 
 def bring_model_home(world: World, model: str, *, actor: str, reason: str) -> Homecoming:
@@ -46,9 +49,11 @@ def bring_model_home(world: World, model: str, *, actor: str, reason: str) -> Ho
         rollout = current(world.ledger, model)
         if rollout is None:
             return Homecoming(was=was, proof=proof, rollout=None, ledger="knows no rollout of this model")
+        home = _home(world, rollout)
         if not rollout.final:
             rollout = bring_home(world, rollout, actor=actor, reason=reason, trigger="person")
-        return Homecoming(was=was, proof=proof, rollout=rollout, ledger=f"rollout {rollout.id} is {rollout.phase}")
+        ledger = f"rollout {rollout.id} is {rollout.phase}"
+        return Homecoming(was=was, proof=proof, rollout=rollout, ledger=ledger, home=home)
     except StoreUnavailableError as error:
         told = f"does not answer ({error}); the guard will tell it"
         return Homecoming(was=was, proof=proof, rollout=None, ledger=told)
@@ -85,14 +90,45 @@ def bring_orphans_home(world: World, ended: Callable[[str], str | None], *, acto
     `ended` tells of a driver how its run ended, None when it may still act. This is for when whoever should have
     brought the rollout home died as well.
     """
-    left = [(rollout, why) for rollout in open_rollouts(world.ledger) if (why := ended(rollout.driver)) is not None]
+    left = [
+        (rollout, why)
+        for rollout in open_rollouts(world.ledger)
+        if (why := ended(rollout.driver)) is not None and not _is_held(world, rollout)
+    ]
     return tuple(bring_home(world, rollout, actor=actor, reason=why, trigger="run ended") for rollout, why in left)
 
 
-def bring_run_home(world: World, run: str, *, actor: str, reason: str) -> tuple[Rollout, ...]:
+def bring_run_home(world: World, run: str, *, actor: str, reason: str, asked: bool = False) -> tuple[Rollout, ...]:
     """End every open rollout that flow run `run` drives, and return them.
 
-    One that `run` started and another run has picked up since is that other run's.
+    One that `run` started and another run has picked up since is that other run's. Unless a person `asked`, one that is
+    held because its stable model fails stays held: the guard keeps watch, and has told people.
     """
-    left = [rollout for rollout in of_run(world.ledger, run) if not rollout.final and rollout.driver == run]
+    left = [
+        rollout
+        for rollout in of_run(world.ledger, run)
+        if not rollout.final and rollout.driver == run and (asked or not _is_held(world, rollout))
+    ]
     return tuple(bring_home(world, rollout, actor=actor, reason=reason, trigger="run ended") for rollout in left)
+
+
+def _last_check(world: World, rollout: Rollout) -> Decision | None:
+    told = checks(world.ledger, rollout)
+    return told[-1][1] if told else None
+
+
+def _is_held(world: World, rollout: Rollout) -> bool:
+    """Whether the last check held the split, for home would be no better; one that is old says nothing."""
+    last = _last_check(world, rollout)
+    if last is None or last.verdict is not Verdict.HOLD or last.at is None or isinstance(rollout.plan, ABTestPlan):
+        return False
+    return (world.now() - last.at).total_seconds() <= rollout.plan.no_data_seconds + rollout.plan.check_seconds
+
+
+def _home(world: World, rollout: Rollout) -> str:
+    last = _last_check(world, rollout)
+    if last is None:
+        return "not known: nothing was looked at"
+    if last.failing:
+        return "failing by the last check: " + "; ".join(each for each in last.reasons if each.startswith("stable:"))
+    return "breaks none of its limits, by the last check"

@@ -13,10 +13,12 @@ from firstflight.world import World
 class RollbackImpact(Value):
     """`breaches`: the guardrails that fired, as the last check saw them.
 
-    `requests` the candidate failed (None: nobody counted); `seconds` from the first look with harm to home.
+    `home_fails` says that the stable model was failing when traffic went there. `requests` the candidate failed
+    (None: nobody counted); `seconds` from the first look with harm to home.
     """
 
     breaches: tuple[MetricVerdict, ...] = ()
+    home_fails: bool = False
     requests: int | None = None
     seconds: float | None = None
 
@@ -32,6 +34,7 @@ def impact_of(world: World, rollout: Rollout) -> RollbackImpact:
     ended = rollout.ended_at or world.now()
     return RollbackImpact(
         breaches=tuple(row for row in told[-1][1].metrics if row.status == "harm"),
+        home_fails=bool(told[-1][1].failing),
         requests=_failed(looks, name),
         seconds=(ended - first).total_seconds() if first else None,
     )

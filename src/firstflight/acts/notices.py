@@ -1,7 +1,7 @@
 """The messages of a rollout: what each moment tells people."""
 
 from firstflight.acts.impact import RollbackImpact
-from firstflight.decision.decide import MetricVerdict
+from firstflight.decision.verdicts import Decision, MetricVerdict
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.wording import duration, gap, metric_name, quantity
 from firstflight.notify.messages import Kind, Message
@@ -41,6 +41,18 @@ def approval_wanted(rollout: Rollout, stage: int, link: str) -> Message:
     return _message("approval wanted", rollout, headline, link, facts=facts, reasons=rollout.reasons)
 
 
+def home_fails(rollout: Rollout, decision: Decision, link: str) -> Message:
+    """The stable model itself is failing: the split is held until a person decides."""
+    split = rollout.split or "unknown"
+    tried = _tried(rollout)
+    facts = [("Split, held", str(split))]
+    if not decision.broken:
+        facts.append(("To serve the candidate alone", f"firstflight promote {rollout.model} --as YOU --comment WHY"))
+    facts.append(("To go home all the same", f"firstflight roll-back {rollout.model}"))
+    what = f"{rollout.arms.stable.served_name} is failing" + (f", and so is {tried}" if decision.broken else "")
+    return _message("home fails", rollout, what, link, facts=facts, reasons=decision.reasons)
+
+
 def ended(rollout: Rollout, impact: RollbackImpact, link: str) -> Message:
     """How the rollout ended; the first of an A/B test's reasons is its recommendation."""
     stable, tried = rollout.arms.stable.served_name, _tried(rollout)
@@ -55,7 +67,7 @@ def ended(rollout: Rollout, impact: RollbackImpact, link: str) -> Message:
         )
     facts = [
         *((f"Trigger: {metric_name(row.metric, row.quantile)}", _breach(row)) for row in impact.breaches),
-        ("Serves now", f"{stable} 100 %"),
+        ("Serves now", f"{stable} 100 %{', and is failing' if impact.home_fails else ''}"),
         ("Harmed requests", "not counted" if impact.requests is None else f"{impact.requests:,}"),
         ("Breach to safety", "not measured" if impact.seconds is None else duration(impact.seconds)),
     ]

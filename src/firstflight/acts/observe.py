@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from firstflight.acts.hold import RENEWALS, hold, wait_holding
 from firstflight.acts.look import fault_of, records_fault, take_look
+from firstflight.acts.tell import tell_home_fails
 from firstflight.decision.decide import Decision, Evidence, Verdict, judge, start, update
 from firstflight.domain.errors import Outage, RolloutError
 from firstflight.domain.plans import ABTestPlan, CanaryPlan
@@ -24,10 +25,10 @@ SETTLE_SECONDS = 1.0
 
 
 def observe(world: World, rollout: Rollout) -> Decision:
-    """Check every `plan.check_seconds` until the verdict is not CONTINUE, and return the decision.
+    """Check every `plan.check_seconds` until the stage is decided, and return the decision.
 
-    Each check is recorded with the look it judged, so the evidence survives this process and can be
-    replayed.
+    While the stable model fails the split is held: people are told, and the checks go on. Each check is recorded with
+    the look it judged, so the evidence survives this process and can be replayed.
 
     Raises an Outage when for `plan.no_data_seconds` no check could be made; HeadMovedError or StaleTokenError when
     somebody else has moved the rollout.
@@ -107,7 +108,8 @@ def peek(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tupl
     # A stage that has passed is only being waited out: it cannot be late any more.
     limits = plan if rollout.phase is Phase.OBSERVING else plan.model_copy(update={"stage_seconds": math.inf})
     found = judge(limits, evidence)
-    return look, evidence, fault_of(world, rollout) or records_fault(plan, look) or found
+    blind = None if found.verdict is Verdict.HOLD else records_fault(plan, look)
+    return look, evidence, fault_of(world, rollout) or blind or found
 
 
 def check(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tuple[Look, Decision, Known]:
@@ -165,7 +167,9 @@ def _until_decided(world: World, rollout: Rollout, saw: Callable[[], None]) -> D
         at = look.at
         saw()
         world.show(look, decision)
-        if decision.verdict is not Verdict.CONTINUE:
+        if decision.verdict is Verdict.HOLD:
+            tell_home_fails(world, rollout, decision)
+        if decision.verdict.decides:
             return decision
 
 

@@ -3,7 +3,10 @@
 from firstflight.acts.freeze import wait_for_thaw
 from firstflight.acts.hold import hold, release
 from firstflight.acts.ledger_view import append
+from firstflight.acts.observe import canary_plan, peek, recall
 from firstflight.acts.roll_back import intend_roll_back
+from firstflight.decision.verdicts import Verdict
+from firstflight.domain.errors import RolloutError
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World
@@ -28,6 +31,28 @@ def promote(world: World, rollout: Rollout) -> Rollout:
         "before": rollout.arms.stable.model_dump(mode="json"),
     }
     return append(world.ledger, rollout, "bake.started", body)
+
+
+def order_promotion(world: World, rollout: Rollout, *, approver: str, comment: str) -> Rollout:
+    """Write down that a person wants the candidate promoted at once, because the stable model fails; its driver acts.
+
+    The candidate's own limits alone decide: nothing is worse than a model that does not answer.
+
+    Raises:
+        RolloutError: The rollout is not in a stage, stable is not failing, or the candidate breaks a limit of its own.
+    """
+    if rollout.phase is not Phase.OBSERVING:
+        raise RolloutError(
+            f"{rollout.id} is {rollout.phase}; only a candidate that is in a stage can be promoted at once"
+        )
+    plan = canary_plan(rollout)
+    _, _, decision = peek(world, rollout, plan, recall(world, rollout, plan))
+    if decision.verdict is not Verdict.HOLD or decision.broken:
+        why = "; ".join(decision.reasons)
+        wanted = "a stable model that fails and a candidate that keeps its own limits"
+        raise RolloutError(f"{rollout.id} cannot be promoted at once: that needs {wanted}, but {why}")
+    body = {"approver": approver, "comment": comment, "reasons": list(decision.reasons)}
+    return append(world.ledger, rollout, "promotion.ordered", body, actor=approver)
 
 
 def finish(world: World, rollout: Rollout, reasons: tuple[str, ...]) -> Rollout:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from firstflight.acts.ledger_view import checks
-from firstflight.decision.verdicts import Decision, MetricVerdict
+from firstflight.decision.verdicts import Decision, MetricVerdict, Verdict
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.samples import NoData
 from firstflight.domain.wording import number
@@ -13,15 +13,17 @@ from firstflight.rollout.machine import Phase, Rollout
 
 
 def decisions(ledger: RecordStore, told: Sequence[Rollout]) -> tuple[StageDecision, ...] | NoData:
-    """Return the last decision of each stage of each rollout, with how many checks led to it."""
+    """Return the last decision of each stage of each rollout, with how many checks led to it, and when it was held."""
     found: list[StageDecision] = []
     for rollout in told:
         stages: dict[int, list[Decision]] = {}
         for look, decision in checks(ledger, rollout):
-            stages.setdefault(look.stage, []).append(decision)
+            made = stages.setdefault(look.stage, [])
+            held_before = bool(made) and made[-1].verdict is Verdict.HOLD
+            made.append(decision)
             when = look.at
             label = "A/B test" if isinstance(rollout.plan, ABTestPlan) else f"{look.stage} %"
-            if decision.verdict != "CONTINUE":
+            if decision.verdict.decides or (decision.verdict is Verdict.HOLD and not held_before):
                 found.append(_stage(label, when, stages[look.stage]))
     return tuple(found) or NoData(reason="No stage was decided.")
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from firstflight.acts import notices
 from firstflight.acts.impact import impact_of
 from firstflight.acts.ledger_view import current
+from firstflight.decision.verdicts import Decision
 from firstflight.domain.errors import NotificationFailedError
 from firstflight.domain.plans import ABTestPlan
 from firstflight.notify.messages import Message
@@ -41,6 +42,13 @@ def tell_approval_wanted(world: World, rollout: Rollout, stage: int) -> Delivery
     """Tell that a person is asked, and where to answer."""
     message = notices.approval_wanted(rollout, stage, world.link(rollout.driver))
     return _tell(world, rollout, f"approval of {stage}", message)
+
+
+def tell_home_fails(world: World, rollout: Rollout, decision: Decision) -> Delivery | None:
+    """Tell that the stable model fails and the split is held, once for each stage and kind of failure."""
+    event = f"stable fails at {rollout.stage} %: {', '.join(decision.failing) or 'silent'}"
+    message = notices.home_fails(rollout, decision, world.link(rollout.driver))
+    return _tell(world, rollout, event + (", and so does the candidate" if decision.broken else ""), message)
 
 
 def tell_ended(world: World, rollout: Rollout) -> Delivery | None:

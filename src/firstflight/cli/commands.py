@@ -168,6 +168,14 @@ def reject(run: Run, name: As, comment: Annotated[str, typer.Option(help="Why; i
     """
 
 
+@done_by("promote")
+def promote(model: Model, name: As, comment: Annotated[str, typer.Option(help="Why.")]) -> None:
+    """Have the candidate take over at once, because the stable model itself is failing.
+
+    Refused unless the last look says so, and while the candidate breaks a limit of its own.
+    """
+
+
 @done_by("roll_back")
 def roll_back(
     model: Annotated[str, typer.Argument(help="Model whose open rollout is to end.")],
@@ -260,6 +268,6 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "The local stack": (up, status, down),
     "Wherever it runs": (doctor,),
     "Try it": (demo, train, plan, replay),
-    "A rollout": (watch, approve, reject, roll_back, history),
+    "A rollout": (watch, approve, reject, promote, roll_back, history),
     "Safety": (guard, drill, freeze, thaw, frozen),
 }

@@ -16,4 +16,5 @@ def roll_back(model: str, reason: str, name: str, *, as_json: bool) -> None:
     typer.echo(f"was:      {home.was}")
     typer.echo(f"is:       {home.proof.reported}")
     typer.echo(f"verified: {home.proof.counted}, by the {home.proof.way}, in {home.proof.seconds:.1f} s")
+    typer.echo(f"home:     {home.home}")
     typer.echo(f"ledger:   {home.ledger}")

@@ -60,6 +60,7 @@ def judge(plan: CanaryPlan, evidence: Evidence) -> Decision:
         reasons=(*reasons, evidence.ignored) if evidence.ignored else reasons,
         triggers=evidence.harmed,
         failing=evidence.failing,
+        broken=_broken(plan, evidence) if verdict is Verdict.HOLD else (),
         metrics=metrics,
         sample_ratio=ratio,
         stage=stage.percent,

@@ -17,6 +17,11 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "INCONCLUSIVE"  # time is up, or the data cannot answer: home
     HOLD = "HOLD"  # the stable model itself is failing, so home is not safe: keep the split and tell people at once
 
+    @property
+    def decides(self) -> bool:
+        """Whether the stage is over; else it is looked at again."""
+        return self not in {Verdict.CONTINUE, Verdict.HOLD}
+
 
 class MetricVerdict(Value):
     """What one guardrail shows, in numbers that can be replayed.
@@ -65,7 +70,7 @@ class Decision(Value):
     """A verdict and why; the reasons are whole sentences with value, interval, limit and sample.
 
     `triggers` names the guardrails that call for rolling back, `failing` those whose limit the stable model itself
-    breaks.
+    breaks, `broken` those whose limit the candidate breaks where the stable model is no better.
     """
 
     model_config = ConfigDict(extra="ignore")  # decisions recorded earlier had more fields
@@ -74,6 +79,7 @@ class Decision(Value):
     reasons: tuple[str, ...]
     triggers: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
     metrics: tuple[MetricVerdict, ...] = ()
     sample_ratio: SampleRatio | None = None
     stage: int | None = None

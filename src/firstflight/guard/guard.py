@@ -117,6 +117,9 @@ class Guard:
             return self._settle(lease, rollout)
         candidates = lease.candidates if lease else _candidates(rollout)
         reason = lost or self._danger(route, candidates, rollout, now)
+        if lost and rollout and self.watch.holds(rollout):
+            log.error("%s: %s, but the stable model fails: the split is held until a person decides", route, lost)
+            return None
         return self._bring_home(route, lease, rollout, candidates, reason) if reason else None
 
     def _has_ended(self, lease: Lease) -> bool:

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from firstflight.acts.ledger_view import reread
 from firstflight.acts.observe import Known, learn, peek, recall, record_check
-from firstflight.decision.verdicts import Verdict
+from firstflight.acts.tell import tell_home_fails
+from firstflight.decision.verdicts import Decision, Verdict
 from firstflight.domain.errors import HeadMovedError, Outage
 from firstflight.domain.plans import CanaryPlan
 from firstflight.rollout.machine import Phase, Rollout
@@ -34,10 +35,25 @@ class Watch:
         """
         if not isinstance(rollout.plan, CanaryPlan) or rollout.phase not in WATCHED or rollout.split is None:
             return None
+        late = self._late(rollout)
         try:
-            return self._late(rollout) or self._judge(rollout, rollout.plan)
+            found = self._judge(rollout, rollout.plan, alone=rollout.phase is Phase.AWAITING_APPROVAL)
         except (Outage, HeadMovedError):
-            return None
+            return late
+        return None if found is not None and found.verdict is Verdict.HOLD else late or self._harm(rollout, found)
+
+    def holds(self, rollout: Rollout) -> bool:
+        """Return whether home would be no better for a rollout without a driver: the stable model fails.
+
+        People have been told, and the looks taken here are the rollout's checks.
+        """
+        if not isinstance(rollout.plan, CanaryPlan) or rollout.phase not in WATCHED or rollout.split is None:
+            return False
+        try:
+            found = self._judge(rollout, rollout.plan, alone=True)
+        except (Outage, HeadMovedError):
+            return False
+        return found is not None and found.verdict is Verdict.HOLD
 
     def _late(self, rollout: Rollout) -> str | None:
         if rollout.phase is not Phase.AWAITING_APPROVAL:
@@ -49,17 +65,25 @@ class Watch:
             return None
         return f"no approval of {stage} % is on record by {deadline:%Y-%m-%d %H:%M:%S} UTC"
 
-    def _judge(self, rollout: Rollout, plan: CanaryPlan) -> str | None:
+    def _judge(self, rollout: Rollout, plan: CanaryPlan, *, alone: bool) -> Decision | None:
+        """Return what is decided now, None where the rollout has moved on meanwhile; nobody else records if `alone`."""
         known = self._known.get(rollout.id) or recall(self._world, rollout, plan)
         known = learn(self._world, rollout, plan, known)
         self._known[rollout.id] = known
         look, _, decision = peek(self._world, rollout, plan, known)
         if reread(self._world.ledger, rollout).head != rollout.head:
             return None  # it moved on while we looked: the split was somebody's to change
-        harmed = decision.verdict is Verdict.ROLL_BACK
-        alone = rollout.phase is Phase.AWAITING_APPROVAL
-        if harmed or (alone and (look.at - known.until).total_seconds() >= plan.check_seconds):
+        due = alone and (look.at - known.until).total_seconds() >= plan.check_seconds
+        if decision.verdict is Verdict.ROLL_BACK or due:
             record_check(self._world, rollout, look, decision, known.head)
-        if harmed or (alone and decision.verdict is Verdict.INCONCLUSIVE):
-            return "; ".join(decision.reasons)
-        return None
+        if decision.verdict is Verdict.HOLD:
+            tell_home_fails(self._world, rollout, decision)
+        return decision
+
+    def _harm(self, rollout: Rollout, found: Decision | None) -> str | None:
+        alone = rollout.phase is Phase.AWAITING_APPROVAL
+        if found is None or not (
+            found.verdict is Verdict.ROLL_BACK or (alone and found.verdict is Verdict.INCONCLUSIVE)
+        ):
+            return None
+        return "; ".join(found.reasons)

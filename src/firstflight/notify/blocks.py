@@ -24,6 +24,7 @@ _SIGNS: dict[Kind, str] = {
     "approval wanted": ":raised_hand:",
     "promoted": ":trophy:",
     "rolled back": ":rotating_light:",
+    "home fails": ":sos:",
 }
 _LINK_LABELS: dict[Kind, str] = {"approval wanted": "Open the run to answer"}
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}

@@ -4,7 +4,7 @@ from typing import Literal
 
 from firstflight.domain.values import Value
 
-Kind = Literal["started", "compared", "stage passed", "approval wanted", "promoted", "rolled back"]
+Kind = Literal["started", "compared", "stage passed", "approval wanted", "promoted", "rolled back", "home fails"]
 
 
 class Message(Value):

@@ -201,7 +201,7 @@ class StageDecision(Value):
 
     stage: str
     at: AwareDatetime
-    verdict: Literal["CONTINUE", "PROMOTE", "ROLL_BACK", "INCONCLUSIVE"]
+    verdict: Literal["CONTINUE", "PROMOTE", "ROLL_BACK", "INCONCLUSIVE", "HOLD"]
     checks: int = Field(ge=0)
     reasons: tuple[str, ...]
     metrics: tuple[MetricRow, ...] = ()

@@ -222,10 +222,19 @@ def _changes(rollout: Rollout, record: Record) -> dict[str, Any]:  # noqa: C901,
             if body["decision"] == "approve":
                 return {"phase": Phase.PASSED, "approved": (*rollout.approved, body["stage"])}
             return {"phase": Phase.ROLLING_BACK, "reasons": (f"{body['approver']} rejected: {body['comment']}",)}
+        case "promotion.ordered":
+            passed = () if isinstance(rollout.plan, ABTestPlan) else rollout.plan.stages
+            return {"phase": Phase.PASSED, "passed": passed, "reasons": tuple(body["reasons"])}
         case "promotion.intended":
             return {"phase": Phase.PROMOTING, "promotion_begun": True}
         case "bake.started":
-            return {"phase": Phase.BAKING, "bake_started_at": record.at}
+            everything = rollout.split_at(100)
+            jumped = {"stage": 100, "stage_started_at": record.at, "split": everything}  # a person's order skips stages
+            return {
+                "phase": Phase.BAKING,
+                "bake_started_at": record.at,
+                **(jumped if rollout.split != everything else {}),
+            }
         case "rollback.intended":
             return {"phase": Phase.ROLLING_BACK, "reasons": tuple(body["reasons"])}
         case "rollout.promoted" | "rollout.rolled_back" | "rollout.compared":

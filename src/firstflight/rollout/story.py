@@ -45,6 +45,9 @@ SENTENCES: dict[str, Callable[[Body], str]] = {
     "stage.passed": lambda body: f"stage {body['stage']} % passed",
     "approval.asked": lambda body: f"approval wanted before {body['stage']} %: {body['link']}",
     "approval.answered": _answered,
+    "promotion.ordered": lambda body: (
+        f"{body['approver']} wants it promoted at once, for stable is failing: {body['comment'] or 'no comment'}"
+    ),
     "promotion.intended": lambda body: f"promoting {body['candidate']}",
     "bake.started": lambda body: (
         f"version {body['champion']['number']} is champion; version {body['before']['number']} stays warm meanwhile"
