@@ -23,7 +23,7 @@ from pydantic import Field
 
 from firstflight.domain.values import Value
 from firstflight.ledger.sql import SqlRecordStore
-from firstflight.registry.deferred import DeferredRegistry
+from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.serving.lease import LeaseFile
 from firstflight.serving.local import gateway
 from firstflight.serving.local.backend import LocalBackend
@@ -125,7 +125,7 @@ def arm(settings: Settings) -> None:
     armed.wrap(LeaseFile, "hold", lambda _, lease: (lease.route, "hold lease"))
     armed.wrap(LeaseFile, "surrender", lambda _, route, __: (route, "surrender lease"))
     armed.wrap(LeaseFile, "release", lambda _, route, __: (route, "release lease"))
-    armed.wrap(DeferredRegistry, "set_alias", lambda _, version, *__, **___: (version.model, "set_alias"))
+    armed.wrap(MlflowRegistry, "set_alias", lambda _, version, *__, **___: (version.model, "set_alias"))
     armed.wrap(gateway, "replace", lambda path, *_, **__: (_route.get(), f"replace {path.name}"))
 
 

@@ -15,7 +15,7 @@ from firstflight.world import open_world
 OUTAGE_SECONDS = 1.0
 """A driver that finds something down tries again so much later."""
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([__name__, "firstflight.registry.mlflow_registry"])
+_processes.set_forkserver_preload([__name__, "httpx"])
 
 
 def attempt(settings: Settings, plan: CanaryPlan, run: str) -> BaseProcess:

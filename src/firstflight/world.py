@@ -14,7 +14,7 @@ from firstflight.notify.notifier import Notifier
 from firstflight.observation.combined import CombinedSource
 from firstflight.observation.source import MetricSource
 from firstflight.observation.store_source import StoreSource
-from firstflight.registry.deferred import DeferredRegistry
+from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.registry.registry import ModelRegistry
 from firstflight.serving import Leases, ServingBackend, gateway_series, open_backend, open_leases
 from firstflight.settings import Settings
@@ -52,7 +52,7 @@ def open_world(settings: Settings) -> World:
         backend=backend,
         leases=open_leases(settings),
         source=open_source(settings, backend),
-        registry=DeferredRegistry(settings.mlflow_uri),
+        registry=MlflowRegistry(settings.mlflow_uri),
         ledger=open_store(settings),
         notifier=open_notifier(settings),
         lease_seconds=settings.lease_seconds,

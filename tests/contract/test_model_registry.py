@@ -17,6 +17,7 @@ from firstflight.domain.errors import ModelNotFoundError, RegistryUnavailableErr
 from firstflight.registry.directory_registry import DirectoryRegistry
 from firstflight.registry.mlflow_client import connect
 from firstflight.registry.mlflow_registry import DESCRIPTION_LIMIT, MlflowRegistry
+from firstflight.registry.mlflow_rest import MlflowRest
 from firstflight.registry.mlflow_tracker import MlflowTracker
 from firstflight.registry.registry import ModelRegistry
 
@@ -293,11 +294,11 @@ def test_a_training_run_is_seen_in_mlflow(mlflow_uri: str, tmp_path: Path) -> No
 def test_epochs_of_a_short_outage_are_logged_afterwards(mlflow_uri: str, closed_uri: str) -> None:
     """An epoch that MLflow does not take costs nothing and arrives with the next one; a longer outage is told."""
     run = MlflowTracker(mlflow_uri).start("outage", "baseline", {}, {})
-    run._uri = closed_uri
+    run._rest = MlflowRest(closed_uri)
     run.log_epoch(1, {"train_loss": 0.7})
     with pytest.raises(RegistryUnavailableError):
         run.end(failed=False)
-    run._uri = mlflow_uri
+    run._rest = MlflowRest(mlflow_uri)
     run.log_epoch(2, {"train_loss": 0.5})
     curve = connect(mlflow_uri).get_metric_history(str(run.id), "train_loss")
     assert [1, 2] == [metric.step for metric in curve]

@@ -10,6 +10,7 @@
     │   └── NotificationFailedError
     ├── InvalidDataError                market data breaks its contract; every fault is named
     ├── TrainingFailedError             a variant cannot be fitted or evaluated
+    ├── RegistryRefusedError            the registry does not take what it was sent
     ├── ModelNotFoundError              no such model, version or alias in the registry
     ├── NoStableModelError              nothing to compare with and nothing to fall back to
     ├── ServingError
@@ -44,6 +45,14 @@ class Outage(FirstflightError):  # noqa: N818 - a kind of error, told apart from
 
 class RegistryUnavailableError(Outage):
     """The model registry did not answer."""
+
+
+class RegistryRefusedError(FirstflightError):
+    """The model registry does not take what it was sent; `code` is its own word for why."""
+
+    def __init__(self, message: str, code: str) -> None:
+        self.code = code
+        super().__init__(message)
 
 
 class BackendUnavailableError(Outage):

@@ -1,4 +1,4 @@
-"""A connection to MLflow that fails quickly and in the library's own words."""
+"""MLflow's own package, for files: it fails quickly and in the library's own words."""
 
 import os
 import socket
@@ -11,15 +11,12 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
 
 from firstflight.domain.errors import RegistryUnavailableError
-
-CONNECT_SECONDS = 3.0
-REFUSALS = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
-"""MLflow's error codes that say nothing about the request: the same one may succeed later."""
+from firstflight.registry.mlflow_rest import ANSWER_SECONDS, CONNECT_SECONDS, REFUSALS
 
 # MLflow takes these from the environment only. Its own defaults wait 120 s for an answer, try seven
 # times and double the pause: a dead server is noticed after minutes. Whoever set them keeps theirs.
 for _name, _value in {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "6",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": ANSWER_SECONDS,
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
@@ -51,21 +48,6 @@ def answering(tracking_uri: str) -> Iterator[None]:
         raise RegistryUnavailableError(f"MLflow at {tracking_uri} failed: {error}; see the server's log") from error
     except (MlflowException, requests.RequestException) as error:
         raise RegistryUnavailableError(f"MLflow at {tracking_uri} did not answer: {error}") from error
-
-
-def experiment_id(client: MlflowClient, name: str) -> str:
-    """Return the id of experiment `name`, made if missing."""
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        try:
-            return str(client.create_experiment(name))
-        except RestException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # somebody else was faster
-                raise
-        found = client.get_experiment_by_name(name)
-    if found is None:
-        raise RegistryUnavailableError(f"experiment {name!r} was deleted while it was looked up; try again")
-    return str(found.experiment_id)
 
 
 def _knock(tracking_uri: str) -> None:

@@ -1,18 +1,19 @@
 """Training runs in MLflow: what training's `Tracker` asks for."""
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Param
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
+from typing import Any
 
 from firstflight.domain.errors import RegistryUnavailableError
-from firstflight.registry.mlflow_client import answering, connect, experiment_id
+from firstflight.registry.mlflow_rest import MlflowRest, named
 
 log = logging.getLogger(__name__)
+
+_AT_ONCE = 1000
+"""Figures that MLflow takes in one request."""
 
 
 class MlflowRun:
@@ -22,12 +23,11 @@ class MlflowRun:
     cost a training run. `log_figures`, `log_folder` and `end` raise RegistryUnavailableError.
     """
 
-    def __init__(self, tracking_uri: str, client: MlflowClient, run_id: str) -> None:
+    def __init__(self, rest: MlflowRest, run_id: str) -> None:
         self.id: str | None = run_id
-        self._uri = tracking_uri
-        self._client = client
+        self._rest = rest
         self._run = run_id
-        self._unsent: list[Metric] = []
+        self._unsent: list[dict[str, Any]] = []
 
     def log_epoch(self, number: int, figures: Mapping[str, float]) -> None:
         """Send the figures of epoch `number` in one request, with those not sent before."""
@@ -44,41 +44,52 @@ class MlflowRun:
 
     def log_folder(self, folder: Path) -> None:
         """Upload the files below `folder`."""
-        with answering(self._uri):
-            self._client.log_artifacts(self._run, str(folder), folder.name)
+        from firstflight.registry.mlflow_files import upload_folder  # noqa: PLC0415 - see there
+
+        upload_folder(self._rest.uri, self._run, folder)
 
     def end(self, *, failed: bool) -> None:
         """Close the run."""
         self._send()
-        with answering(self._uri):
-            self._client.set_terminated(self._run, "FAILED" if failed else "FINISHED")
+        self._rest.post("runs/update", run_id=self._run, status="FAILED" if failed else "FINISHED", end_time=_now())
 
     def _send(self) -> None:
-        if self._unsent:
-            with answering(self._uri):
-                self._client.log_batch(self._run, metrics=self._unsent, synchronous=True)
-            self._unsent = []
+        while self._unsent:
+            self._rest.post("runs/log-batch", run_id=self._run, metrics=self._unsent[:_AT_ONCE])
+            self._unsent = self._unsent[_AT_ONCE:]
 
 
 class MlflowTracker:
     """Open runs in MLflow; raises RegistryUnavailableError when it does not answer."""
 
     def __init__(self, tracking_uri: str) -> None:
-        self._uri = tracking_uri
-        self._client = connect(tracking_uri)
+        self._rest = MlflowRest(tracking_uri)
 
     def start(self, experiment: str, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> MlflowRun:
         """Open a run called `name` in `experiment`, made if missing."""
-        with answering(self._uri):
-            run = self._client.create_run(experiment_id(self._client, experiment), tags={**tags, MLFLOW_RUN_NAME: name})
-            self._client.log_batch(
-                run.info.run_id,
-                params=[Param(key, value) for key, value in parameters.items()],
-                synchronous=True,
-            )
-        return MlflowRun(self._uri, self._client, run.info.run_id)
+        run = self._rest.post(
+            "runs/create",
+            experiment_id=self._rest.make_experiment(experiment),
+            run_name=name,
+            start_time=_now(),
+            tags=named(tags),
+        )["run"]["info"]["run_id"]
+        self._rest.post("runs/log-batch", run_id=run, params=named(parameters))
+        return MlflowRun(self._rest, run)
 
 
-def _metrics(figures: Mapping[str, float], step: int) -> list[Metric]:
-    now = int(time.time() * 1000)
-    return [Metric(name, value, now, step) for name, value in figures.items()]
+def _metrics(figures: Mapping[str, float], step: int) -> list[dict[str, Any]]:
+    return [
+        {"key": name, "value": _number(value), "timestamp": _now(), "step": step} for name, value in figures.items()
+    ]
+
+
+def _number(value: float) -> float | str:
+    """Return the number as JSON has it: what is not finite is a word there, as in protobuf."""
+    if math.isnan(value):
+        return "NaN"
+    return float(value) if math.isfinite(value) else f"{'-' if value < 0 else ''}Infinity"
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
