@@ -5,7 +5,7 @@ from prefect import flow
 from firstflight.domain.plans import TrainingPlan
 from firstflight.domain.versions import Trained
 from firstflight.workloads.market.training.apart import TrainedApart
-from firstflight.workloads.market.training.side_by_side import REFERENCE
+from firstflight.workloads.market.training.variants import REFERENCE
 from tasks import training
 
 

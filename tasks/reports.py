@@ -7,7 +7,6 @@ from prefect.client.schemas import State
 from prefect.states import Completed
 
 from firstflight.acts.ledger_view import of_run
-from firstflight.acts.report import report_data
 from firstflight.domain.versions import ModelVersion, Trained
 from firstflight.observation.history import History
 from firstflight.report.data import Link
@@ -23,7 +22,8 @@ OUTCOMES = {Phase.PROMOTED: "Promoted", Phase.ROLLED_BACK: "RolledBack", Phase.C
 @task(**CALLS_OUT)
 def write_report(rollout: Rollout) -> None:
     """Write one HTML file about everything the rollout's run did, and link it in Prefect."""
-    from firstflight.report.page import write_report as write  # noqa: PLC0415 - matplotlib, only once a run has ended
+    from firstflight.acts.report import report_data  # noqa: PLC0415 - with the next: matplotlib, once a run has ended
+    from firstflight.report.page import write_report as write  # noqa: PLC0415 - see above
 
     settings = Settings()
     world = open_world(settings)

@@ -12,11 +12,9 @@ from firstflight.domain.plans import TrainingPlan
 from firstflight.domain.versions import Registered
 from firstflight.registry.mlflow_tracker import MlflowTracker
 from firstflight.settings import Settings
-from firstflight.workloads.market.data.market import load_market
 from firstflight.workloads.market.training.apart import TrainedApart, kept_as
 from firstflight.workloads.market.training.evaluation import Evaluation
 from firstflight.workloads.market.training.provenance import git_commit
-from firstflight.workloads.market.training.side_by_side import train_side_by_side
 from firstflight.workloads.market.training.trained import TrainedVariant
 from firstflight.workloads.market.training.variants import VariantName
 from firstflight.world import open_world
@@ -49,27 +47,29 @@ def train_apart(plan: TrainingPlan, variant: VariantName, reference: Evaluation 
 @task(**CALLS_OUT)
 def train_variant(plan: TrainingPlan, variant: VariantName, reference: Evaluation | None) -> TrainedVariant:
     """Train one variant of the plan; `reference` is what the gate compares with, none for the reference itself."""
-    settings = Settings()
-    market = load_market(settings.data_file(plan.data), settings.fear_index_file)
-    (trained,) = train_side_by_side(
-        plan.model_copy(update={"variants": (variant,)}),
-        market,
-        settings.home / "training" / top_run(),
-        MlflowTracker(settings.mlflow_uri),
-        commit=git_commit(settings.project),
-        reference=reference,
-    )
+    (trained,) = _train(plan.model_copy(update={"variants": (variant,)}), reference)
     return trained
 
 
 @task(**CALLS_OUT)
 def train_variants(plan: TrainingPlan) -> tuple[TrainedVariant, ...]:
     """Train the plan's variants side by side; loss curves go to MLflow while they train."""
+    return _train(plan, None)
+
+
+def _train(plan: TrainingPlan, reference: Evaluation | None) -> tuple[TrainedVariant, ...]:
+    # A release that goes on after its canary's approval has trained long since, and does not wait for these.
+    from firstflight.workloads.market.data.market import load_market  # noqa: PLC0415 - as above
+    from firstflight.workloads.market.training.side_by_side import train_side_by_side  # noqa: PLC0415 - as above
+
     settings = Settings()
-    market = load_market(settings.data_file(plan.data), settings.fear_index_file)
-    folder = settings.home / "training" / top_run()
     return train_side_by_side(
-        plan, market, folder, MlflowTracker(settings.mlflow_uri), commit=git_commit(settings.project)
+        plan,
+        load_market(settings.data_file(plan.data), settings.fear_index_file),
+        settings.home / "training" / top_run(),
+        MlflowTracker(settings.mlflow_uri),
+        commit=git_commit(settings.project),
+        reference=reference,
     )
 
 

@@ -34,10 +34,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 LibraryAct = Callable[Concatenate[World, Rollout, P], T]
 
-DELAYS = (1.0, 2.0, 4.0, 8.0, *(15.0,) * 8)
-"""Seconds before what met an outage is tried again, over two minutes in all; each try renews the lease, so the longest
-stays well below the lease's 30 s."""
-
 
 class Acts(Protocol):
     """How a driver acts: with what patience, whom he asks, and whom he tells."""

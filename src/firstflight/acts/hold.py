@@ -12,6 +12,9 @@ log = logging.getLogger(__name__)
 
 RENEWALS = 9
 """How often a lease is renewed within the time it lasts, while its driver waits."""
+DELAYS = (1.0, 2.0, 4.0, 8.0, *(15.0,) * 8)
+"""Seconds before what met an outage is tried again, over two minutes in all; each try renews the lease, so the longest
+stays well below the lease's 30 s."""
 
 
 def hold(world: World, rollout: Rollout, extra: float = 0.0) -> None:

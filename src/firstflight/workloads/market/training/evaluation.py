@@ -1,12 +1,16 @@
 """How good probabilities are: as forecasts, and as a trading rule after costs, beside doing without a model."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from firstflight.domain.errors import TrainingFailedError
 from firstflight.domain.values import Value
-from firstflight.workloads.market.features.dataset import Part
 from firstflight.workloads.market.training.trading import Trading, simulate
+
+if TYPE_CHECKING:  # whoever reads an evaluation, such as a flow that goes on, does not load what made it
+    from firstflight.workloads.market.features.dataset import Part
 
 Floats = npt.NDArray[np.floating]
 
@@ -43,7 +47,7 @@ class Evaluation(Value):
         return {f"{part}_{name}": float(value) for name, value in found.items()}
 
 
-def evaluate(probability: Floats, part: Part, train_up_share: float) -> Evaluation:
+def evaluate(probability: Floats, part: "Part", train_up_share: float) -> Evaluation:
     """Judge probabilities [N] of a higher close on `part`; `train_up_share` is the training part's mean of y.
 
     Raises:
@@ -58,7 +62,7 @@ def evaluate(probability: Floats, part: Part, train_up_share: float) -> Evaluati
     )
 
 
-def score(probability: Floats, part: Part) -> Scores:
+def score(probability: Floats, part: "Part") -> Scores:
     """Return the forecast quality of `probability` [N] on `part`."""
     if not np.isfinite(probability).all():
         raise TrainingFailedError(

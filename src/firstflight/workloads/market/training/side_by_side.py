@@ -18,10 +18,7 @@ from firstflight.workloads.market.training.job import Job, Line
 from firstflight.workloads.market.training.recording import conclude, epochs_to, tracked
 from firstflight.workloads.market.training.tracking import Tracker
 from firstflight.workloads.market.training.trained import Epoch, FittedVariant, OnEpoch, TrainedVariant
-from firstflight.workloads.market.training.variants import VARIANTS, VariantName
-
-REFERENCE = "baseline"
-"""The variant the others are judged against."""
+from firstflight.workloads.market.training.variants import REFERENCE, VARIANTS, VariantName
 
 LOG_TAIL = 2000
 

@@ -1,10 +1,14 @@
 """Trading on a forecast, simulated: long or flat, equal weights, costs on what is turned over."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from firstflight.domain.values import Value
-from firstflight.workloads.market.features.dataset import Part
+
+if TYPE_CHECKING:  # see `evaluation`
+    from firstflight.workloads.market.features.dataset import Part
 
 COST = 0.0002
 """Price of turning over one unit of wealth: 2 basis points."""
@@ -26,7 +30,7 @@ class Trading(Value):
     turnover: float
 
 
-def simulate(held: npt.NDArray[np.bool_], part: Part) -> Trading:
+def simulate(held: npt.NDArray[np.bool_], part: "Part") -> Trading:
     """Hold 1/n of wealth in each of the day's n instruments where `held` [N] says so, the rest in cash.
 
     Positions are set at the close of the row's date and earn its forward return; overnight drift
@@ -45,7 +49,7 @@ def simulate(held: npt.NDArray[np.bool_], part: Part) -> Trading:
     )
 
 
-def _daily(held: npt.NDArray[np.bool_], part: Part) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _daily(held: npt.NDArray[np.bool_], part: "Part") -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return net return and turnover of each day of the part."""
     days, day = np.unique(part.date, return_inverse=True)
     symbols, symbol = np.unique(part.symbol, return_inverse=True)

@@ -5,6 +5,8 @@ from types import MappingProxyType
 from typing import Literal
 
 VariantName = Literal["baseline", "enhanced", "lightweight"]
+REFERENCE: VariantName = "baseline"
+"""The variant the others are judged against."""
 
 
 @dataclass(frozen=True)
