@@ -74,6 +74,7 @@ class Flight:
     def __init__(self, world: World, fault: Fault, plan: CanaryPlan, onset: Onset, rng: np.random.Generator) -> None:
         """Nothing has happened yet."""
         self.world, self.fault, self.plan, self.onset = world, fault, plan, onset
+        self.patient = plan.model_copy(update={"stage_seconds": NEVER})  # what has passed cannot be late
         stable, candidate = (
             ModelVersion(model=plan.model, variant=variant, number=number, digest=f"sha256:{number:064x}")
             for number, variant in ((1, "stable"), (2, "candidate"))
@@ -133,7 +134,7 @@ class Flight:
             self.began = self.now
 
     def _observe(self) -> None:
-        while (decision := self._look()).verdict in {Verdict.CONTINUE, Verdict.HOLD}:
+        while not (decision := self._look()).verdict.decides:
             if self._has_come(decision):
                 return
         if decision.verdict is Verdict.PROMOTE:
@@ -182,7 +183,7 @@ class Flight:
         self.now = self.looked = until
         self.flown.looks += 1
         self.evidence = update(plan, self.evidence, look)
-        decision = judge(plan, self.evidence, timed=self.rollout.phase is Phase.OBSERVING)
+        decision = judge(plan if self.rollout.phase is Phase.OBSERVING else self.patient, self.evidence)
         if warm and not self.fault.changes:
             self.coverage.count(seen.requests)
             self.coverage.check(decision.metrics)
