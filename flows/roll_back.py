@@ -14,16 +14,18 @@ from tasks import homecoming, reports, rollouts
 
 @flow
 def roll_back(
-    model: str | None = Field(default=None, description="Model whose open rollout is to end."),
-    run: UUID | None = Field(default=None, description="Or: flow run whose rollouts are to end."),
+    model: str | None = Field(default=None, description="Model to bring home. None: every model with an open rollout."),
+    run: UUID | None = Field(default=None, description="Or: flow run whose rollouts are to end; automations say it."),
     reason: str = Field(default="asked for by a person", description="Why; it is kept in the record."),
-) -> list[Rollout]:
+    by: str | None = Field(default=None, description="Who you are; it is kept in the record."),
+) -> State[list[Rollout]]:
     """End open rollouts at their stable model and tell people. Running it twice, or with none open, does no harm."""
-    ended = homecoming.bring_home(model=model, run=str(run) if run else None, reason=reason)
+    ended = homecoming.bring_home(model=model, run=str(run) if run else None, reason=reason, by=by)
     for rollout in ended:
         rollouts.InTasks().tell(tell_ended, rollout)
+    for rollout in ended:
         reports.write_report(rollout)
-    return ended
+    return homecoming.outcome(ended)
 
 
 def bring_run_home(flow: Flow[..., object], flow_run: FlowRun, state: State) -> None:

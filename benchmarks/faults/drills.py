@@ -266,9 +266,8 @@ def _decided(room: Room) -> tuple[float | None, str]:
 
 
 def _verified(room: Room, begun: float) -> float | None:
-    """What follows the proof: the lease is marked, or the end is written down."""
-    done = [at for at, _, call in room.homeward if call == "surrender" or call.endswith("rolled_back")]
-    after = [at for at in done if room.zero_at is not None and at >= room.zero_at]
+    """When it was first proved that no request reaches the candidate."""
+    after = [at for at in room.twin.proofs if room.zero_at is not None and at >= room.zero_at]
     return after[0] - begun if after else None
 
 

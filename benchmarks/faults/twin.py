@@ -28,7 +28,7 @@ from firstflight.ledger.record import Record
 from firstflight.notify.notifier import LogNotifier
 from firstflight.serving import going_home
 from firstflight.serving.backend import Tally
-from firstflight.serving.lease import Lease, refuse_renewal
+from firstflight.serving.lease import Lease, Surrender, refuse_renewal
 from firstflight.serving.refusals import Fence, refuse_stale, refuse_unserved
 from firstflight.world import World
 
@@ -249,10 +249,11 @@ class LeaseBox:
         """All of them."""
         return dict(self.all)
 
-    def surrender(self, route: str, reason: str) -> None:
+    def surrender(self, route: str, why: Surrender) -> Lease | None:
         """Mark it."""
         if route in self.all and self.all[route].surrendered is None:
-            self.all[route] = self.all[route].model_copy(update={"surrendered": reason})
+            self.all[route] = self.all[route].model_copy(update={"surrendered": why})
+        return self.all.get(route)
 
     def release(self, route: str, token: int) -> None:
         """Drop it."""
@@ -368,6 +369,7 @@ class Twin:
         self.born: dict[str, int] = {}
         self.calls: list[tuple[float, str, str]] = []
         self.bounded: set[str] = set()
+        self.proofs: list[float] = []
 
     def wall(self, skew: float = 0.0) -> datetime:
         """What a clock on the wall says that is wrong by `skew` seconds beside the machine's own error."""
@@ -496,7 +498,7 @@ class Stalls(Exception):  # noqa: N818 - what a call does, not what went wrong w
 
 @contextmanager
 def own_clock(twin: Twin) -> Iterator[None]:
-    """Have going home wait by the twin's clock: its time limits cost no real seconds."""
+    """Have going home wait by the twin's clock: its time limits cost no real seconds; and note when it is proved."""
 
     def within(seconds: float, call: Callable[[], Any]) -> Any:
         name = twin.time.current.name if twin.time.current else ""
@@ -509,12 +511,18 @@ def own_clock(twin: Twin) -> Iterator[None]:
         finally:
             twin.bounded.discard(name)
 
+    def proved(**told: Any) -> going_home.Proof:
+        twin.proofs.append(twin.time.now)
+        return proof(**told)
+
+    proof = going_home.Proof
+
     class Clock:
         @staticmethod
         def monotonic() -> float:
             return twin.time.now
 
-    with patch.object(going_home, "_within", within), patch.object(going_home, "time", Clock):
+    with patch.multiple(going_home, _within=within, time=Clock, Proof=proved):
         yield
 
 

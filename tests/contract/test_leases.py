@@ -1,5 +1,6 @@
 """What every store of leases promises."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from firstflight.domain.errors import StaleTokenError
 from firstflight.serving import Leases
-from firstflight.serving.lease import Lease, LeaseFile
+from firstflight.serving.lease import Lease, LeaseFile, Surrender
 from firstflight.serving.seldon.leases import KubernetesLeases
 from firstflight.supervision.files import locked
 from tests.doubles.kubernetes_api import NAMESPACE, KubernetesApi
@@ -23,6 +24,8 @@ LEASE = Lease(
     seconds=45,
     renewed_at=datetime(2026, 1, 1, tzinfo=UTC),
 )
+
+WHY = Surrender(actor="ada", reason="burst of errors", trigger="person")
 
 
 @pytest.fixture(params=["file", "kubernetes", pytest.param("cluster", marks=pytest.mark.cluster)])
@@ -64,13 +67,21 @@ def test_what_is_held_is_reported(leases: Leases) -> None:
 
 def test_a_stopped_writer_stops_nobody_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGSTOP in the middle of a write keeps the file's lock: others get an error instead of waiting for ever."""
-    monkeypatch.setattr("firstflight.serving.lease.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("firstflight.serving.lease.SURRENDER_SECONDS", 0.05)
     file = LeaseFile(tmp_path / "leases.json")
     file.hold(LEASE)
     with locked(tmp_path / "leases.lock"), pytest.raises(TimeoutError, match="held by another process"):
-        file.surrender("churn", "harm")
-    file.surrender("churn", "harm")
-    assert "harm" == file.held()["churn"].surrendered
+        file.surrender("churn", WHY)
+    file.surrender("churn", WHY)
+    assert WHY == file.held()["churn"].surrendered
+
+
+def test_a_mark_from_before_it_named_who_is_read_as_the_guards(tmp_path: Path) -> None:
+    """Files and annotations of earlier versions hold the reason alone."""
+    told = LEASE.model_dump(mode="json") | {"surrendered": "harm"}
+    (tmp_path / "leases.json").write_text(json.dumps({"churn": told}))
+    marked = LeaseFile(tmp_path / "leases.json").held()["churn"].surrendered
+    assert Surrender(actor="guard", reason="harm", trigger="guard") == marked
 
 
 def test_routes_are_independent(leases: Leases) -> None:
@@ -78,7 +89,7 @@ def test_routes_are_independent(leases: Leases) -> None:
     other = LEASE.model_copy(update={"route": "volatility", "token": 1})
     leases.hold(LEASE)
     leases.hold(other)
-    leases.surrender("churn", "harm")
+    leases.surrender("churn", WHY)
     leases.release("churn", 5)
     assert {"volatility": other} == leases.held()
 
@@ -96,12 +107,13 @@ def test_an_older_driver_cannot_renew(leases: Leases) -> None:
 def test_a_surrendered_rollout_cannot_renew(leases: Leases) -> None:
     """Whatever its token; the first reason stays; another rollout of the route may begin."""
     leases.hold(LEASE)
-    leases.surrender("churn", "burst of errors")
-    leases.surrender("churn", "something else")
+    marked = leases.surrender("churn", WHY)
+    assert marked == leases.surrender("churn", Surrender(actor="guard", reason="something else", trigger="guard"))
+    assert leases.held() == {"churn": marked}
     for token in (5, 6):
         with pytest.raises(StaleTokenError, match="burst of errors"):
             leases.hold(LEASE.model_copy(update={"token": token}))
-    assert "burst of errors" == leases.held()["churn"].surrendered
+    assert WHY == leases.held()["churn"].surrendered
     following = LEASE.model_copy(update={"rollout": "churn-r2", "token": 7})
     leases.hold(following)
     assert {"churn": following} == leases.held()
@@ -110,7 +122,7 @@ def test_a_surrendered_rollout_cannot_renew(leases: Leases) -> None:
 def test_releasing_is_the_holders_or_a_newer_ones(leases: Leases) -> None:
     """An older driver's release is without effect, as is that of no lease."""
     leases.release("churn", 1)
-    leases.surrender("churn", "nothing there")
+    assert leases.surrender("churn", WHY) is None
     leases.hold(LEASE)
     leases.release("churn", 4)
     assert {"churn": LEASE} == leases.held()

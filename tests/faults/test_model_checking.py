@@ -36,6 +36,7 @@ from firstflight.domain.traffic import TrafficSplit
 from firstflight.guard.guard import Guard
 from firstflight.rollout.machine import Act, Phase, Rollout, next_act
 from firstflight.serving.going_home import bring_traffic_home
+from firstflight.serving.lease import Surrender
 from firstflight.world import World
 
 STABLE, CANDIDATE = "baseline-predictor-v1", "lightweight-predictor-v2"
@@ -208,7 +209,7 @@ def test_an_alias_that_a_late_driver_moved_is_put_right(twin: Twin) -> None:
     rollout = baked(twin)
     world = twin.world(Process("ada"))
     with own_clock(twin):
-        ended = bring_home(world, rollout, actor="ada", reason="stop", trigger="person")
+        ended = bring_home(world, rollout, Surrender(actor="ada", reason="stop", trigger="person"))
     twin.register.set_alias(rollout.candidate, "champion")
     assert ended == rejoin(world, rollout)
     assert 1 == twin.register.aliases["champion"]
@@ -292,7 +293,7 @@ def test_the_guard_goes_on_until_the_router_has_obeyed(twin: Twin) -> None:
     world = twin.world(Process("guard"))
     guard = Guard(world, monotonic=lambda: twin.time.now)
     with own_clock(twin):
-        bring_home(world, rollout, actor="ada", reason="stop", trigger="person")
+        bring_home(world, rollout, Surrender(actor="ada", reason="stop", trigger="person"))
         assert 10 == twin.router.splits[MODEL].percent(CANDIDATE)
         twin.router.set_traffic, twin.router.go_home = orders  # type: ignore[method-assign]  # it answers again
         guard.round()

@@ -5,7 +5,7 @@ import logging
 from firstflight.acts.ledger_view import reread
 from firstflight.domain.errors import FirstflightError, HeadMovedError
 from firstflight.rollout.machine import Rollout
-from firstflight.serving.lease import Lease
+from firstflight.serving.lease import Lease, Surrender
 from firstflight.world import World
 
 log = logging.getLogger(__name__)
@@ -50,15 +50,17 @@ def wait_holding(world: World, rollout: Rollout, seconds: float) -> None:
         raise HeadMovedError(f"{rollout.id} was moved to {told.phase!r} by {told.driver}")
 
 
-def surrender(world: World, model: str, reason: str) -> None:
-    """Say on the lease that `model` goes home: its driver cannot renew it, and the guard finishes what others began.
+def surrender(world: World, model: str, why: Surrender) -> Lease | None:
+    """Say on the lease that `model` goes home, and return it: its first mark stays.
 
-    Where the lease cannot be written the fence and the ledger have to do: nothing may keep traffic away from home.
+    Its driver cannot renew it, and the guard finishes what others began. Where the lease cannot be written the fence
+    and the ledger have to do: nothing may keep traffic away from home.
     """
     try:
-        world.leases.surrender(model, reason)
+        return world.leases.surrender(model, why)
     except (FirstflightError, OSError) as error:
         log.warning("%s: the lease could not be marked: %s", model, error)
+        return None
 
 
 def release(world: World, rollout: Rollout) -> None:

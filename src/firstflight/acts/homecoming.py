@@ -8,12 +8,19 @@ from firstflight.acts.hold import surrender
 from firstflight.acts.ledger_view import checks, current, of_run, open_rollouts
 from firstflight.acts.roll_back import bring_home
 from firstflight.decision.verdicts import Decision, Verdict
-from firstflight.domain.errors import BackendUnavailableError, RolloutError, StoreUnavailableError
+from firstflight.domain.errors import (
+    BackendUnavailableError,
+    FirstflightError,
+    RolloutError,
+    StoreUnavailableError,
+    TrafficNotAppliedError,
+)
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.values import Value
 from firstflight.rollout.machine import Rollout
 from firstflight.serving.going_home import Proof, bring_traffic_home
+from firstflight.serving.lease import Surrender
 from firstflight.world import World
 
 log = logging.getLogger(__name__)
@@ -38,25 +45,45 @@ class Homecoming(Value):
 def bring_model_home(world: World, model: str, *, actor: str, reason: str) -> Homecoming:
     """Send all of `model` to its stable version, prove it, and then end its rollout in the ledger, if one is open.
 
-    Needs the backend alone: when the ledger does not answer, the lease carries the reason until the guard finds it
-    answering. Raises RolloutError when the router does not know the model.
+    Needs the backend alone: when the ledger does not answer, the lease carries who and why until the guard finds it
+    answering. Raises RolloutError when the router does not know the model, TrafficNotAppliedError when it could not
+    be proved.
     """
     backend = world.backend
+    why = Surrender(actor=actor, reason=reason, trigger="person")
     was, candidates = _before(world, model)
+    surrender(world, model, why)
     proof = bring_traffic_home(backend, model, candidates, lambda: backend.go_home(model), world.wait)
-    surrender(world, model, reason)
     try:
         rollout = current(world.ledger, model)
         if rollout is None:
             return Homecoming(was=was, proof=proof, rollout=None, ledger="knows no rollout of this model")
         home = _home(world, rollout)
         if not rollout.final:
-            rollout = bring_home(world, rollout, actor=actor, reason=reason, trigger="person")
+            rollout = bring_home(world, rollout, why)
         ledger = f"rollout {rollout.id} is {rollout.phase}"
         return Homecoming(was=was, proof=proof, rollout=rollout, ledger=ledger, home=home)
     except StoreUnavailableError as error:
         told = f"does not answer ({error}); the guard will tell it"
         return Homecoming(was=was, proof=proof, rollout=None, ledger=told)
+
+
+def bring_all_home(world: World, *, actor: str, reason: str) -> tuple[Rollout, ...]:
+    """Do so for the model of every open rollout, and return those as they ended.
+
+    One that does not come home keeps no other from it. Raises TrafficNotAppliedError, at the end, with all that failed.
+    """
+    ended, failed = [], []
+    for rollout in open_rollouts(world.ledger):
+        try:
+            home = bring_model_home(world, rollout.model, actor=actor, reason=reason)
+        except (FirstflightError, OSError) as error:
+            failed.append(str(error))
+        else:
+            ended += [home.rollout] if home.rollout else []
+    if failed:
+        raise TrafficNotAppliedError(f"{len(failed)} not brought home, {len(ended)} are: {'; '.join(failed)}")
+    return tuple(ended)
 
 
 def _before(world: World, model: str) -> tuple[TrafficSplit | None, tuple[str, ...]]:
@@ -95,7 +122,7 @@ def bring_orphans_home(world: World, ended: Callable[[str], str | None], *, acto
         for rollout in open_rollouts(world.ledger)
         if (why := ended(rollout.driver)) is not None and not _is_held(world, rollout)
     ]
-    return tuple(bring_home(world, rollout, actor=actor, reason=why, trigger="run ended") for rollout, why in left)
+    return tuple(bring_home(world, one, Surrender(actor=actor, reason=why, trigger="run ended")) for one, why in left)
 
 
 def bring_run_home(world: World, run: str, *, actor: str, reason: str, asked: bool = False) -> tuple[Rollout, ...]:
@@ -109,7 +136,7 @@ def bring_run_home(world: World, run: str, *, actor: str, reason: str, asked: bo
         for rollout in of_run(world.ledger, run)
         if not rollout.final and rollout.driver == run and (asked or not _is_held(world, rollout))
     ]
-    return tuple(bring_home(world, rollout, actor=actor, reason=reason, trigger="run ended") for rollout in left)
+    return tuple(bring_home(world, one, Surrender(actor=actor, reason=reason, trigger="run ended")) for one in left)
 
 
 def _last_check(world: World, rollout: Rollout) -> Decision | None:

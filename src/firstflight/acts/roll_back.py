@@ -11,6 +11,7 @@ from firstflight.acts.take_over import surrendered, take_over
 from firstflight.domain.errors import HeadMovedError, RegistryUnavailableError, StaleTokenError
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving.going_home import bring_traffic_home
+from firstflight.serving.lease import Surrender
 from firstflight.world import World
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 SECONDS_TO_SAY = 3
 """The guard writes down that it takes a rollout, and then why; a new driver says nothing more."""
 SECONDS_TO_PROVE = 8
-"""The longest way home takes so long, before its reason is written on the lease."""
+"""The longest way home takes so long, and then it is in the ledger."""
 MOST_REFUSALS = 20
 """How often others may get ahead of us before it is no coincidence."""
 
@@ -54,27 +55,31 @@ def roll_back(world: World, rollout: Rollout) -> Rollout:
     if proof.reported == rollout.home:
         release(world, rollout)
     else:  # the candidate is stopped, but the router would still send to it: the guard goes on trying
-        surrender(world, rollout.model, "; ".join(rollout.reasons) or "rolled back")
+        reason = "; ".join(rollout.reasons) or "rolled back"
+        surrender(world, rollout.model, Surrender(actor=rollout.driver, reason=reason, trigger="driver"))
     return rollout
 
 
-def bring_home(world: World, rollout: Rollout, *, actor: str, reason: str, trigger: str) -> Rollout:
+def bring_home(world: World, rollout: Rollout, why: Surrender) -> Rollout:
     """End `rollout` at the stable model whoever drives it, and return it as it ended.
 
-    The lease is marked first: it may last for an hour while a person is asked, and we may not live to the end. Then
+    The lease is marked first: it may last for an hour while a person is asked, and we may not live to the end. Who
+    marked it before us is who wanted it, and the records are in his name. Then
     the newest token is taken, so the driver that is replaced can no longer move traffic. Where somebody else
     is rolling back already it is not taken from him, or two would go on taking it from each other: both send traffic
     home under his, and the ledger takes the end of one.
     """
     refusals, fenced = 0, False
     if not rollout.final:
-        surrender(world, rollout.model, reason)
+        lease = surrender(world, rollout.model, why)
+        if lease is not None and lease.rollout == rollout.id:
+            why = lease.surrendered or why
     while not rollout.final:
         try:
             if fenced or rollout.phase is not Phase.ROLLING_BACK:
-                rollout, fenced = take_over(world, rollout, actor=actor), False
+                rollout, fenced = take_over(world, rollout, actor=why.actor), False
             if rollout.phase is not Phase.ROLLING_BACK:
-                rollout = intend_roll_back(world, rollout, (reason,), trigger=trigger)
+                rollout = intend_roll_back(world, rollout, (why.reason,), trigger=why.trigger)
             rollout = roll_back(world, rollout)
         except (HeadMovedError, StaleTokenError) as error:  # somebody else does the same: the second finds it done
             if (refusals := refusals + 1) > MOST_REFUSALS:
@@ -95,25 +100,30 @@ def rejoin(world: World, rollout: Rollout) -> Rollout:
             settle_champion(world, history(world.ledger, told.model))  # we may have moved it while we were late
         return told
     if told.phase is Phase.ROLLING_BACK:
-        return bring_home(world, told, actor=rollout.driver, reason="; ".join(told.reasons), trigger="guard")
+        return bring_home(world, told, _unsaid(rollout, "; ".join(told.reasons)))
     why = surrendered(world, told)
     if why is None and told.token == rollout.token and (fenced := _fenced_out(world, told)) is not None:
         return _after_a_stranger(world, told, fenced)
     if why is None:
         return told
-    return bring_home(world, told, actor=rollout.driver, reason=why, trigger="guard")
+    return bring_home(world, told, why)
 
 
 def _after_a_stranger(world: World, rollout: Rollout, fenced: str) -> Rollout:
-    """End a rollout whose traffic somebody has just sent home: he knows why, and says so once it is proved."""
+    """End a rollout whose traffic somebody has just sent home: he could not mark the lease, and may tell the ledger."""
     for _ in range(SECONDS_TO_PROVE):
         told = reread(world.ledger, rollout)
         if told.final:
             return told
         if (why := surrendered(world, told)) is not None:
-            return bring_home(world, told, actor=rollout.driver, reason=why, trigger="guard")
+            return bring_home(world, told, why)
         world.wait(1.0)
-    return bring_home(world, rollout, actor=rollout.driver, reason=fenced, trigger="guard")
+    return bring_home(world, rollout, _unsaid(rollout, fenced))
+
+
+def _unsaid(rollout: Rollout, reason: str) -> Surrender:
+    """What its driver writes when somebody sent traffic home and could not say who he is."""
+    return Surrender(actor=rollout.driver, reason=reason, trigger="guard")
 
 
 def _as_told(world: World, rollout: Rollout) -> Rollout:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from firstflight.acts.champion import settle_champion
 from firstflight.acts.freeze import refuse_frozen
 from firstflight.acts.hold import hold
-from firstflight.acts.roll_back import bring_home
+from firstflight.acts.roll_back import bring_home, rejoin
 from firstflight.acts.take_over import surrendered, take_over
 from firstflight.domain.errors import (
     HeadMovedError,
@@ -13,6 +13,7 @@ from firstflight.domain.errors import (
     NoStableModelError,
     RolloutError,
     RolloutInProgressError,
+    StaleTokenError,
 )
 from firstflight.domain.plans import ABTestPlan, CanaryPlan
 from firstflight.domain.versions import ModelVersion
@@ -66,11 +67,14 @@ def _resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, run: str) -> R
 
 
 def attach(world: World, rollout: Rollout, *, actor: str) -> Rollout:
-    """Take `rollout` over to drive it on; one that the guard has brought home is ended here, and returned so."""
+    """Take `rollout` over to drive it on; one that somebody wants home is ended here, and returned so."""
     if (why := surrendered(world, rollout)) is not None:
-        return bring_home(world, rollout, actor=actor, reason=why, trigger="guard")
+        return bring_home(world, rollout, why)
     taken = take_over(world, rollout, actor=actor)
-    hold(world, taken)
+    try:
+        hold(world, taken)
+    except StaleTokenError:  # somebody has just said so
+        return rejoin(world, taken)
     return taken
 
 

@@ -2,6 +2,7 @@
 
 from firstflight.acts.ledger_view import append
 from firstflight.rollout.machine import Rollout
+from firstflight.serving.lease import Surrender
 from firstflight.world import World
 
 
@@ -10,7 +11,7 @@ def take_over(world: World, rollout: Rollout, *, actor: str) -> Rollout:
     return append(world.ledger, rollout, "driver.attached", {"before": rollout.driver}, actor=actor)
 
 
-def surrendered(world: World, rollout: Rollout) -> str | None:
-    """Return why the guard brought this rollout's model home, when it did and the ledger may not know yet."""
+def surrendered(world: World, rollout: Rollout) -> Surrender | None:
+    """Return who wants this rollout's model home over its driver's head, when somebody does."""
     lease = world.leases.held().get(rollout.model)
     return lease.surrendered if lease and lease.rollout == rollout.id else None

@@ -22,7 +22,7 @@ from firstflight.guard.pulse import Pulse
 from firstflight.guard.watch import Watch
 from firstflight.rollout.machine import Rollout
 from firstflight.serving.going_home import Proof, bring_traffic_home
-from firstflight.serving.lease import Lease
+from firstflight.serving.lease import Lease, Surrender
 from firstflight.world import World
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,10 @@ class Guard:
         if lost and rollout and self.watch.holds(rollout):
             log.error("%s: %s, but the stable model fails: the split is held until a person decides", route, lost)
             return None
-        return self._bring_home(route, lease, rollout, candidates, reason) if reason else None
+        if reason is None:
+            return None
+        why = Surrender(actor=ACTOR, reason=reason, trigger=ACTOR)
+        return self._bring_home(route, lease, rollout, candidates, why)
 
     def _has_ended(self, lease: Lease) -> bool:
         """Whether the ledger tells that the lease's rollout has ended: its driver died before releasing it."""
@@ -136,13 +139,14 @@ class Guard:
         )
 
     def _bring_home(
-        self, route: str, lease: Lease | None, rollout: Rollout | None, candidates: tuple[str, ...], reason: str
+        self, route: str, lease: Lease | None, rollout: Rollout | None, candidates: tuple[str, ...], why: Surrender
     ) -> Homecoming:
+        reason = why.reason
         log.error("%s: bringing traffic home: %s", route, reason)
+        surrender(self.world, route, why)
         proof = self._send_home(route, candidates)
         log.error("%s: traffic is home by the %s: %s; %s", route, proof.way, proof.reported, proof.counted)
-        surrender(self.world, route, reason)
-        recorded = self._record(rollout, reason) if rollout else False
+        recorded = self._record(rollout, why) if rollout else False
         name = lease.rollout if lease else rollout.id if rollout else route
         if not recorded:
             self._page(route, name, candidates, reason, proof)
@@ -155,20 +159,21 @@ class Guard:
 
     def _settle(self, lease: Lease, rollout: Rollout | None) -> Homecoming | None:
         """Finish what was begun: traffic home again if it is not, and the ledger told."""
-        reason = lease.surrendered or f"{lease.rollout} has ended, and the router still sends to its candidate"
+        ended = f"{lease.rollout} has ended, and the router still sends to its candidate"
+        why = lease.surrendered or Surrender(actor=ACTOR, reason=ended, trigger=ACTOR)
         reported = self.world.backend.get_traffic(lease.route)
         if reported is not None and any(reported.percent(name) for name in lease.candidates if name != reported.stable):
-            return self._bring_home(lease.route, lease, rollout, lease.candidates, reason)
+            return self._bring_home(lease.route, lease, rollout, lease.candidates, why)
         if rollout is not None:
-            self._record(rollout, reason)
+            self._record(rollout, why)
         elif self._has_ended(lease):
             self.world.leases.release(lease.route, lease.token)
         return None
 
-    def _record(self, rollout: Rollout, reason: str) -> bool:
+    def _record(self, rollout: Rollout, why: Surrender) -> bool:
         """Write down that the rollout has ended and tell people; False when the ledger does not answer."""
         try:
-            ended = bring_home(self.world, rollout, actor=ACTOR, reason=reason, trigger=ACTOR)
+            ended = bring_home(self.world, rollout, why)
             tell_ended(self.world, ended)
         except (Outage, HeadMovedError) as error:
             log.warning("%s: home, but the ledger does not know yet: %s", rollout.model, error)

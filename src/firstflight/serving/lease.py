@@ -8,20 +8,33 @@ lease last changed, as leaders are elected in Kubernetes
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from pydantic import AwareDatetime, Field, RootModel
+from pydantic import AwareDatetime, BeforeValidator, Field, RootModel
 
 from firstflight.domain.errors import StaleTokenError
 from firstflight.domain.values import Value
 from firstflight.supervision.files import locked, replace
 
 
+class Surrender(Value):
+    """Who wants a route home over its driver's head, and why; `trigger` is one word for what asked for it."""
+
+    actor: str
+    reason: str
+    trigger: str
+
+
+def _by_the_guard(told: object) -> object:
+    """Read what leases said before they named who: a reason alone, mostly the guard's."""
+    return {"actor": "guard", "reason": told, "trigger": "guard"} if isinstance(told, str) else told
+
+
 class Lease(Value):
     """`holder` drives `rollout` on `route` and will renew this within `seconds`.
 
-    `surrendered` says why the route was brought home over the driver's head; the lease is kept until that is in
-    the ledger.
+    `surrendered` is written before traffic moves and kept until the ledger knows, so that whoever ends the rollout
+    does so in the name of who wanted it.
     """
 
     route: str
@@ -31,7 +44,7 @@ class Lease(Value):
     token: int = Field(description="The holder's fencing token.")
     seconds: float = Field(gt=0)
     renewed_at: AwareDatetime
-    surrendered: str | None = None
+    surrendered: Annotated[Surrender | None, BeforeValidator(_by_the_guard)] = None
 
 
 class Leases(Protocol):
@@ -46,8 +59,8 @@ class Leases(Protocol):
     def held(self) -> Mapping[str, Lease]:
         """Return every lease by its route."""
 
-    def surrender(self, route: str, reason: str) -> None:
-        """Mark the lease of `route`: its rollout can no longer renew it. The first reason stays.
+    def surrender(self, route: str, why: Surrender) -> Lease | None:
+        """Mark the lease of `route`, and return it: its rollout can no longer renew it. The first one's word stays.
 
         No lease is no error.
         """
@@ -65,11 +78,14 @@ def refuse_renewal(lease: Lease, present: Lease | None) -> None:
             f"{lease.route}: token {lease.token} is older than {present.token} of {present.holder}, who drives it now"
         )
     if present.surrendered and lease.rollout == present.rollout:
-        raise StaleTokenError(f"{lease.route} was brought home: {present.surrendered}")
+        why = present.surrendered
+        raise StaleTokenError(f"{lease.route} was brought home by {why.actor}: {why.reason}")
 
 
 LOCK_SECONDS = 3.0
 """A process that was stopped while it wrote must not stop the guard as well."""
+SURRENDER_SECONDS = 1.0
+"""Nor keep traffic from home for longer: the mark comes first."""
 
 
 class _Held(RootModel[dict[str, Lease]]):
@@ -94,12 +110,14 @@ class LeaseFile:
         """Return every lease by its route."""
         return _Held.model_validate_json(self._file.read_bytes()).root if self._file.exists() else {}
 
-    def surrender(self, route: str, reason: str) -> None:
+    def surrender(self, route: str, why: Surrender) -> Lease | None:
         """Mark the lease of `route`."""
-        with self._alone():
+        with self._alone(SURRENDER_SECONDS):
             held = dict(self.held())
             if route in held and held[route].surrendered is None:
-                self._write({**held, route: held[route].model_copy(update={"surrendered": reason})})
+                held[route] = held[route].model_copy(update={"surrendered": why})
+                self._write(held)
+            return held.get(route)
 
     def release(self, route: str, token: int) -> None:
         """Drop the lease of `route`."""
@@ -109,8 +127,8 @@ class LeaseFile:
                 del held[route]
                 self._write(held)
 
-    def _alone(self) -> AbstractContextManager[None]:
-        return locked(self._file.with_suffix(".lock"), LOCK_SECONDS)
+    def _alone(self, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
+        return locked(self._file.with_suffix(".lock"), seconds)
 
     def _write(self, held: Mapping[str, Lease]) -> None:
         replace(self._file, _Held(dict(held)).model_dump_json())

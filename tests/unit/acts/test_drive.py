@@ -11,6 +11,7 @@ from firstflight.acts.take_over import take_over
 from firstflight.domain.errors import RolloutError
 from firstflight.ledger.record import Record, RecordStore
 from firstflight.rollout.machine import Phase, Rollout, stream
+from firstflight.serving.lease import Surrender
 from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
 
 
@@ -77,7 +78,7 @@ def test_of_two_who_bring_it_home_one_lets_the_other_finish(twin: Twin, rollout:
         twin.wait(seconds)
 
     world = replace(twin.world, ledger=contested, wait=wait)
-    ended = bring_home(world, rollout, actor="run-1", reason="harm", trigger="ROLL_BACK")
+    ended = bring_home(world, rollout, Surrender(actor="run-1", reason="harm", trigger="ROLL_BACK"))
     assert Phase.ROLLED_BACK is ended.phase
     told = twin.world.ledger.read(stream(MODEL))
     assert ["run-1", "the guard"] == [record.actor for record in told if record.kind == "driver.attached"]
@@ -88,7 +89,7 @@ def test_a_rival_that_dies_does_not_hold_it_up(twin: Twin, rollout: Rollout) -> 
     """The rival does not finish: the end is written under the token he took."""
     contested = Contested(twin, rollout)
     world = replace(twin.world, ledger=contested)
-    ended = bring_home(world, rollout, actor="run-1", reason="harm", trigger="ROLL_BACK")
+    ended = bring_home(world, rollout, Surrender(actor="run-1", reason="harm", trigger="ROLL_BACK"))
     assert Phase.ROLLED_BACK is ended.phase
     told = twin.world.ledger.read(stream(MODEL))
     assert ["run-1", "the guard"] == [record.actor for record in told if record.kind == "driver.attached"]

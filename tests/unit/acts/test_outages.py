@@ -14,6 +14,7 @@ from firstflight.domain.samples import Sample, Window
 from firstflight.observation.memory_source import MemorySource
 from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.rollout.machine import Phase
+from firstflight.serving.lease import Surrender
 from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
 
 NOBODY = MlflowRegistry("http://127.0.0.1:9")
@@ -35,7 +36,9 @@ def test_the_way_home_does_not_wait_for_the_registry(twin: Twin) -> None:
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
     rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     rollout = append(twin.world.ledger, rollout, "promotion.intended", {})
-    ended = bring_home(replace(twin.world, registry=NOBODY), rollout, actor="ada", reason="stop", trigger="person")
+    ended = bring_home(
+        replace(twin.world, registry=NOBODY), rollout, Surrender(actor="ada", reason="stop", trigger="person")
+    )
     assert Phase.ROLLED_BACK is ended.phase
     split = twin.world.backend.get_traffic(MODEL)
     assert split is not None

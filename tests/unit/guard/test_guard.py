@@ -29,7 +29,7 @@ from firstflight.ledger.record import Record
 from firstflight.notify.messages import Message
 from firstflight.notify.notifier import Delivery
 from firstflight.rollout.machine import Phase, Rollout
-from firstflight.serving.lease import Lease
+from firstflight.serving.lease import Lease, Surrender
 from firstflight.serving.memory import MemoryBackend
 from firstflight.world import World
 from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
@@ -334,6 +334,35 @@ def test_a_run_that_resumes_after_the_guard_ends_as_rolled_back(twin: Twin) -> N
     assert (rollout.id, Phase.ROLLED_BACK) == (found.id, found.phase)
 
 
+@pytest.mark.parametrize("ends", ["the run", "the guard", "the run's hook", "the run, resumed"])
+def test_whoever_ends_it_does_so_in_the_name_of_who_wanted_it(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """Somebody else is quicker than the person who rolls back: traffic has just moved, the ledger knows nothing yet."""
+    rollout = in_first_stage(twin)
+    enders: dict[str, Callable[[], object]] = {
+        "the run": lambda: rejoin(twin.world, rollout),
+        "the guard": guard_of(twin).round,
+        "the run's hook": lambda: bring_run_home(twin.world, "run-1", actor="hook", reason="refused"),
+        "the run, resumed": lambda: resume_or_start(twin.world, _plan(rollout), run="run-1"),
+    }
+    go_home = twin.world.backend.go_home
+
+    def go_home_and_be_overtaken(route: str) -> TrafficSplit | None:
+        monkeypatch.undo()
+        reported = go_home(route)
+        enders[ends]()
+        return reported
+
+    monkeypatch.setattr(twin.world.backend, "go_home", go_home_and_be_overtaken)
+    bring_model_home(twin.world, MODEL, actor="ada", reason="users complain")
+    records = twin.world.ledger.read(f"rollout/{MODEL}")
+    [intended] = [record for record in records if record.kind == "rollback.intended"]
+    assert ("ada", {"trigger": "person", "reasons": ["users complain"]}) == (intended.actor, intended.body)
+    assert "ada" == records[-1].actor
+    assert is_home(twin, rollout)
+
+
 def test_a_lease_whose_rollout_has_ended_is_dropped(twin: Twin) -> None:
     """Its driver died after the last record: nothing is brought home, and the next rollout may begin."""
     rollout = in_first_stage(twin)
@@ -395,7 +424,9 @@ def _dies(*_: Any, **__: Any) -> Record:
 def test_the_lease_of_an_earlier_rollout_does_not_speak_for_the_next(twin: Twin) -> None:
     """It was surrendered and left; the rollout that is open now has not held one yet."""
     earlier = in_first_stage(twin)
-    left = twin.world.leases.held()[MODEL].model_copy(update={"surrendered": "burst of errors"})
+    left = twin.world.leases.held()[MODEL].model_copy(
+        update={"surrendered": Surrender(actor="guard", reason="burst of errors", trigger="guard")}
+    )
     bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
     rollout = resume_or_start(twin.world, plan, run="run-2")

@@ -9,17 +9,18 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import urllib3
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 from firstflight.domain.errors import BackendUnavailableError, ServingError
-from firstflight.serving.lease import Lease, refuse_renewal
+from firstflight.serving.lease import Lease, Surrender, refuse_renewal
 from firstflight.serving.seldon.marks import OURS
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 _LEASE = "firstflight.io/lease"
 _SECONDS = (3.0, 10.0)
 """To connect, and to answer."""
@@ -69,15 +70,17 @@ class KubernetesLeases:
                 leases[lease.route] = lease
         return leases
 
-    def surrender(self, route: str, reason: str) -> None:
+    def surrender(self, route: str, why: Surrender) -> Lease | None:
         """Mark the lease of `route`."""
 
-        def write() -> None:
+        def write() -> Lease | None:
             present = self._read(route)
             if (lease := _lease(present)) is not None and lease.surrendered is None:
-                self._replace(present, lease.model_copy(update={"surrendered": reason}))
+                lease = lease.model_copy(update={"surrendered": why})
+                self._replace(present, lease)
+            return lease
 
-        self._again(route, write)
+        return self._again(route, write)
 
     def release(self, route: str, token: int) -> None:
         """Drop the lease of `route`."""
@@ -106,14 +109,13 @@ class KubernetesLeases:
     def _replace(self, present: Any, lease: Lease) -> None:
         self._ask(self._api.replace_namespaced_lease, lease.route, body=_with(present, lease))
 
-    def _again(self, route: str, write: Callable[[], None]) -> None:
+    def _again(self, route: str, write: Callable[[], T]) -> T:
         """Read and write until nobody has written in between."""
         for _ in range(_TRIES):
             try:
-                write()
+                return write()
             except _OutdatedError:
                 continue
-            return
         raise BackendUnavailableError(f"{route}: its lease changes all the time; try again")
 
     def _ask(self, call: Callable[..., Any], name: str | None = None, **given: Any) -> Any:
