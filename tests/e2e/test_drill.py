@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from firstflight.doctor.examine import examine
+from firstflight.domain.findings import Status
 from firstflight.ledger import open_store
 from firstflight.rollout.machine import stream
 from firstflight.serving import open_backend
@@ -85,6 +87,15 @@ def test_no_copy_is_left_running(runs: Runs) -> None:
     assert {split.stable: 100} == split.weights
     assert not backend.is_ready(split.stable)
     assert {split.stable} == {name for name in backend.served() if name.startswith(ROUTE)}
+
+
+@pytest.mark.usefixtures("done")
+def test_the_doctor_is_well_afterwards(runs: Runs) -> None:
+    """A drill that kept its promises leaves nothing to mend: its route is closed, and nobody is asked there."""
+    report = examine(runs.settings)
+    assert [] == [finding for finding in report.findings if finding.status is Status.FAIL]
+    [route] = [finding.found for finding in report.findings if finding.subject == f"route {ROUTE}"]
+    assert route.startswith("closed")
 
 
 def test_the_evidence_is_filed(done: dict[str, Any], runs: Runs, reports: Path) -> None:

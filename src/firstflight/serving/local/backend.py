@@ -86,6 +86,10 @@ class LocalBackend:
         """Names that have a model server."""
         return frozenset(self._table.read())
 
+    def stopped(self) -> frozenset[str]:
+        """Names whose server was stopped on purpose, by `evict`, and not deployed again."""
+        return frozenset(self._table.read().keys() - self._table.deployed().keys())
+
     def set_traffic(self, route: str, split: TrafficSplit, token: int) -> TrafficSplit:
         """Write the split to the gateway and return what the gateway then reports."""
         self._gateway.set_split(route, split, token)

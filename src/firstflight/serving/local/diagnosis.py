@@ -22,11 +22,18 @@ class Serving:
         declared: Splits that the files say, which Envoy comes up with after a crash.
         reported: Splits that the running Envoy reports; why it does not, when it is away or another home's.
         ready: Each served name, and whether its server says that the model is ready.
+        stopped: Those whose server was stopped on purpose; one that crashed is not among them.
     """
 
     declared: Mapping[str, TrafficSplit]
     reported: Mapping[str, TrafficSplit] | FirstflightError
     ready: Mapping[str, bool]
+    stopped: frozenset[str] = frozenset()
+
+    def is_closed(self, route: str) -> bool:
+        """Whether nobody is to answer there: all that has weight was stopped on purpose, as after a fire drill."""
+        asked = {name for name, weight in self.declared[route].weights.items() if weight}
+        return asked <= self.stopped
 
 
 def read_serving(settings: Settings) -> Serving:
@@ -39,6 +46,7 @@ def read_serving(settings: Settings) -> Serving:
             declared=dict(splits),
             reported=_reported(gateway),
             ready={name: backend.is_ready(name) for name in sorted(backend.served())},
+            stopped=backend.stopped(),
         )
 
 
@@ -71,7 +79,10 @@ def serving_findings(serving: Serving) -> Iterator[Finding]:
                 wanted=f"{split}, as its files say",
                 fix=f"`firstflight down`, then `up`: the files are what it starts with; {_LOG}",
             )
-        yield _behind(route, split, serving.ready)
+        if serving.is_closed(route):
+            yield passed("split", f"route {route}", f"closed: {named(list(split.weights))} was stopped on purpose")
+        else:
+            yield _behind(route, split, serving.ready)
     if not serving.declared:
         yield warned(
             "split-none",
@@ -112,4 +123,5 @@ def diagnose(settings: Settings) -> tuple[Finding, ...]:
     """Return every finding about the serving of the local stack, with a real prediction of each route."""
     serving = read_serving(settings)
     reported = {} if isinstance(serving.reported, FirstflightError) else serving.reported
-    return (*serving_findings(serving), *(probe(settings.gateway_url, one) for one in reported))
+    asked = [one for one in reported if one not in serving.declared or not serving.is_closed(one)]
+    return (*serving_findings(serving), *(probe(settings.gateway_url, one) for one in asked))

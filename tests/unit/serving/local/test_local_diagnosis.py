@@ -34,6 +34,17 @@ def test_a_share_without_a_ready_server() -> None:
     assert {} == unwell(Serving({"a": stable}, {"a": stable}, {"a-v1": True}))
 
 
+def test_a_route_that_was_closed_is_well() -> None:
+    """After a drill nobody is to answer on its route; a crash of the same server is not that, nor is a share."""
+    one, half = TrafficSplit.all_to("a-v1"), TrafficSplit.canary("a-v1", "a-v2", 50)
+    closed = Serving({"a": one}, {"a": one}, {"a-v1": False}, stopped=frozenset({"a-v1"}))
+    assert {} == unwell(closed)
+    assert ["closed: a-v1 was stopped on purpose"] == [finding.found for finding in serving_findings(closed)]
+    assert {"route a": "model-server-down"} == unwell(Serving({"a": one}, {"a": one}, {"a-v1": False}))
+    evicted = Serving({"a": half}, {"a": half}, {"a-v1": True, "a-v2": False}, stopped=frozenset({"a-v2"}))
+    assert {"route a": "model-server-down"} == unwell(evicted)
+
+
 def test_a_server_without_traffic_is_a_warning() -> None:
     """Nobody asks it, so nothing fails."""
     one = TrafficSplit.all_to("a-v1")
