@@ -1,6 +1,7 @@
 """What is on its way and what has arrived: an answer when it is given, a label when it comes, a block when complete."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +22,10 @@ class Records:
 
     def __init__(self, nothing: Events) -> None:
         """Begin empty; `nothing` holds no rows."""
-        self._coming = self._unlabelled = self._open = nothing
+        self._nothing = nothing
+        self._coming = nothing
+        self._unlabelled: list[Events] = []
+        self._open: list[Events] = []
 
     def add(self, events: Events) -> None:
         """Take in requests as they arrive."""
@@ -35,11 +39,20 @@ class Records:
         """
         arrived = self._coming.answered <= until
         requests, self._coming = self._coming.where(arrived), self._coming.where(~arrived)
-        waiting = Events.joined((self._unlabelled, requests.where(np.isfinite(requests.known))))
-        known = waiting.known <= until
-        labelled, self._unlabelled = waiting.where(known), waiting.where(~known)
-        first = min([growing, *(int(part.block.min()) for part in (self._coming, self._unlabelled) if len(part))])
-        candidates = Events.joined((self._open, labelled))
-        complete = (candidates.block < first) & (candidates.closes <= until)
-        closed, self._open = candidates.where(complete), candidates.where(~complete)
-        return Seen(requests.where(requests.answered > since), labelled, closed)
+        self._unlabelled.append(requests.where(np.isfinite(requests.known)))
+        labelled = self._draw(self._unlabelled, "known", until)
+        first = min([growing, *(int(part.block.min()) for part in (self._coming, *self._unlabelled) if len(part))])
+        self._open.append(labelled)
+        over = self._draw(self._open, "closes", until)
+        complete = over.block < first
+        self._open.append(over.where(~complete))
+        return Seen(requests.where(requests.answered > since), labelled, over.where(complete))
+
+    def _draw(self, parts: list[Events], column: Literal["known", "closes"], until: float) -> Events:
+        """Take out of `parts` the rows that are due; parts of which none is due are left as they are."""
+        due = [part for part in parts if len(part) and getattr(part, column).min() <= until]
+        parts[:] = [part for part in parts if len(part) and getattr(part, column).min() > until]
+        together = Events.joined([self._nothing, *due])
+        now = getattr(together, column) <= until
+        parts.append(together.where(~now))
+        return together.where(now)
