@@ -14,9 +14,11 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from firstflight.decision.reasons import ends, meaning
 from firstflight.decision.verdicts import Decision
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.samples import Look
+from firstflight.domain.wording import metric_name, odds, quantity
 from firstflight.rollout.machine import Rollout
 
 log = logging.getLogger("firstflight.artifacts")  # below the one that Prefect keeps with the run
@@ -87,25 +89,20 @@ def show_link(key: str, link: str, description: str) -> None:
 
 
 def decision_table(decision: Decision) -> list[dict[str, Any]]:
-    """One row for each metric: both arms, the interval, the limit and the evidence."""
+    """One row for each metric: what is certain, both arms, the interval and the evidence."""
     return [
         {
-            "metric": row.metric,
-            "status": row.status,
-            "stable": _figure(row.stable),
-            "candidate": _figure(row.candidate),
-            f"interval ({row.interval_of})": f"{_figure(row.low)} to {_figure(row.high)}",
-            "limit": _figure(row.limit),
-            "margin": _figure(row.margin),
-            "log e of harm / needed": f"{_figure(row.log_e_rollback)} / {_figure(row.log_threshold_rollback)}",
-            "requests or units": f"{row.n_stable} / {row.n_candidate}",
+            "metric": metric_name(row.metric, row.quantile),
+            "status": row.status.replace("_", " "),
+            "meaning": meaning(row),
+            "stable": quantity(row.stable, row.unit),
+            "candidate": quantity(row.candidate, row.unit),
+            "interval": f"{ends(row)}{' of the difference' if row.interval_of == 'difference' else ''}",
+            "evidence of harm": f"{odds(row.log_e_rollback)}, {odds(row.log_threshold_rollback)} needed",
+            "requests or units": f"{row.n_stable:,} / {row.n_candidate:,}",
         }
         for row in decision.metrics
     ]
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
 
 
 def _title(rollout: Rollout) -> str:

@@ -2,27 +2,37 @@
 
 import tempfile
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
+from firstflight.acts.compare import comparison_in
 from firstflight.acts.impact import RollbackImpact, impact_of
 from firstflight.acts.ledger_view import checks
-from firstflight.acts.report_ab_test import ab_test_sections
-from firstflight.acts.report_charts import charts, traffic
 from firstflight.acts.report_decisions import approvals, decisions
 from firstflight.acts.tell import notices_stream
+from firstflight.comparison.compare import Comparison
 from firstflight.domain.errors import Outage
-from firstflight.domain.plans import CanaryPlan
+from firstflight.domain.plans import ABTestPlan, CanaryPlan
 from firstflight.domain.samples import NoData
 from firstflight.domain.versions import ModelVersion
 from firstflight.domain.wording import duration
 from firstflight.ledger.record import Record, RecordStore
 from firstflight.observation.history import Bin, History
-from firstflight.report.courses import guardrail_courses
-from firstflight.report.data import Event, Fact, Figure, Link, ModelCard, Notice, Outcome, ReportData, Stage, Variant
+from firstflight.report.data import (
+    Course,
+    Event,
+    Fact,
+    Figure,
+    Link,
+    ModelCard,
+    Notice,
+    Outcome,
+    ReportData,
+    Stage,
+    Variant,
+)  # fmt: skip
 from firstflight.rollout.machine import Phase, Rollout, stream
-from firstflight.rollout.story import reasons, sentence
+from firstflight.rollout.story import actor_name, reasons, sentence
 from firstflight.world import World
 
 BINS = 120
@@ -39,6 +49,8 @@ TONES = {
     "rollback.intended": "bad",
     "rollout.rolled_back": "bad",
 }
+SHOWN_ABOVE = {"stage.passed", "rollout.rolled_back"}
+"""Records whose reasons stand elsewhere on the page already: in the decision, or in the record before."""
 
 
 def report_data(world: World, past: History, told: Sequence[Rollout], links: tuple[Link, ...]) -> ReportData:
@@ -49,34 +61,31 @@ def report_data(world: World, past: History, told: Sequence[Rollout], links: tup
     bins = past.timeline(last.model, since, until, max(1.0, (until - since).total_seconds() / BINS))
     impact = impact_of(world, last)
     versions = _versions(told)
-    plan = last.plan
-    judged = [decision for _, decision in checks(world.ledger, last)]
+    comparison = _comparison(world.ledger, told)
     return ReportData(
-        title=f"{last.model}: {last.candidate.served_name}",
+        title=f"{last.model}: {', '.join(version.served_name for version in last.arms.candidates)}",
         model=last.model,
         outcome=OUTCOMES.get(last.phase, "in progress"),
-        summary=_summary(last, impact),
+        summary=_summary(last, impact, comparison),
         reasons=last.reasons,
         started_at=told[0].started_at,
         ended_at=last.ended_at,
         written_at=world.now(),
-        figures=_figures(told, impact, bins),
+        figures=_figures(told, impact, bins, world.now()),
         links=links,
         variants=_roles(told),
         stages=_stages(records, until),
-        timeline=tuple(_event(record) for record in records) or NoData(reason="The ledger holds no record of it."),
-        traffic=traffic(bins),
-        charts=charts(bins, plan.guardrails),
-        guardrails=guardrail_courses(judged, plan.guardrails)
-        if isinstance(plan, CanaryPlan)
-        else NoData(reason="An A/B test of fixed length has one decision, at its end."),
-        **ab_test_sections(world.ledger, told),
+        timeline=tuple(_event(record, told) for record in records if record.kind != "stage.intended"),
+        bins=bins,
+        guardrails=last.plan.guardrails,
+        courses=_courses(world.ledger, last),
+        comparison=comparison,
         decisions=decisions(world.ledger, told),
         approvals=approvals(records, last),
         model_cards=_cards(world, versions),
         notices=_notices(world.ledger, told),
         provenance=_provenance(world, versions, last),
-        plan=plan.model_dump(mode="json"),
+        plan=last.plan.model_dump(mode="json"),
     )
 
 
@@ -85,7 +94,28 @@ def _belongs(record: Record, told: Sequence[Rollout]) -> bool:
     return first.started_at <= record.at and record.number <= last.head
 
 
-def _summary(rollout: Rollout, impact: RollbackImpact) -> str:
+def _courses(ledger: RecordStore, rollout: Rollout) -> tuple[Course, ...] | NoData | None:
+    """Return how the evidence on each guardrail grew; an A/B test of fixed length has one decision, at its end."""
+    if not isinstance(rollout.plan, CanaryPlan):
+        return None
+    looks = [(decision.at, row) for _, decision in checks(ledger, rollout) for row in decision.metrics]
+    by_guardrail = (
+        (guardrail, tuple((at, row) for at, row in looks if at is not None and row.metric == guardrail.metric))
+        for guardrail in rollout.plan.guardrails
+    )
+    courses = tuple(Course(guardrail=guardrail, looks=found) for guardrail, found in by_guardrail if found)
+    return courses or NoData(reason="No check was made.")
+
+
+def _comparison(ledger: RecordStore, told: Sequence[Rollout]) -> Comparison | NoData | None:
+    """Return what the run's A/B test found; None when it made none."""
+    tests = [rollout for rollout in told if isinstance(rollout.plan, ABTestPlan)]
+    if not tests:
+        return None
+    return comparison_in(ledger, tests[-1]) or NoData(reason="The A/B test ended before it could compare.")
+
+
+def _summary(rollout: Rollout, impact: RollbackImpact, found: Comparison | NoData | None) -> str:
     tried, stable = rollout.candidate.served_name, rollout.arms.stable.served_name
     match rollout.phase:
         case Phase.PROMOTED:
@@ -94,17 +124,24 @@ def _summary(rollout: Rollout, impact: RollbackImpact) -> str:
             cost = "" if impact.requests is None else f" It failed {impact.requests:,} requests."
             return f"{tried} was tried and brought home at {rollout.stage or 0} %; {stable} serves all traffic.{cost}"
         case Phase.COMPARED:
-            return f"The variants were compared on live traffic; {stable} serves all of it again."
+            said = found.headline if isinstance(found, Comparison) else "nothing was compared"
+            return f"Compared on live traffic: {said}. {stable} serves all of it again."
+        case Phase.AWAITING_APPROVAL:
+            passed = ", ".join(f"{stage} %" for stage in rollout.passed) or "no stage yet"
+            return f"{tried} has passed {passed} against {stable}; a person is asked whether it goes on."
     return f"{tried} is being tried against {stable}: {rollout.phase}."
 
 
-def _figures(told: Sequence[Rollout], impact: RollbackImpact, bins: tuple[Bin, ...]) -> tuple[Figure, ...]:
+def _figures(
+    told: Sequence[Rollout], impact: RollbackImpact, bins: tuple[Bin, ...], now: datetime
+) -> tuple[Figure, ...]:
     last = told[-1]
     name = last.candidate.served_name
     seen = [found.models[name] for found in bins if name in found.models and not found.models[name].shadow]
-    took = ((last.ended_at or told[0].started_at) - told[0].started_at).total_seconds()
+    took = ((last.ended_at or now) - told[0].started_at).total_seconds()
+    note = "from the first record to the last" if last.ended_at else "so far"
     figures = [
-        Figure(label="Took", value=duration(took), note="from the first record to the last"),
+        Figure(label="Took", value=duration(took), note=note),
         Figure(label="Requests to the candidate", value=f"{sum(one.requests for one in seen):,}"),
         Figure(label="Harmed requests", value="not counted" if impact.requests is None else f"{impact.requests:,}"),
     ]
@@ -124,10 +161,10 @@ def _roles(told: Sequence[Rollout]) -> tuple[Variant, ...]:
     return tuple(Variant.model_validate({"name": name, "role": role}) for name, role in roles.items())
 
 
-def _stages(records: Sequence[Record], until: Any) -> tuple[Stage, ...]:
+def _stages(records: Sequence[Record], until: datetime) -> tuple[Stage, ...]:
     """Spans of one split: from `stage.entered` to the record after which the split moves on."""
     stages: list[Stage] = []
-    entered: tuple[str, Any] | None = None
+    entered: tuple[str, datetime] | None = None
     kind = "canary"
     for record in records:
         if record.kind == "rollout.started":
@@ -143,15 +180,16 @@ def _stages(records: Sequence[Record], until: Any) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def _event(record: Record) -> Event:
-    tone = TONES.get(record.kind, "plain")
+def _event(record: Record, told: Sequence[Rollout]) -> Event:
+    """Return the record for the timeline: what the page says elsewhere, and the run that it is about, are left out."""
+    link = record.body.get("link")
     return Event.model_validate(
         {
             "at": record.at,
-            "what": sentence(record),
-            "detail": "; ".join(reasons(record)),
-            "actor": record.actor,
-            "tone": tone,
+            "what": sentence(record).removesuffix(f": {link}"),
+            "detail": "" if record.kind in SHOWN_ABOVE else "; ".join(reasons(record)),
+            "actor": "" if record.actor in {rollout.run for rollout in told} else actor_name(record.actor),
+            "tone": TONES.get(record.kind, "plain"),
         }
     )
 

@@ -1,83 +1,84 @@
 """How a report tells the decisions of each stage and the answers of people."""
 
+from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
 
 from firstflight.acts.ledger_view import checks
-from firstflight.decision.verdicts import Decision, MetricVerdict, Verdict
+from firstflight.decision.verdicts import Decision, Verdict
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.samples import NoData
-from firstflight.domain.wording import number
 from firstflight.ledger.record import Record, RecordStore
-from firstflight.report.data import Approval, MetricRow, StageDecision
-from firstflight.rollout.machine import Phase, Rollout
+from firstflight.report.data import Approval, StageDecision
+from firstflight.rollout.machine import Rollout
 
 
-def decisions(ledger: RecordStore, told: Sequence[Rollout]) -> tuple[StageDecision, ...] | NoData:
-    """Return the last decision of each stage of each rollout, with how many checks led to it, and when it was held."""
+def decisions(ledger: RecordStore, told: Sequence[Rollout]) -> tuple[StageDecision, ...] | NoData | None:
+    """Return how each stage of each rollout was decided, and what came after: one value for all looks without news.
+
+    An A/B test that ran its length has its comparison instead.
+    """
     found: list[StageDecision] = []
     for rollout in told:
-        stages: dict[int, list[Decision]] = {}
-        for look, decision in checks(ledger, rollout):
-            made = stages.setdefault(look.stage, [])
-            held_before = bool(made) and made[-1].verdict is Verdict.HOLD
-            made.append(decision)
-            when = look.at
-            label = "A/B test" if isinstance(rollout.plan, ABTestPlan) else f"{look.stage} %"
-            if decision.verdict.decides or (decision.verdict is Verdict.HOLD and not held_before):
-                found.append(_stage(label, when, stages[look.stage]))
+        for stage, looks in groupby(checks(ledger, rollout), key=lambda checked: checked[0].stage):
+            made = [_dated(look.at, decision) for look, decision in looks]
+            if not isinstance(rollout.plan, ABTestPlan):
+                found += _of_stage(f"{stage} %", made)
+            elif made[-1].verdict is not Verdict.PROMOTE:
+                found += _of_stage("A/B test", made)
+    if not found and isinstance(told[-1].plan, ABTestPlan):
+        return None
     return tuple(found) or NoData(reason="No stage was decided.")
 
 
-def _stage(label: str, at: object, made: list[Decision]) -> StageDecision:
-    last = made[-1]
-    return StageDecision.model_validate(
-        {
-            "stage": label,
-            "at": at,
-            "verdict": last.verdict.value,
-            "checks": len(made),
-            "reasons": last.reasons,
-            "metrics": tuple(_row(row) for row in last.metrics),
-        }
-    )
+def _dated(at: datetime, decision: Decision) -> Decision:
+    """A decision about the world rather than about metrics does not say when it was made; its look does."""
+    return decision.model_copy(update={"at": decision.at or at})
 
 
-def _row(row: MetricVerdict) -> MetricRow:
-    scale = 100.0 if row.unit == "share" else 1.0
-    unit = " %" if row.unit == "share" else f" {row.unit}" if row.unit else ""
-
-    def figure(value: float | None) -> str:
-        return "–" if value is None else f"{number(value * scale)}{unit}"
-
-    held = [f"limit {figure(row.limit)}"] if row.limit is not None else []
-    held += [f"margin {figure(row.margin)}"] if row.margin is not None else []
-    return MetricRow(
-        metric=row.metric,
-        stable=figure(row.stable),
-        candidate=figure(row.candidate),
-        interval=f"{row.interval_of}: {figure(row.low)} to {figure(row.high)}",
-        held_to=", ".join(held) or "not worse than stable",
-        status=row.status.replace("_", " "),
-    )
+def _of_stage(label: str, made: Sequence[Decision]) -> list[StageDecision]:
+    """Return the looks of one stage that said something new; each tells of those after it that did not."""
+    news: list[int] = []
+    for place, one in enumerate(made):
+        if one.verdict is not Verdict.CONTINUE and (not news or one.verdict is not made[news[-1]].verdict):
+            news.append(place)
+    return [
+        StageDecision(stage=label, checks=place + 1, decision=made[place], later=_in_words(made[place + 1 : until]))
+        for place, until in zip(news, [*news[1:], len(made)], strict=True)
+    ]
 
 
-def approvals(records: Sequence[Record], rollout: Rollout) -> tuple[Approval, ...] | NoData:
-    """Return every question put to people, and what came of it."""
+def _in_words(more: Sequence[Decision]) -> str:
+    """Return what looks without news said, in one sentence; empty when there were none."""
+    if not more:
+        return ""
+    said = ", ".join(f"{count:,} × {verdict}" for verdict, count in Counter(one.verdict.value for one in more).items())
+    last = f"; the last at {more[-1].at:%H:%M:%S} UTC: {more[-1].reasons[0]}" if more[-1].reasons else ""
+    return f"{len(more):,} more look{'' if len(more) == 1 else 's'} without news: {said}{last}"
+
+
+def approvals(records: Sequence[Record], rollout: Rollout) -> tuple[Approval, ...] | NoData | None:
+    """Return every question put to people and what came of it; None where the plan asks nobody."""
+    plan = rollout.plan
+    if isinstance(plan, ABTestPlan) or not plan.approvals:
+        return None
     asked: dict[int, Approval] = {}
     for record in records:
+        stage = record.body.get("stage")
         if record.kind == "approval.asked":
-            asked[record.body["stage"]] = Approval(stage=f"{record.body['stage']} %", asked_at=record.at)
-        elif record.kind == "approval.answered" and record.body["stage"] in asked:
-            asked[record.body["stage"]] = asked[record.body["stage"]].model_copy(
-                update={
-                    "answered_at": record.at,
-                    "approver": record.body["approver"],
-                    "decision": record.body["decision"],
-                    "comment": record.body["comment"],
-                }
-            )
+            by = record.at + timedelta(seconds=plan.approval_seconds)
+            asked[record.body["stage"]] = Approval(stage=f"{stage} %", asked_at=record.at, answer_by=by)
+        elif record.kind == "approval.answered" and stage in asked:
+            given = {name: record.body[name] for name in ("approver", "decision", "comment")}
+            asked[stage] = asked[stage].model_copy(update={"answered_at": record.at, **given})
     if not asked:
-        return NoData(reason="The plan asks nobody, or the rollout ended before it did.")
-    if rollout.phase is Phase.ROLLED_BACK:
-        return tuple(one if one.decision else one.model_copy(update={"decision": "expired"}) for one in asked.values())
-    return tuple(asked.values())
+        return NoData(reason="The rollout ended before a stage that a person approves.")
+    return tuple(_closed(one, rollout) for one in asked.values())
+
+
+def _closed(one: Approval, rollout: Rollout) -> Approval:
+    """Return the question as it stands: once the rollout has ended, silence has a name."""
+    if one.decision is not None or rollout.ended_at is None:
+        return one
+    return one.model_copy(update={"decision": "expired" if rollout.ended_at >= one.answer_by else "overtaken"})

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from firstflight.analysis.lift import Direction
 from firstflight.analysis.status import Status
 from firstflight.domain.values import Value
+from firstflight.domain.wording import Unit, metric_name
 
 Test = Literal["Welch t", "two proportions", "Fisher exact", "paired t", "Mann-Whitney"]
 Effect = Literal["better", "worse", "undecided"]
@@ -49,7 +50,7 @@ class MetricRow(Value):
 
     variant: str
     metric: str
-    unit: Literal["share", "ms", ""] = ""
+    unit: Unit = ""
     direction: Direction
     paired: bool = False
     primary: bool = False
@@ -76,6 +77,11 @@ class MetricRow(Value):
     proof: Proof | None = None
     beyond_limit: bool = False
     harmed: bool = False
+
+    @property
+    def name(self) -> str:
+        """The metric as people call it: `p95 latency`."""
+        return metric_name(self.metric, self.quantile)
 
     @property
     def surely_worse(self) -> bool:

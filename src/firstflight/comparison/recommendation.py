@@ -1,6 +1,5 @@
 """Whether a variant should take the control's place, in sentences a person can check."""
 
-import math
 from typing import Literal
 
 from pydantic import Field
@@ -9,6 +8,7 @@ from firstflight.analysis.status import Status
 from firstflight.comparison.metric_rows import MetricRow
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.values import Value
+from firstflight.domain.wording import gap, number, p_value, quantity, signed, span
 
 
 class SampleRatioCheck(Value):
@@ -71,8 +71,8 @@ def recommend(
     cheaper = cost_ratio is not None and cost_ratio <= 1 - plan.practical
     unequal = _unequal(plan, by_metric, confidence)
     if cost_ratio is not None and cheaper and not unequal:
-        saved = f"({100 * (cost_ratio - 1):+.0f} %)"
-        gains.append(f"cheaper: an answer costs {_figure(cost or 0)} against {_figure(control_cost or 0)} {saved}")
+        saved = f"({signed(round(100 * (cost_ratio - 1)))} %)"
+        gains.append(f"cheaper: an answer costs {number(cost)} against {number(control_cost)} {saved}")
     trade = [
         f"worse, {'within what is tolerated' if row.guarded else 'but held by no guardrail'}: "
         f"{_difference(row, confidence)}"
@@ -110,7 +110,7 @@ def recommend(
         return concluded("inconclusive", [f"cheaper, but not shown to be as good: {unequal}", *proofs, *trade])
     if not gains:
         nothing = f"not worse than {plan.control}, but no metric is better by {100 * plan.practical:g} % or more"
-        nothing += "" if cost_ratio is None else f", and an answer costs {100 * (cost_ratio - 1):+.0f} %"
+        nothing += "" if cost_ratio is None else f", and an answer costs {signed(round(100 * (cost_ratio - 1)))} %"
         return concluded("keep control", [nothing, *proofs, *trade])
     return concluded("adopt", [*gains, *proofs, *trade])
 
@@ -135,66 +135,67 @@ def _unequal(plan: ABTestPlan, by_metric: dict[str, MetricRow], confidence: str)
 def _harm(row: MetricRow, confidence: str) -> str:
     if row.beyond_limit and row.limit is not None:
         return (
-            f"{_name(row)} is beyond its limit: {_value(row, row.treatment.estimate)} over {_units(row)}, "
-            f"limit {_value(row, row.limit)}, certain with {confidence} confidence"
+            f"{row.name} is beyond its limit: {quantity(row.treatment.estimate, row.unit)} over {_units(row)}, "
+            f"limit {quantity(row.limit, row.unit)}, certain with {confidence} confidence"
         )
-    allowed = f"at most {_gap(row, row.tolerance)} is tolerated" if row.tolerance else "none is tolerated"
+    allowed = f"at most {gap(row.tolerance, row.unit)} is tolerated" if row.tolerance else "none is tolerated"
     return f"harm is certain: {_difference(row, confidence)}; {allowed}"
 
 
 def _proof(row: MetricRow, confidence: str) -> str:
-    if row.proof is None:
-        return ""
-    if row.proof.of == "limit":
-        return (
-            f"{_name(row)} is within its limit: {_beside(row)}; {_end(row)} {_value(row, row.proof.bound)} "
-            f"with {confidence} confidence, limit {_value(row, row.proof.held_to)}, {_units(row)}"
-        )
-    return (
-        f"{_name(row)} is not worse: {_beside(row)}; {_at_most_worse(row)} "
-        f"with {confidence} confidence, margin {_gap(row, row.proof.held_to)}, {_units(row)}"
-    )
+    good = "within its limit" if row.proof and row.proof.of == "limit" else "not worse"
+    return f"{row.name} is {good}: {_beside(row)}; {proof_words(row)}, {confidence} confidence, {_units(row)}"
 
 
 def _lack(row: MetricRow, confidence: str) -> str:
     if row.proof is None and row.status is Status.OK:
-        return f"{_name(row)} asks for proof but the plan gives it neither a limit nor a margin"
+        return f"{row.name} asks for proof but the plan gives it neither a limit nor a margin"
     if row.status is not Status.OK or row.proof is None or row.proof.bound is None:
-        return f"{_name(row)} is unknown: {row.note or f'{_beside(row)}, not bounded by {_units(row)}'}"
-    if row.proof.of == "limit":
-        return (
-            f"{_name(row)} is not shown to be within its limit: {_beside(row)}; it may still be "
-            f"{_value(row, row.proof.bound)} ({confidence} confidence), limit {_value(row, row.proof.held_to)}, "
-            f"{_units(row)}"
-        )
+        return f"{row.name} is unknown: {row.note or f'{_beside(row)}, not bounded by {_units(row)}'}"
+    good = "within its limit" if row.proof.of == "limit" else "good enough"
     return (
-        f"{_name(row)} is not shown to be good enough: {_beside(row)}; it may still be {_gap(row, row.proof.bound)} "
-        f"worse ({confidence} confidence), margin {_gap(row, row.proof.held_to)}, {_units(row)}"
+        f"{row.name} is not shown to be {good}: {_beside(row)}; it {proof_words(row)}, "
+        f"{confidence} confidence, {_units(row)}"
     )
+
+
+def proof_words(row: MetricRow) -> str:
+    """Return how good or how bad a row may be for certain, beside what it is held to; empty without a proof's bound."""
+    proof, unit = row.proof, row.unit
+    if proof is None or proof.bound is None:
+        return ""
+    if proof.of == "limit":
+        end = "at most" if row.direction == "lower_is_better" else "at least"
+        said = f"{end if proof.shown else 'may still be'} {quantity(proof.bound, unit)}"
+        return f"{said}, limit {quantity(proof.held_to, unit)}"
+    if not proof.shown:
+        said = f"may still be {gap(proof.bound, unit)} worse"
+    elif proof.bound <= 0:
+        said = f"better by {gap(-proof.bound, unit)} or more"
+    else:
+        said = f"worse by at most {gap(proof.bound, unit)}"
+    return f"{said}, margin {gap(proof.held_to, unit)}"
 
 
 def _difference(row: MetricRow, confidence: str) -> str:
     """Return the row's figures: both arms, the difference with its interval, the adjusted p-value."""
-    parts = [f"{_name(row)} {_beside(row)}"]
+    parts = [f"{row.name} {_beside(row)}"]
     if row.difference is not None:
-        gap = f"difference {_gap(row, row.difference, sign=True)}"
+        difference = f"difference {gap(row.difference, row.unit, sign=True)}"
         if row.low is not None and row.high is not None:
-            gap += f", {confidence} interval {_gap(row, row.low, sign=True)} to {_gap(row, row.high, sign=True)}"
-        parts.append(gap)
+            ends = span(gap(row.low, row.unit, sign=True), gap(row.high, row.unit, sign=True))
+            difference += f", {confidence} interval {ends}"
+        parts.append(difference)
     if row.improvement is not None:
-        parts.append(f"{abs(row.improvement):.1f} % {'better' if row.improvement > 0 else 'worse'}")
+        parts.append(f"{number(abs(row.improvement))} % {'better' if row.improvement > 0 else 'worse'}")
     if row.p_holm is not None:
-        parts.append(f"adjusted p {'< 0.0001' if row.p_holm < 1e-4 else f'= {row.p_holm:.4f}'}")  # noqa: PLR2004 - four digits
+        shown = p_value(row.p_holm)
+        parts.append(f"adjusted p {shown if shown.startswith('<') else f'= {shown}'}")
     return ", ".join([*parts, _units(row)])
 
 
-def _name(row: MetricRow) -> str:
-    name = row.metric.replace("_", " ")
-    return f"p{100 * row.quantile:g} {name}" if row.quantile is not None else name
-
-
 def _beside(row: MetricRow) -> str:
-    return f"{_value(row, row.treatment.estimate)} against {_value(row, row.control.estimate)}"
+    return f"{quantity(row.treatment.estimate, row.unit)} against {quantity(row.control.estimate, row.unit)}"
 
 
 def _units(row: MetricRow) -> str:
@@ -202,36 +203,3 @@ def _units(row: MetricRow) -> str:
         return f"{row.treatment.n:,} paired blocks"
     what = "requests" if row.unit == "ms" or row.metric == "error_rate" else "outcomes"
     return f"{row.treatment.n:,} {what} (control {row.control.n:,})"
-
-
-def _end(row: MetricRow) -> str:
-    return "at most" if row.direction == "lower_is_better" else "at least"
-
-
-def _at_most_worse(row: MetricRow) -> str:
-    bound = row.proof.bound if row.proof and row.proof.bound is not None else 0.0
-    if bound <= 0:
-        return f"better by {_gap(row, -bound)} or more"
-    return f"worse by at most {_gap(row, bound)}"
-
-
-def _value(row: MetricRow, value: float | None) -> str:
-    if value is None:
-        return "unknown"
-    if row.unit == "share":
-        return f"{_figure(100 * value)} %"
-    return f"{_figure(value)} {row.unit}".strip()
-
-
-def _gap(row: MetricRow, value: float, *, sign: bool = False) -> str:
-    scaled = 100 * value if row.unit == "share" else value
-    unit = "points" if row.unit == "share" else row.unit
-    return f"{'+' if sign and scaled > 0 else ''}{_figure(scaled)} {unit}".strip()
-
-
-def _figure(value: float) -> str:
-    """Return about three significant digits, never an exponent for everyday sizes."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    size = math.floor(math.log10(abs(value)))
-    return f"{value:,.{min(max(2 - size, 0), 6)}f}"

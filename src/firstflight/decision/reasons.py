@@ -4,106 +4,120 @@ import math
 
 from firstflight.decision.evidence import Tally
 from firstflight.decision.verdicts import MetricVerdict, SampleRatio
-
-_SMALL = 0.0095
-"""Shares below this are told to a hundredth of a percent."""
+from firstflight.domain.wording import gap, metric_name, odds, quantity, span
 
 
 def harm_sentence(metric: MetricVerdict) -> str:
     """Return why a guardrail calls for rolling back."""
-    odds = math.exp(min(metric.log_e_rollback, 60.0))
-    needed = math.exp(metric.log_threshold_rollback)
-    return f"{sentence(metric)}; evidence of harm {odds:,.0f} to 1, {needed:,.0f} to 1 needed{_comparison(metric)}"
+    needed = odds(metric.log_threshold_rollback)
+    return f"{sentence(metric)}; evidence of harm {odds(metric.log_e_rollback)}, {needed} needed{_comparison(metric)}"
 
 
 def failing_sentence(metric: MetricVerdict, failed: Tally) -> str:
     """Return which of its own limits the stable model breaks, by how much, since it was found out."""
-    share = f"{100 * failed.events / max(failed.exposures, 1):.3g} %"
+    share = quantity(failed.events / max(failed.exposures, 1), "share")
+    limit = quantity(metric.limit, metric.unit)
     if metric.quantile is not None:
         return (
-            f"stable: {share} of {failed.exposures:,} requests took longer than {_value(metric, metric.limit)}, "
+            f"stable: {share} of {failed.exposures:,} requests took longer than {limit}, "
             f"at most {100 * (1 - metric.quantile):g} % may"
         )
-    return (
-        f"stable: {share} of {failed.exposures:,} bad by {metric.metric.replace('_', ' ')}, "
-        f"limit {_value(metric, metric.limit)}"
-    )
+    return f"stable: {share} of {failed.exposures:,} bad by {metric_name(metric.metric)}, limit {limit}"
 
 
 def _comparison(metric: MetricVerdict) -> str:
     """Return which comparison showed the harm."""
+    return f", most of it that the candidate is {_harm(metric)}" if metric.harm_against else ""
+
+
+def _harm(metric: MetricVerdict) -> str:
     if metric.harm_against == "limit":
-        return ", most of it that the candidate is beyond its limit"
-    if metric.harm_against == "stable":
-        return f", most of it that the candidate is worse than stable{_beyond_tolerance(metric)}"
-    return ""
-
-
-def _beyond_tolerance(metric: MetricVerdict) -> str:
+        return "beyond its limit"
     if metric.tolerance:
-        return f" by more than {_gap(metric, metric.tolerance)}"
-    return " by more than half of what its limit leaves" if metric.quantile is not None else ""
+        return f"worse than stable by more than {gap(metric.tolerance, metric.unit)}"
+    return "worse than stable" + (" by more than half of what its limit leaves" if metric.quantile is not None else "")
+
+
+def meaning(metric: MetricVerdict) -> str:
+    """Return what the status of a guardrail says in full: what is certain, or else what it is held to."""
+    match metric.status:
+        case "proven":
+            return claim(metric)
+        case "harm":
+            return f"certainly {_harm(metric)}"
+        case "invalid":
+            return metric.note
+        case "not_applicable" if metric.stable is None:
+            return "no traffic on stable to compare with"
+    return held(metric) or "watched for harm beside stable"
 
 
 def sentence(metric: MetricVerdict) -> str:
     """Return one guardrail's numbers as a sentence a person can check."""
-    name = metric.metric.replace("_", " ")
-    if metric.unit == "ms" and metric.quantile is not None:
-        name = f"p{100 * metric.quantile:g} {name}"
+    name = metric_name(metric.metric, metric.quantile)
     if metric.status == "invalid":
         return f"{name} cannot be judged: {metric.note}"
     if metric.candidate is None and metric.n_candidate == 0:
         return f"candidate {name}: no data in this stage"
-    parts = [f"candidate {name} {_value(metric, metric.candidate)}"]
-    if metric.stable is not None:
-        parts[0] += f" (stable {_value(metric, metric.stable)})"
-    parts.append(_interval_words(metric))
-    if metric.limit is not None:
-        parts.append(f"limit {_value(metric, metric.limit)}")
-    if metric.margin is not None:
-        parts.append(f"margin {_gap(metric, metric.margin)}")
-    parts.append(f"{metric.n_candidate:,} {'requests' if metric.unit else 'units'}")
-    if metric.note:
-        parts.append(metric.note)
+    seen = "beyond the last bucket" if metric.candidate is None else quantity(metric.candidate, metric.unit)
+    beside = "" if metric.stable is None else f" (stable {quantity(metric.stable, metric.unit)})"
+    held_to = f"proven to be {claim(metric)}" if metric.status == "proven" else held(metric)
+    sample = f"{metric.n_candidate:,} {'requests' if metric.unit else 'units'}"
+    parts = (f"candidate {name} {seen}{beside}", held_to, interval_words(metric), sample, metric.note)
     return ", ".join(part for part in parts if part)
 
 
-def _interval_words(metric: MetricVerdict) -> str:
-    level = f"always-valid {100 * (1 - math.exp(-metric.log_threshold_promote)):g} % interval"
+def held(metric: MetricVerdict) -> str:
+    """Return what a guardrail is held to; empty when nothing but stable."""
+    parts = [f"limit {quantity(metric.limit, metric.unit)}"] if metric.limit is not None else []
+    parts += [f"margin {gap(metric.margin, metric.unit)}"] if metric.margin is not None else []
+    return ", ".join(parts)
+
+
+def claim(metric: MetricVerdict) -> str:
+    """Return what there is to prove of a guardrail before a promotion; empty when the plan names nothing.
+
+    With a stable arm beside it a margin is what counts, and the limit is not claimed: the interval of the candidate
+    may reach beyond it all the same.
+    """
+    margin = gap(metric.margin, metric.unit)
+    if metric.margin is not None and metric.quantile is None and metric.stable is not None:
+        return f"less than {margin} worse than stable"
+    if metric.limit is None:
+        return ""
+    limit = f"its limit of {quantity(metric.limit, metric.unit)}"
+    return f"within {limit}" if metric.margin is None else f"no more than {margin} beyond {limit}"
+
+
+def interval_words(metric: MetricVerdict) -> str:
+    """Return the interval and what it is of; empty where the data do not bound it."""
     if metric.low is None and metric.high is None:
         return ""
-    if metric.interval_of == "difference":
-        if metric.low is None or metric.high is None:
-            return ""
-        return f"difference with {level} {_gap(metric, metric.low, sign='+')} to {_gap(metric, metric.high, sign='+')}"
-    if metric.high is None:
-        return f"{level} above {_value(metric, metric.low)}"
-    if metric.low is None:
-        return f"{level} up to {_value(metric, metric.high)}"
-    low, high = _value(metric, metric.low), _value(metric, metric.high)
-    return f"{level} {low.removesuffix(' %').removesuffix(' ms')}\u2013{high}"
+    level = f"always-valid {100 * (1 - math.exp(-metric.log_threshold_promote)):g} % interval"
+    return f"{level}{' of the difference' if metric.interval_of == 'difference' else ''} {ends(metric)}"
 
 
-def _value(metric: MetricVerdict, value: float | None) -> str:
-    if value is None:
-        return "beyond the last bucket" if metric.unit == "ms" else "unknown"
-    if metric.unit == "share":
-        digits = 1 if value >= _SMALL else 2
-        return f"{100 * value:.{digits}f} %".replace(".0 %", " %").replace(".00 %", " %")
-    return f"{value:,.0f} ms" if metric.unit == "ms" else f"{value:.4g}"
+def ends(metric: MetricVerdict) -> str:
+    """Return the two ends of the interval in the metric's unit."""
 
+    def end(value: float | None) -> str | None:
+        if value is None:
+            return None
+        difference = metric.interval_of == "difference"
+        return gap(value, metric.unit, sign=True) if difference else quantity(value, metric.unit)
 
-def _gap(metric: MetricVerdict, value: float, sign: str = "") -> str:
-    if metric.unit == "share":
-        return f"{100 * value:{sign}.1f}".removesuffix(".0") + " points"
-    return f"{value:{sign},.0f} ms" if metric.unit == "ms" else f"{value:{sign}.4g}"
+    return span(end(metric.low), end(metric.high))
 
 
 def ratio_sentence(ratio: SampleRatio) -> str:
     """Return which requests went astray."""
+    return f"traffic is not divided as the router says, so nothing it shows may be trusted: {ratio_words(ratio)}"
+
+
+def ratio_words(ratio: SampleRatio) -> str:
+    """Return how many requests each model got, and how many were expected."""
     total = sum(ratio.observed.get(name, 0) for name in ratio.expected)
-    parts = [
+    return "; ".join(
         f"{name} got {ratio.observed.get(name, 0):,} requests, {share * total:,.0f} expected"
         for name, share in ratio.expected.items()
-    ]
-    return "traffic is not divided as the router says, so nothing it shows may be trusted: " + "; ".join(parts)
+    )

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from firstflight.domain.values import Value
+from firstflight.domain.wording import Unit
 
 
 class Verdict(StrEnum):
@@ -35,7 +36,7 @@ class MetricVerdict(Value):
 
     metric: str
     status: Literal["harm", "proven", "undecided", "no_data", "not_applicable", "invalid", "watched"]
-    unit: Literal["share", "ms", ""] = ""
+    unit: Unit = ""
     quantile: float | None = None
     stable: float | None = None
     candidate: float | None = None

@@ -1,4 +1,4 @@
-"""What a report tells: frozen values, JSON both ways, assembled by whoever read the ledger and the stores.
+"""What a report tells: the ledger's and the stores' own values where there are any, gathered by whoever read them.
 
 A section is either what there is to show or `NoData(reason)`, which the page prints in its place;
 an empty section is refused, since nobody could tell whether nothing happened or nothing was kept.
@@ -8,16 +8,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
+from firstflight.comparison.compare import Comparison
+from firstflight.decision.verdicts import Decision, MetricVerdict
+from firstflight.domain.plans import Guardrail
 from firstflight.domain.samples import NoData
 from firstflight.domain.values import Value
+from firstflight.observation.history import Bin
 
-Outcome = Literal["promoted", "rolled back", "refused", "compared", "inconclusive", "in progress"]
+Outcome = Literal["promoted", "rolled back", "compared", "in progress"]
 Role = Literal["stable", "candidate", "variant", "shadow"]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s<>\"]+$", max_length=2000)]
-
-
-def _absent(reason: str) -> Any:
-    return Field(default_factory=lambda: NoData(reason=reason))
 
 
 class Figure(Value):
@@ -51,170 +51,49 @@ class Stage(Value):
 
 
 class Event(Value):
-    """One record of the ledger, for a person to read."""
+    """One record of the ledger, for a person to read; `actor` is empty when it was the run itself."""
 
     at: AwareDatetime
     what: str
-    actor: str
+    actor: str = ""
     detail: str = ""
     tone: Literal["plain", "good", "warning", "bad"] = "plain"
 
 
-class TrafficBin(Value):
-    """Requests answered by each variant from `at` on, for `seconds`; a variant not named had none."""
+class Course(Value):
+    """How evidence about one guardrail grew: what each check said of it, oldest first."""
 
-    at: AwareDatetime
-    seconds: float = Field(gt=0)
-    requests: dict[str, Annotated[int, Field(ge=0)]]
+    guardrail: Guardrail
+    looks: tuple[tuple[AwareDatetime, MetricVerdict], ...] = Field(min_length=1)
 
-
-class Point(Value):
-    """A measured value, or None where nothing was measured: the line breaks there."""
-
-    at: AwareDatetime
-    value: float | None
-
-
-class Line(Value):
-    """One variant's course; `label` tells lines of one variant apart, e.g. `p95`."""
-
-    variant: str
-    label: str = ""
-    points: tuple[Point, ...] = Field(min_length=1)
-    dashed: bool = False
-
-
-class Chart(Value):
-    """A metric over time, per variant, with the limit it is held to. `unit` is `%` or `ms` or empty.
-
-    Values are in that unit: an error rate of 1 % is 1.0 with unit `%`.
-    """
-
-    title: str
-    unit: str = ""
-    lines: tuple[Line, ...] = Field(min_length=1)
-    limit: float | None = None
-    note: str = ""
-
-
-class GuardrailLook(Value):
-    """What one check knew of one guardrail. `low`, `high` is its confidence sequence, None where it was unbounded."""
-
-    at: AwareDatetime
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    log_e_rollback: float | None = None
-    log_e_promote: float | None = None
-
-
-class GuardrailCourse(Value):
-    """How evidence about one guardrail grew, and how its confidence sequence closed in.
-
-    `interval_of` says what `value`, `low` and `high` are about: the candidate's own metric (held to
-    `limit`) or its difference from stable (held to `margin`, the largest harm that counts as not worse).
-    Evidence is the natural logarithm of an e-value; beyond its threshold the claim is made.
-    """
-
-    metric: str
-    unit: str = ""
-    direction: Literal["lower_is_better", "higher_is_better"] = "lower_is_better"
-    interval_of: Literal["candidate", "difference"]
-    limit: float | None = None
-    margin: float | None = None
-    log_threshold_rollback: float | None = None
-    log_threshold_promote: float | None = None
-    status: str = Field(description="What the last check said of it: harm, proven, undecided, …")
-    looks: tuple[GuardrailLook, ...] = Field(min_length=1)
-    note: str = ""
-
-
-class Arm(Value):
-    """One side of a comparison."""
-
-    variant: str
-    n: int = Field(ge=0)
-    mean: float
-
-
-class Comparison(Value):
-    """One metric, one variant against the control.
-
-    `difference` is treatment minus control in the metric's unit; `improvement` is relative, in percent,
-    positive is better whatever the metric's direction. `margin` is the non-inferiority margin in percent
-    on the scale of `improvement`, as a positive number.
-    """
-
-    metric: str
-    unit: str = ""
-    control: Arm
-    treatment: Arm
-    difference: float
-    difference_low: float
-    difference_high: float
-    improvement: float | None = None
-    improvement_low: float | None = None
-    improvement_high: float | None = None
-    p_value: float | None = Field(default=None, ge=0, le=1)
-    significant: bool = False
-    practical: bool = Field(default=False, description="Large enough to act on.")
-    non_inferior: bool | None = Field(default=None, description="None: no margin was planned.")
-    margin: float | None = Field(default=None, gt=0)
-
-
-class Recommendation(Value):
-    """What an A/B test concludes."""
-
-    headline: str
-    reasons: tuple[str, ...] = ()
-
-
-class ArmShare(Value):
-    """Requests assigned to one arm, beside the share it was meant to get."""
-
-    variant: str
-    expected: float = Field(ge=0, le=1)
-    observed: int = Field(ge=0)
-
-
-class SampleRatio(Value):
-    """Whether traffic was split as planned."""
-
-    ok: bool | None = Field(description="None: it could not be told.")
-    sentence: str
-    arms: tuple[ArmShare, ...] = Field(min_length=1)
-
-
-class MetricRow(Value):
-    """What a stage's last check said of one metric, as text ready to print."""
-
-    metric: str
-    stable: str
-    candidate: str
-    interval: str
-    held_to: str
-    status: str
+    @property
+    def interval_of(self) -> Literal["candidate", "difference"]:
+        """What most of its intervals are of: without a stable arm, as at 100 %, there is no difference to speak of."""
+        kinds = [verdict.interval_of for _, verdict in self.looks]
+        return max(("difference", "candidate"), key=kinds.count)
 
 
 class StageDecision(Value):
-    """How a stage ended."""
+    """How a stage was decided, by the last of so many checks; `later` tells of the looks after it, in words."""
 
     stage: str
-    at: AwareDatetime
-    verdict: Literal["CONTINUE", "PROMOTE", "ROLL_BACK", "INCONCLUSIVE", "HOLD"]
     checks: int = Field(ge=0)
-    reasons: tuple[str, ...]
-    metrics: tuple[MetricRow, ...] = ()
+    decision: Decision
+    later: str = ""
 
 
 class Approval(Value):
-    """A question put to people, and what came of it; nobody answered while `decision` is None."""
+    """A question put to people, and what came of it; nobody has answered yet while `decision` is None.
+
+    `expired`: nobody did in time. `overtaken`: the rollout ended for another reason before anybody did.
+    """
 
     stage: str
     asked_at: AwareDatetime
+    answer_by: AwareDatetime
     answered_at: AwareDatetime | None = None
     approver: str | None = None
-    decision: Literal["approve", "reject", "expired"] | None = None
+    decision: Literal["approve", "reject", "expired", "overtaken"] | None = None
     comment: str = ""
 
 
@@ -243,17 +122,6 @@ class Fact(Value):
     value: str
 
 
-Events = Annotated[tuple[Event, ...], Field(min_length=1)] | NoData
-Traffic = Annotated[tuple[TrafficBin, ...], Field(min_length=1)] | NoData
-Charts = Annotated[tuple[Chart, ...], Field(min_length=1)] | NoData
-Courses = Annotated[tuple[GuardrailCourse, ...], Field(min_length=1)] | NoData
-Comparisons = Annotated[tuple[Comparison, ...], Field(min_length=1)] | NoData
-Decisions = Annotated[tuple[StageDecision, ...], Field(min_length=1)] | NoData
-Approvals = Annotated[tuple[Approval, ...], Field(min_length=1)] | NoData
-Cards = Annotated[tuple[ModelCard, ...], Field(min_length=1)] | NoData
-Notices = Annotated[tuple[Notice, ...], Field(min_length=1)] | NoData
-
-
 class ReportData(Value):
     """Everything one report shows."""
 
@@ -269,16 +137,18 @@ class ReportData(Value):
     links: tuple[Link, ...] = ()
     variants: tuple[Variant, ...] = ()
     stages: tuple[Stage, ...] = ()
-    timeline: Events = _absent("No record was read for this report.")
-    traffic: Traffic = _absent("No request was counted.")
-    charts: Charts = _absent("Neither latency nor errors were measured.")
-    guardrails: Courses = _absent("No check was made.")
-    recommendation: Recommendation | None = None
-    comparisons: Comparisons = _absent("No A/B test belongs to this rollout.")
-    sample_ratio: SampleRatio | NoData = _absent("The split was not checked against the requests counted.")
-    decisions: Decisions = _absent("No stage was decided.")
-    approvals: Approvals = _absent("Nobody was asked.")
-    model_cards: Cards = _absent("The registry held no model card.")
-    notices: Notices = _absent("No message was sent.")
-    provenance: tuple[Fact, ...] = ()
-    plan: dict[str, Any] = Field(default={}, description="The plan as JSON, as it was recorded.")
+    timeline: tuple[Event, ...] = Field(min_length=1)
+    bins: tuple[Bin, ...] = ()
+    guardrails: tuple[Guardrail, ...] = Field(default=(), description="Those of the plan; their limits are drawn.")
+    courses: Annotated[tuple[Course, ...], Field(min_length=1)] | NoData | None = Field(description="None: no canary.")
+    comparison: Comparison | NoData | None = Field(description="None: no A/B test.")
+    decisions: Annotated[tuple[StageDecision, ...], Field(min_length=1)] | NoData | None = Field(
+        description="None: there are none but the comparison."
+    )
+    approvals: Annotated[tuple[Approval, ...], Field(min_length=1)] | NoData | None = Field(
+        description="None: the plan asks nobody."
+    )
+    model_cards: Annotated[tuple[ModelCard, ...], Field(min_length=1)] | NoData
+    notices: Annotated[tuple[Notice, ...], Field(min_length=1)] | NoData
+    provenance: tuple[Fact, ...] = Field(min_length=1)
+    plan: dict[str, Any] = Field(description="The plan as JSON, as it was recorded.")

@@ -10,10 +10,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from firstflight.domain import wording
+from firstflight.comparison.compare import Comparison
+from firstflight.comparison.recommendation import proof_words
+from firstflight.decision.reasons import ends, meaning, ratio_words
 from firstflight.domain.samples import NoData
+from firstflight.domain.wording import duration, gap, metric_name, number, odds, p_value, quantity, signed, span
 from firstflight.report import markdown, plots
-from firstflight.report.data import Event, ReportData
+from firstflight.report.data import Approval, Event, ReportData
 from firstflight.report.palette import meanings, variable
 from firstflight.report.times import TimeAxis
 from firstflight.supervision.files import replace
@@ -30,14 +33,13 @@ def render(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    for said in (number, signed, quantity, gap, span, odds, metric_name, p_value, duration):
+        environment.filters[said.__name__] = said
+    for told in (meaning, ends, ratio_words, proof_words, plots.row_name, variable):
+        environment.filters[told.__name__] = told
     environment.filters |= {
-        "number": wording.number,
-        "signed": wording.signed,
-        "p_value": wording.p_value,
-        "duration": wording.duration,
         "clock": lambda at: f"{at.astimezone(UTC):%H:%M:%S}",
         "day": lambda at: f"{at.astimezone(UTC):%-d %B %Y}",
-        "variable": variable,
         "json": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
         "markdown": lambda text: markdown.to_html(text, below=3),
     }
@@ -55,51 +57,50 @@ def write_report(data: ReportData, path: Path) -> Path:
 
 def _drawn(data: ReportData) -> dict[str, Any]:
     """Return what the template shows beside the data itself: drawings, colours, and a timeline of bearable length."""
-    colours = meanings(data.variants, _names(data))
-    axis = _axis(data)
-    bins = () if isinstance(data.traffic, NoData) else data.traffic
-    answered = {name: colour for name, colour in colours.items() if any(one.requests.get(name) for one in bins)}
-    charts = () if isinstance(data.charts, NoData) else data.charts
-    courses = () if isinstance(data.guardrails, NoData) else data.guardrails
-    comparisons = () if isinstance(data.comparisons, NoData) else data.comparisons
-    events, left_out = _shortened(() if isinstance(data.timeline, NoData) else data.timeline)
+    requests = {
+        name: count
+        for name in dict.fromkeys(name for one in data.bins for name in one.models)
+        if (count := sum(plots.served(one, name) for one in data.bins))
+    }
+    chosen = meanings(data.variants, requests)
+    colours = {name: chosen[name] for name in chosen if name in requests}
+    axis, bins = _axis(data), data.bins
+    limits = {guardrail.metric: guardrail.limit for guardrail in data.guardrails}
+    courses = data.courses if isinstance(data.courses, tuple) else ()
+    rows = data.comparison.rows if isinstance(data.comparison, Comparison) else ()
+    events, left_out = _shortened(data.timeline)
     return {
         "colours": colours,
-        "answered": answered,
-        "requests": {name: sum(one.requests.get(name, 0) for one in bins) for name in answered},
-        "traffic_plot": plots.traffic(bins, answered, axis) if answered else None,
-        "chart_plots": [plots.chart(f"chart{place}", shown, colours, axis) for place, shown in enumerate(charts)],
+        "requests": requests,
+        "traffic_plot": plots.traffic(bins, colours, axis) if colours else None,
+        "latency_plot": plots.latency(bins, colours, limits.get("latency"), axis) if colours else None,
+        "errors_plot": plots.errors(bins, colours, limits.get("error_rate"), axis) if colours else None,
         "course_plots": [
             (plots.evidence(f"evidence{place}", course, axis), plots.interval(f"interval{place}", course, axis))
             for place, course in enumerate(courses)
         ],
-        "forest_plot": plots.forest(comparisons) if comparisons else None,
+        "forest_plot": plots.forest(rows),
+        "has_margin": any(plots.margin_percent(row) for row in rows),
+        "not_drawn": sorted({row.name for row in rows if row.improvement_low is None or row.improvement_high is None}),
+        "question": _question(data),
         "events": events,
         "events_left_out": left_out,
     }
 
 
-def _names(data: ReportData) -> list[str]:
-    """Return the variants that are drawn, in the order they are met."""
-    names = []
-    if not isinstance(data.traffic, NoData):
-        names += [name for one in data.traffic for name in one.requests]
-    if not isinstance(data.charts, NoData):
-        names += [line.variant for shown in data.charts for line in shown.lines]
-    return list(dict.fromkeys(names))
+def _question(data: ReportData) -> Approval | None:
+    """Return what people are being asked, None when nobody is."""
+    asked = data.approvals if isinstance(data.approvals, tuple) else ()
+    return next((one for one in asked if one.decision is None), None)
 
 
 def _axis(data: ReportData) -> TimeAxis:
     """Return a span that holds everything there is to draw."""
     moments = [data.started_at, *([data.ended_at] if data.ended_at else [])]
     moments += [moment for stage in data.stages for moment in (stage.since, stage.until)]
-    if not isinstance(data.traffic, NoData):
-        moments += [one.at for one in data.traffic]
-        moments += [one.at + timedelta(seconds=one.seconds) for one in data.traffic]
-    if not isinstance(data.charts, NoData):
-        moments += [point.at for shown in data.charts for line in shown.lines for point in line.points]
-    if not isinstance(data.guardrails, NoData):
-        moments += [look.at for course in data.guardrails for look in course.looks]
+    moments += [moment for one in data.bins for moment in (one.at, one.at + timedelta(seconds=one.seconds))]
+    if isinstance(data.courses, tuple):
+        moments += [at for course in data.courses for at, _ in course.looks]
     return TimeAxis(min(moments), max(moments), data.stages)
 
 

@@ -3,32 +3,38 @@
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from firstflight.domain.wording import number
+from firstflight.comparison.compare import MetricRow
+from firstflight.decision.verdicts import MetricVerdict
+from firstflight.domain.plans import Guardrail
+from firstflight.domain.wording import Unit, gap, quantity, scaled
+from firstflight.observation.history import Bin
 from firstflight.report.canvas import draw, plain
-from firstflight.report.data import Chart, Comparison, GuardrailCourse, GuardrailLook, Point, TrafficBin
+from firstflight.report.data import Course
 from firstflight.report.palette import STAND_IN
 from firstflight.report.times import TimeAxis
 
 WIDE = (960, 270)
 HALF = (480, 250)
-_MOST_BINS = 400
-_MOST_POINTS = 600
+_MOST_LOOKS = 600
 _HIGHEST = 2.0
 """Evidence is drawn up to this many times its threshold, and as far below zero as its threshold is above."""
+_FAR = 3.0
+"""Improvements are drawn on a scale that is logarithmic from here on, in medians of their reach, when one is beyond."""
 
 
-def traffic(bins: Sequence[TrafficBin], colours: Mapping[str, str], axis: TimeAxis) -> Markup:
+def traffic(bins: Sequence[Bin], colours: Mapping[str, str], axis: TimeAxis) -> Markup:
     """Draw requests per second by variant, stacked, in the order of `colours`."""
-    x, heights = _steps(_merged(sorted(bins, key=lambda one: one.at)), tuple(colours))
+    moments = [moment for one in bins for moment in (one.at, one.at + timedelta(seconds=one.seconds))]
+    heights = [[rate for one in bins for rate in [served(one, name) / one.seconds] * 2] for name in colours]
 
     def paint(axes: Axes) -> None:
         shown = [STAND_IN[colour] for colour in colours.values()]
-        axes.stackplot(x, heights, colors=shown, linewidth=0)
+        axes.stackplot(moments, heights, colors=shown, linewidth=0)  # type: ignore[arg-type]  # moments are coordinates
         axes.set_ylabel("requests per second")
         axes.set_ylim(bottom=0)
         axis.paint(axes, wide=True)
@@ -36,59 +42,60 @@ def traffic(bins: Sequence[TrafficBin], colours: Mapping[str, str], axis: TimeAx
     return draw("traffic", "Requests per second by variant over time", WIDE, paint)
 
 
-def _merged(bins: Sequence[TrafficBin]) -> list[TrafficBin]:
-    """Join neighbours until few enough are left to draw."""
-    each = math.ceil(len(bins) / _MOST_BINS)
-    joined = []
-    for start in range(0, len(bins), each):
-        group = bins[start : start + each]
-        names = {name for one in group for name in one.requests}
-        requests = {name: sum(one.requests.get(name, 0) for one in group) for name in sorted(names)}
-        seconds = (group[-1].at - group[0].at).total_seconds() + group[-1].seconds
-        joined.append(TrafficBin(at=group[0].at, seconds=seconds, requests=requests))
-    return joined
+def served(one: Bin, name: str) -> int:
+    """Return how many requests `name` answered in a bin; what a shadow answered went to nobody."""
+    return one.models[name].requests if name in one.models and not one.models[name].shadow else 0
 
 
-def _steps(bins: Sequence[TrafficBin], names: Sequence[str]) -> tuple[list[float], list[list[float]]]:
-    """Return the outline of bars without gaps between neighbours and with zeros where no bin is."""
-    x: list[float] = []
-    heights: list[list[float]] = [[] for _ in names]
-    last = None
-    for one in bins:
-        end = one.at + timedelta(seconds=one.seconds)
-        if last is not None and one.at > last + timedelta(seconds=0.5 * one.seconds):
-            for moment in (last, one.at):
-                x.append(moment.timestamp())
-                for height in heights:
-                    height.append(0.0)
-        for moment in (one.at, end):
-            x.append(moment.timestamp())
-            for name, height in zip(names, heights, strict=True):
-                height.append(one.requests.get(name, 0) / one.seconds)
-        last = end
-    return x, heights
+def latency(bins: Sequence[Bin], colours: Mapping[str, str], limit: float | None, axis: TimeAxis) -> Markup:
+    """Draw p50 (dashed) and p95 of each variant in milliseconds against the limit."""
+    lines = [
+        (colours[name], dashed, [_known(one, name, quantile) for one in bins])
+        for name in colours
+        for quantile, dashed in (("p50", True), ("p95", False))
+    ]
+    return _chart("latency", "Latency", "ms", bins, lines, limit, axis)
 
 
-def chart(name: str, shown: Chart, colours: Mapping[str, str], axis: TimeAxis) -> Markup:
-    """Draw a metric's lines over time against its limit; a line breaks where nothing was measured."""
+def errors(bins: Sequence[Bin], colours: Mapping[str, str], limit: float | None, axis: TimeAxis) -> Markup:
+    """Draw the share of failed requests of each variant in percent against the limit, a share."""
+
+    def failed(one: Bin, name: str) -> float:
+        return 100 * one.models[name].failed / requests if (requests := served(one, name)) else math.nan
+
+    lines = [(colour, False, [failed(one, name) for one in bins]) for name, colour in colours.items()]
+    return _chart("errors", "Error rate", "%", bins, lines, None if limit is None else 100 * limit, axis)
+
+
+def _known(one: Bin, name: str, quantile: str) -> float:
+    value = getattr(one.models[name], quantile) if served(one, name) else None
+    return math.nan if value is None else value
+
+
+def _chart(
+    name: str,
+    title: str,
+    unit: str,
+    bins: Sequence[Bin],
+    lines: Sequence[tuple[str, bool, list[float]]],
+    limit: float | None,
+    axis: TimeAxis,
+) -> Markup:
+    """Draw lines over time against their limit; a line breaks where nothing was measured."""
+    moments = [one.at for one in bins]
 
     def paint(axes: Axes) -> None:
-        for line in shown.lines:
-            points = _thinned(line.points)
-            axes.plot(
-                [point.at.timestamp() for point in points],
-                [_value(point) for point in points],
-                color=STAND_IN[colours[line.variant]],
-                linestyle=(0, (4, 2)) if line.dashed else "-",
-                marker="." if len(points) == 1 else "",
-            )
-        axes.set_ylabel(plain(shown.unit))
-        if shown.limit is not None:
-            _limit(axes, shown.limit, f"limit {number(shown.limit)} {shown.unit}")
-        _fit(axes, [_value(point) for line in shown.lines for point in line.points], shown.limit)
+        for colour, dashed, values in lines:
+            alone = sum(not math.isnan(value) for value in values) == 1
+            style = (0, (4, 2)) if dashed else "-"
+            axes.plot(moments, values, color=STAND_IN[colour], linestyle=style, marker="." if alone else "")  # type: ignore[arg-type]
+        axes.set_ylabel(unit)
+        if limit is not None:
+            _limit(axes, limit, f"limit {limit:g} {unit}")
+        _fit(axes, [value for _, _, values in lines for value in values], limit)
         axis.paint(axes)
 
-    return draw(name, f"{shown.title} over time by variant", HALF, paint)
+    return draw(name, f"{title} over time by variant", HALF, paint)
 
 
 def _fit(axes: Axes, values: Sequence[float], limit: float | None) -> None:
@@ -102,16 +109,18 @@ def _fit(axes: Axes, values: Sequence[float], limit: float | None) -> None:
     axes.set_ylim(bottom, high + pad)
 
 
-def evidence(name: str, course: GuardrailCourse, axis: TimeAxis) -> Markup:
+def evidence(name: str, course: Course, axis: TimeAxis) -> Markup:
     """Draw how far the evidence of harm and the proof of harmlessness are on their ways to their thresholds."""
     looks = _every(course.looks)
-    harm = _shares([(look, look.log_e_rollback) for look in looks], course.log_threshold_rollback)
-    proof = _shares([(look, look.log_e_promote) for look in looks], course.log_threshold_promote)
+    harm = [(at, _share(one.log_e_rollback, one.log_threshold_rollback)) for at, one in looks]
+    proof = [(at, _share(one.log_e_promote, one.log_threshold_promote)) for at, one in looks]
 
     def paint(axes: Axes) -> None:
         for line, colour, starts_anew in ((harm, "bad", False), (proof, "good", True)):
+            if colour == "good" and not course.guardrail.proves:
+                continue
             x, y = _broken(line, axis if starts_anew else None)
-            axes.plot(x, y, color=STAND_IN[colour], marker="." if len(x) == 1 else "")
+            axes.plot(x, y, color=STAND_IN[colour], marker="." if len(x) == 1 else "")  # type: ignore[arg-type]
         axes.axhline(0, color=STAND_IN["muted"], linewidth=0.8)
         _limit(axes, 1.0, "enough", colour="ink")
         axes.set_ylim(-1, _HIGHEST)
@@ -119,73 +128,74 @@ def evidence(name: str, course: GuardrailCourse, axis: TimeAxis) -> Markup:
         axes.set_ylabel("evidence ÷ threshold")
         axis.paint(axes)
 
-    return draw(name, f"Evidence about {course.metric} over time, as a share of its threshold", HALF, paint)
+    return draw(name, f"Evidence about {course.guardrail.metric} over time, as a share of its threshold", HALF, paint)
 
 
-def _shares(
-    line: Sequence[tuple[GuardrailLook, float | None]], threshold: float | None
-) -> list[tuple[GuardrailLook, float | None]]:
-    if not threshold:
-        return [(look, None) for look, _ in line]
-    limits = (-1.5, _HIGHEST + 0.5)  # what leaves the picture leaves it at once, however far it goes
-    return [(look, None if e is None else min(max(e / threshold, limits[0]), limits[1])) for look, e in line]
+def _share(log_e: float | None, threshold: float) -> float:
+    """Return evidence as a share of its threshold; what leaves the picture leaves it at once, however far it goes."""
+    return math.nan if log_e is None or not threshold else min(max(log_e / threshold, -1.5), _HIGHEST + 0.5)
 
 
-def _broken(
-    line: Sequence[tuple[GuardrailLook, float | None]], axis: TimeAxis | None
-) -> tuple[list[float], list[float]]:
-    """Return coordinates, with a gap where a stage begins if `axis` is given."""
-    x: list[float] = []
-    y: list[float] = []
-    last: GuardrailLook | None = None
-    for look, value in line:
-        if axis and last and axis.breaks(last.at, look.at):
-            x.append(look.at.timestamp())
-            y.append(math.nan)
-        x.append(look.at.timestamp())
-        y.append(math.nan if value is None else value)
-        last = look
-    return x, y
-
-
-def interval(name: str, course: GuardrailCourse, axis: TimeAxis) -> Markup:
+def interval(name: str, course: Course, axis: TimeAxis) -> Markup:
     """Draw the confidence sequence closing in on the metric, beside what it is held to."""
-    looks = _every(course.looks)
-    x, middle = _broken([(look, look.value) for look in looks], axis)
-    _, low = _broken([(look, look.low) for look in looks], axis)
-    _, high = _broken([(look, look.high) for look in looks], axis)
-    held_to = _held_to(course)
+    looks = [(at, one) for at, one in _every(course.looks) if one.interval_of == course.interval_of]
+    unit, difference = looks[-1][1].unit, course.interval_of == "difference"
+    x, middle = _broken([(at, _in_unit(_middle(one), unit)) for at, one in looks], axis)
+    _, low = _broken([(at, _in_unit(one.low, unit)) for at, one in looks], axis)
+    _, high = _broken([(at, _in_unit(one.high, unit)) for at, one in looks], axis)
+    held_to = _held_to(course.guardrail, unit, difference=difference)
     bottom, top = _view(middle, low, high, [value for value, _ in held_to])
 
     def paint(axes: Axes) -> None:
         colour = STAND_IN["candidate"]
-        ends = [
-            (bottom - 1 if math.isnan(a) else a, top + 1 if math.isnan(b) else b)
-            for a, b in zip(low, high, strict=True)
-        ]
+        below = [bottom - 1 if math.isnan(value) else value for value in low]
+        above = [top + 1 if math.isnan(value) else value for value in high]
         known = [not math.isnan(value) for value in middle]
-        axes.fill_between(
-            x, [a for a, _ in ends], [b for _, b in ends], where=known, color=colour, alpha=0.22, linewidth=0
-        )
-        axes.plot(x, middle, color=colour, marker="." if len(x) == 1 else "")
+        axes.fill_between(x, below, above, where=known, color=colour, alpha=0.22, linewidth=0)  # type: ignore[arg-type]
+        axes.plot(x, middle, color=colour, marker="." if len(x) == 1 else "")  # type: ignore[arg-type]
         for value, label in held_to:
             _limit(axes, value, label)
-        if course.interval_of == "difference":
+        if difference:
             axes.axhline(0, color=STAND_IN["muted"], linewidth=0.8)
         axes.set_ylim(bottom, top)
-        axes.set_ylabel(plain(course.unit))
+        axes.set_ylabel({"share": "points" if difference else "%"}.get(unit, unit))
         axis.paint(axes)
 
-    return draw(name, f"Confidence sequence of {course.metric} over time", HALF, paint)
+    return draw(name, f"Confidence sequence of {course.guardrail.metric} over time", HALF, paint)
 
 
-def _held_to(course: GuardrailCourse) -> list[tuple[float, str]]:
-    if course.interval_of == "candidate":
-        return [] if course.limit is None else [(course.limit, f"limit {number(course.limit)} {course.unit}")]
-    if course.margin is None:
+def _in_unit(value: float | None, unit: Unit) -> float:
+    return math.nan if value is None else scaled(value, unit)
+
+
+def _middle(one: MetricVerdict) -> float | None:
+    """Return what the interval of a look is about."""
+    if one.candidate is None or one.interval_of == "candidate":
+        return one.candidate
+    return None if one.stable is None else one.candidate - one.stable
+
+
+def _held_to(guardrail: Guardrail, unit: Unit, *, difference: bool) -> list[tuple[float, str]]:
+    if not difference:
+        limit = guardrail.limit
+        return [] if limit is None else [(scaled(limit, unit), f"limit {quantity(limit, unit)}")]
+    if guardrail.margin is None:
         return []
-    harmful = course.margin if course.direction == "lower_is_better" else -course.margin
-    return [(harmful, f"margin {number(harmful)} {course.unit}")]
+    harmful = guardrail.margin if guardrail.direction == "lower_is_better" else -guardrail.margin
+    return [(scaled(harmful, unit), f"margin {gap(harmful, unit, sign=True)}")]
+
+
+def _broken(line: Sequence[tuple[datetime, float]], axis: TimeAxis | None) -> tuple[list[datetime], list[float]]:
+    """Return coordinates, with a gap where a stage begins if `axis` is given."""
+    x: list[datetime] = []
+    y: list[float] = []
+    for at, value in line:
+        if axis and x and axis.breaks(x[-1], at):
+            x.append(at)
+            y.append(math.nan)
+        x.append(at)
+        y.append(value)
+    return x, y
 
 
 def _view(middle: list[float], low: list[float], high: list[float], held_to: list[float]) -> tuple[float, float]:
@@ -200,48 +210,54 @@ def _view(middle: list[float], low: list[float], high: list[float], held_to: lis
     return min(wanted) - pad, max(wanted) + pad
 
 
-def forest(comparisons: Sequence[Comparison]) -> Markup | None:
-    """Draw the improvement of each variant in each metric with its interval; None when none is known in percent."""
-    rows = [
-        (
-            f"{one.metric}: {one.treatment.variant}",
-            one.improvement,
-            one.improvement_low,
-            one.improvement_high,
-            one.margin,
-        )
-        for one in comparisons
+def forest(rows: Sequence[MetricRow]) -> Markup | None:
+    """Draw the improvement in percent of each row with its interval and margin; None when none has one.
+
+    Everything is drawn whole: where one interval is far longer than the others, the scale is logarithmic further out.
+    """
+    drawn = [
+        (row, row.improvement, row.improvement_low, row.improvement_high)
+        for row in rows
+        if row.improvement is not None and row.improvement_low is not None and row.improvement_high is not None
     ]
-    whole = [
-        (label, middle, low, high, margin)
-        for label, middle, low, high, margin in rows
-        if middle is not None and low is not None and high is not None
-    ]
-    if not whole:
+    if not drawn:
         return None
-    reach = sorted(max(abs(low), abs(high), abs(middle)) for _, middle, low, high, _ in whole)
-    edge = 1.1 * max(one for one in reach if one <= 3 * statistics.median(reach)) or 1.0
+    reach = [max(abs(low), abs(high), abs(middle)) for _, middle, low, high in drawn]
+    edge, usual = max(reach) or 1.0, statistics.median(reach)
 
     def paint(axes: Axes) -> None:
         axes.grid(visible=False)
         axes.axvline(0, color=STAND_IN["muted"], linewidth=1)
-        for place, (_, middle, low, high, margin) in enumerate(whole):
-            colour = STAND_IN["good" if low > 0 else "bad" if high < 0 else "ink"]
-            axes.plot([max(low, -edge), min(high, edge)], [place, place], color=colour, linewidth=2)
-            for end, marker in ((low, "<"), (high, ">")):
-                if abs(end) > edge:
-                    axes.plot([math.copysign(edge, end)], [place], marker=marker, color=colour, clip_on=False)
-            if abs(middle) <= edge:
-                axes.plot([middle], [place], marker="s", markersize=6, color=colour)
-            if margin is not None and margin <= edge:
+        for place, (row, middle, low, high) in enumerate(drawn):
+            colour = STAND_IN[{"better": "good", "worse": "bad", "undecided": "ink"}[row.effect]]
+            axes.plot([low, high], [place, place], color=colour, linewidth=2)
+            axes.plot([middle], [place], marker="s", markersize=6, color=colour)
+            if (margin := margin_percent(row)) is not None and margin <= edge:
                 axes.plot([-margin] * 2, [place - 0.3, place + 0.3], color=STAND_IN["warning"], linewidth=1.4)
-        axes.set_yticks(range(len(whole)), [plain(label) for label, *_ in whole])
+        axes.set_yticks(range(len(drawn)), [plain(f"{row_name(row)}: {row.variant}") for row, *_ in drawn])
         axes.tick_params(axis="y", labelcolor=STAND_IN["ink"])
-        axes.set_ylim(len(whole) - 0.4, -0.6)
-        axes.set_xlim(-edge, edge)
-        axes.set_xlabel("improvement over control in %, with its interval")
+        axes.set_ylim(len(drawn) - 0.4, -0.6)
+        label = "improvement over control in %, with its interval"
+        if usual and edge > _FAR * usual:
+            axes.set_xscale("symlog", linthresh=usual, linscale=2)
+            axes.xaxis.set_major_formatter("{x:g}")
+            label += f"; logarithmic beyond {usual:.0f} %"
+        axes.set_xlim(-1.15 * edge, 1.15 * edge)
+        axes.set_xlabel(label)
 
-    return draw("forest", "Improvement over control with intervals", (960, 90 + 30 * len(whole)), paint)
+    return draw("forest", "Improvement over control with intervals", (960, 90 + 30 * len(drawn)), paint)
+
+
+def row_name(row: MetricRow) -> str:
+    """Return a row as people call it; what was measured on the same units says so."""
+    return row.name + (" (same units)" if row.paired else "")
+
+
+def margin_percent(row: MetricRow) -> float | None:
+    """Return the margin a row is held to, in percent of the control; None where there is none or the control is 0."""
+    if row.proof is None or row.proof.of != "margin" or not row.control.estimate:
+        return None
+    return 100 * row.proof.held_to / abs(row.control.estimate)
 
 
 def _limit(axes: Axes, value: float, label: str, colour: str = "limit") -> None:
@@ -258,25 +274,7 @@ def _limit(axes: Axes, value: float, label: str, colour: str = "limit") -> None:
     )
 
 
-def _thinned(points: Sequence[Point]) -> list[Point]:
-    """Keep the lowest and the highest of each run of neighbours, so that a long line loses no peak."""
-    if len(points) <= _MOST_POINTS:
-        return list(points)
-    each = math.ceil(2 * len(points) / _MOST_POINTS)
-    kept = []
-    for start in range(0, len(points), each):
-        group = points[start : start + each]
-        measured = [point for point in group if point.value is not None]
-        ends = {min(measured, key=_value), max(measured, key=_value)} if measured else {group[0]}
-        kept += sorted(ends, key=lambda point: point.at)
-    return kept
-
-
-def _value(point: Point) -> float:
-    return math.nan if point.value is None else point.value
-
-
-def _every(looks: Sequence[GuardrailLook]) -> list[GuardrailLook]:
+def _every(looks: Sequence[tuple[datetime, MetricVerdict]]) -> list[tuple[datetime, MetricVerdict]]:
     """Keep looks at even distances, and the last: what they show moves slowly."""
-    each = math.ceil(len(looks) / _MOST_POINTS)
+    each = math.ceil(len(looks) / _MOST_LOOKS)
     return [*looks[:-1:each], looks[-1]]

@@ -1,5 +1,6 @@
 """Each record as one sentence, for terminals, the report and people at 3 a.m."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ from firstflight.ledger.record import Record
 from firstflight.rollout.machine import Arms
 
 Body = dict[str, Any]
+_RUN = re.compile(r"\b([0-9a-f]{8})-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 
 
 def _split(body: Body) -> str:
@@ -39,7 +41,7 @@ SENTENCES: dict[str, Callable[[Body], str]] = {
         f"version {body['champion']['number']} ({body['champion']['variant']}) is the first champion"
     ),
     "rollout.started": _started,
-    "driver.attached": lambda body: f"took over from {body['before']}",
+    "driver.attached": lambda body: f"took over from {actor_name(body['before'])}",
     "stage.intended": lambda body: f"moving to {body['stage']} %",
     "stage.entered": lambda body: f"the router reports {_split(body)}",
     "stage.passed": lambda body: f"stage {body['stage']} % passed",
@@ -67,7 +69,14 @@ SENTENCES: dict[str, Callable[[Body], str]] = {
 
 def sentence(record: Record) -> str:
     """What `record` says, in one line; a kind without a sentence is named as it is."""
+    if record.kind == "driver.attached" and record.body["before"] == record.actor:
+        return "the run goes on where it stood"
     return SENTENCES[record.kind](record.body) if record.kind in SENTENCES else record.kind
+
+
+def actor_name(actor: str) -> str:
+    """Return who wrote a record, for people: a flow run by the first part of its id."""
+    return _RUN.sub(lambda found: f"run {found[1]}", actor)
 
 
 def reasons(record: Record) -> tuple[str, ...]:

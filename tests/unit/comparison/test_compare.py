@@ -105,18 +105,18 @@ def test_cheaper_at_proven_quality_is_adopted() -> None:
     found = compared(arm(), costs=CHEAP)
     assert ("adopt", "lightweight") == (advice(found).verdict, choose(found))
     assert (
-        "cheaper: an answer costs 5,000 against 50,000 (-90 %)",
+        "cheaper: an answer costs 5,000 against 50,000 (−90 %)",
         (
-            "error rate is within its limit: 0.100 % against 0.100 %; at most 0.210 % with 95 % confidence, "
-            "limit 1.00 %, 5,000 requests (control 5,000)"
+            "error rate is within its limit: 0.1 % against 0.1 %; at most 0.21 %, limit 1 %, "
+            "95 % confidence, 5,000 requests (control 5,000)"
         ),
         (
-            "p95 latency is within its limit: 37.5 ms against 37.5 ms; at most 40.0 ms with 95 % confidence, "
-            "limit 200 ms, 5,000 requests (control 5,000)"
+            "p95 latency is within its limit: 37.5 ms against 37.5 ms; at most 40 ms, limit 200 ms, "
+            "95 % confidence, 5,000 requests (control 5,000)"
         ),
         (
-            "accuracy is not worse: 53.0 % against 53.0 %; worse by at most 2.59 points with 95 % confidence, "
-            "margin 5.00 points, 2,000 outcomes (control 2,000)"
+            "accuracy is not worse: 53 % against 53 %; worse by at most 2.59 points, margin 5 points, "
+            "95 % confidence, 2,000 outcomes (control 2,000)"
         ),
     ) == advice(found).reasons
     assert "adopt lightweight instead of baseline" == found.headline
@@ -132,8 +132,8 @@ def test_better_at_proven_quality_is_adopted() -> None:
     )
     assert ("adopt", ("latency_mean",)) == (found.verdict, found.better_on)
     assert found.reasons[0].startswith(
-        "better: latency mean 8.00 ms against 10.0 ms, difference -2.00 ms, 95 % interval -2.04 ms to -1.96 ms, "
-        "20.0 % better, adjusted p < 0.0001"
+        "better: latency mean 8 ms against 10 ms, difference −2 ms, 95 % interval −2.04 to −1.96 ms, "
+        "20 % better, adjusted p < 0.0001"
     )
 
 
@@ -142,7 +142,7 @@ def test_equal_and_no_cheaper_keeps_the_control() -> None:
     found = compared(arm(), costs={CONTROL: 5000.0, LIGHT: 4900.0})
     assert ("keep control", None) == (advice(found).verdict, choose(found))
     assert (
-        "not worse than baseline, but no metric is better by 5 % or more, and an answer costs -2 %"
+        "not worse than baseline, but no metric is better by 5 % or more, and an answer costs −2 %"
         == advice(found).reasons[0]
     )
     assert "keep baseline: no variant is worth adopting" == found.headline
@@ -162,7 +162,7 @@ def test_certain_harm_keeps_the_control() -> None:
     found = advice(compared(arm(correct=0.45), costs=CHEAP))
     assert "keep control" == found.verdict
     assert found.reasons[0].startswith(
-        "harm is certain: accuracy 45.0 % against 53.0 %, difference -8.00 points, 95 % interval -11.1 points"
+        "harm is certain: accuracy 45 % against 53 %, difference −8 points, 95 % interval −11.1 to"
     )
 
 
@@ -173,7 +173,7 @@ def test_a_loss_inside_the_margin_is_still_harm_unless_tolerated() -> None:
     tolerant = with_guardrails(Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05, tolerance=0.04))
     found = advice(compared(small, big, tolerant, costs=CHEAP))
     assert "adopt" == found.verdict
-    assert found.reasons[-1].startswith("worse, within what is tolerated: accuracy 50.0 % against 53.0 %")
+    assert found.reasons[-1].startswith("worse, within what is tolerated: accuracy 50 % against 53 %")
 
 
 def test_a_limit_passed_for_certain_keeps_the_control() -> None:
@@ -181,7 +181,7 @@ def test_a_limit_passed_for_certain_keeps_the_control() -> None:
     found = advice(compared(arm(errors=150), arm(errors=150), costs=CHEAP))
     assert "keep control" == found.verdict
     assert (
-        "error rate is beyond its limit: 3.00 % over 5,000 requests (control 5,000), limit 1.00 %, "
+        "error rate is beyond its limit: 3 % over 5,000 requests (control 5,000), limit 1 %, "
         "certain with 95 % confidence" in found.reasons
     )
 
@@ -279,7 +279,7 @@ def test_a_loss_no_guardrail_holds_is_named() -> None:
         compared(arm(latency_mean=slower), arm(latency_mean=Moments(count=5000, mean=10.0, m2=5000.0)), costs=CHEAP)
     )
     assert "adopt" == found.verdict
-    assert found.reasons[-1].startswith("worse, but held by no guardrail: latency mean 11.0 ms against 10.0 ms")
+    assert found.reasons[-1].startswith("worse, but held by no guardrail: latency mean 11 ms against 10 ms")
 
 
 def test_a_short_test_is_named() -> None:
