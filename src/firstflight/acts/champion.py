@@ -1,4 +1,4 @@
-"""Keep the registry's alias `champion` true to how the last rollout ended."""
+"""Keep the registry's aliases `champion` and `challenger` true to how the last rollout ended."""
 
 from collections.abc import Sequence
 
@@ -20,15 +20,22 @@ def settle_champion(world: World, told: Sequence[Rollout]) -> bool:
         return False
     wanted = last.candidate if last.phase is Phase.PROMOTED else last.arms.stable
     refused = {one.candidate for one in told if one.phase is Phase.ROLLED_BACK and one.promotion_begun} - {wanted}
-    if not refused or _champion(world, last.model) not in refused:
+    if not refused or _named(world, last.model, "champion") not in refused:
         return False
-    world.registry.set_alias(wanted, "champion")
+    name_champion(world, wanted, before=last.arms.stable if last.phase is Phase.PROMOTED else last.candidate)
     return True
 
 
-def _champion(world: World, model: str) -> ModelVersion | None:
+def name_champion(world: World, version: ModelVersion, *, before: ModelVersion) -> None:
+    """Have `champion` name `version`; where it was the challenger, the one before it is that now. Safe to repeat."""
+    world.registry.set_alias(version, "champion")
+    if _named(world, version.model, "challenger") == version:
+        world.registry.set_alias(before, "challenger")
+
+
+def _named(world: World, model: str, alias: str) -> ModelVersion | None:
     try:
-        return world.registry.get(model, "champion")
+        return world.registry.get(model, alias)
     except ModelNotFoundError:
         return None
 

@@ -1,5 +1,6 @@
 """Make the candidate the stable model."""
 
+from firstflight.acts.champion import name_champion
 from firstflight.acts.freeze import wait_for_thaw
 from firstflight.acts.hold import hold, release
 from firstflight.acts.ledger_view import append
@@ -25,7 +26,7 @@ def promote(world: World, rollout: Rollout) -> Rollout:
     hold(world, rollout)
     split = TrafficSplit.canary(rollout.arms.stable.served_name, rollout.candidate.served_name, 100)
     world.backend.set_traffic(rollout.model, split, rollout.token)
-    world.registry.set_alias(rollout.candidate, "champion")
+    name_champion(world, rollout.candidate, before=rollout.arms.stable)
     body = {
         "champion": rollout.candidate.model_dump(mode="json"),
         "before": rollout.arms.stable.model_dump(mode="json"),

@@ -4,7 +4,7 @@ import logging
 from contextlib import suppress
 from typing import Any
 
-from firstflight.acts.champion import settle_champion
+from firstflight.acts.champion import name_champion, settle_champion
 from firstflight.acts.hold import release, surrender
 from firstflight.acts.ledger_view import append, history, reread
 from firstflight.acts.take_over import surrendered, take_over
@@ -149,7 +149,7 @@ def _fenced_out(world: World, rollout: Rollout) -> str | None:
 
 def _restore_champion(world: World, rollout: Rollout) -> str:
     try:
-        world.registry.set_alias(rollout.arms.stable, "champion")
+        name_champion(world, rollout.arms.stable, before=rollout.candidate)
     except RegistryUnavailableError as error:
         log.error("%s: traffic is home, but the alias `champion` could not be restored: %s", rollout.model, error)  # noqa: TRY400 - the message is the whole story
         return f"not restored: {error}"

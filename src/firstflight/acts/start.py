@@ -112,26 +112,40 @@ def canary_arms(world: World, plan: CanaryPlan) -> Arms:
     """Look up the plan's stable model and candidate in the registry.
 
     Raises NoStableModelError when the plan names no stable version and there is no champion,
-    ModelNotFoundError when a version does not exist.
+    ModelNotFoundError when a version does not exist, RolloutError when the challenger was broken on purpose.
     """
     stable = world.registry.get(plan.model, plan.stable) if plan.stable else champion(world, plan.model)
     candidate = world.registry.get(plan.model, plan.candidate or "challenger")
+    if not plan.candidate and not _is_sound(world, candidate):
+        raise RolloutError(
+            f"the challenger {candidate} has a fault or was refused; name it as candidate if you mean it"
+        )
     return Arms(stable=stable, candidates=(candidate,))
 
 
 def ab_test_arms(world: World, plan: ABTestPlan) -> Arms:
-    """Look up the versions of the plan's arms: those it names, else the newest of each variant.
+    """Look up the versions of the plan's arms: those it names, else the newest sound one of each variant.
 
-    The control is the version the plan names, else the champion, else the newest of its variant.
+    The control is the version the plan names, else the champion, else the newest of its variant. A variant whose
+    newest is the control itself, as after its promotion, has nothing to be compared with: its share is the control's.
+
+    Raises ModelNotFoundError when a version does not exist, RolloutError when nothing is left to compare.
     """
-    versions = {variant: _version_of(world, plan, variant) for variant in plan.weights}
+    control = _version_of(world, plan, plan.control)
+    others = {name: _version_of(world, plan, name) for name in plan.weights if name != plan.control}
+    tried = {name: version for name, version in others.items() if version != control or name in plan.versions}
+    if not tried:
+        raise RolloutError(f"{control} is the newest of {', '.join(others)} as well; train another, or name versions")
+    weights = {version.served_name: plan.weights[name] for name, version in tried.items()}
     shadow = _version_of(world, plan, plan.shadow) if plan.shadow else None
+    if shadow == control:
+        shadow = None
     return Arms(
-        stable=versions[plan.control],
-        candidates=tuple(version for variant, version in versions.items() if variant != plan.control),
+        stable=control,
+        candidates=tuple(tried.values()),
         shadow=shadow,
         shadow_name=shadow_name(shadow) if shadow else None,
-        weights={versions[variant].served_name: percent for variant, percent in plan.weights.items()},
+        weights={**weights, control.served_name: 100 - sum(weights.values())},
     )
 
 
@@ -147,11 +161,19 @@ def _version_of(world: World, plan: ABTestPlan, variant: str) -> ModelVersion:
         with suppress(ModelNotFoundError):
             return world.registry.get(plan.model, "champion")
     known = world.registry.versions(plan.model)
-    if not (found := [version for version in known if version.variant == variant]):
+    of_variant = [version for version in reversed(known) if version.variant == variant]
+    if (found := next((version for version in of_variant if _is_sound(world, version)), None)) is None:
         raise ModelNotFoundError(
-            f"{plan.model} has no version of variant {variant!r}; registered: {', '.join(map(str, known)) or 'nothing'}"
+            f"{plan.model} has no sound version of variant {variant!r} to take by itself; registered: "
+            f"{', '.join(map(str, known)) or 'nothing'}; name one in `versions`"
         )
-    return found[-1]
+    return found
+
+
+def _is_sound(world: World, version: ModelVersion) -> bool:
+    """Whether nobody broke the version on purpose, nor did the offline gate refuse it: only such are defaults."""
+    tags = world.registry.tags(version)
+    return "fault" not in tags and tags.get("gate") != "refused"
 
 
 def champion(world: World, model: str) -> ModelVersion:

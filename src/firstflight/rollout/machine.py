@@ -266,7 +266,11 @@ def next_act(rollout: Rollout) -> Act | None:  # noqa: PLR0911 - one return for 
         case Phase.OBSERVING if rollout.stage is not None:
             return Observe(stage=rollout.stage)
     if isinstance(plan, ABTestPlan):
-        return Conclude() if rollout.phase is Phase.PASSED else EnterStage(stage=100 - plan.weights[plan.control])
+        return (
+            Conclude()
+            if rollout.phase is Phase.PASSED
+            else EnterStage(stage=100 - rollout.arms.weights[rollout.arms.stable.served_name])
+        )
     left = [stage for stage in plan.stages if stage not in rollout.passed]
     if not left:
         return Promote()
