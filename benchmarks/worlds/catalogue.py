@@ -1,4 +1,8 @@
-"""The worlds, by name."""
+"""The worlds, by name.
+
+In a block that outlasts the rollout (a day), a candidate with luck of its own is as good as stable over many days and
+better or worse on this one: whoever rolls it back is right about the day and wrong about the model.
+"""
 
 from benchmarks.worlds import courses
 from benchmarks.worlds.blocks import Blocks

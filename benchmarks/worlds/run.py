@@ -106,17 +106,20 @@ def line(texts: Sequence[str]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, fly, print a table or one JSON object for each row."""
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked = parser.parse_args(arguments)
     if asked.list:
         for each in (*WORLDS.values(), *FAULTS.values()):
             print(f"{each.name:20} {each.about}")
         return
     worlds, faults = _named(asked.world, WORLDS), _named(asked.fault, FAULTS)
-    plan = plan_named(asked.plan, asked.also)
+    stages = plan_named(asked.plan, asked.also).stages
+    if asked.from_stage is not None and asked.from_stage not in stages:
+        parser.error(f"no stage of {asked.from_stage} % in the plan {asked.plan!r}; it has {stages}")
     at = (
         Onset(second=round(60 * asked.from_minute))
         if asked.from_minute is not None
-        else Onset(asked.from_stage or plan.stages[0])
+        else Onset(asked.from_stage or stages[0])
     )
     orders = [Order(world, fault, asked.plan, tuple(asked.also), at) for world in worlds for fault in faults]
     if not asked.json:

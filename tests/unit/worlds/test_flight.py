@@ -78,6 +78,13 @@ def test_a_fault_that_was_not_found_delays_for_ever() -> None:
     assert (1, 3, 1) == (row.promoted.count, row.rolled_back.count, row.held.count)
 
 
+def test_a_stage_that_is_not_planned_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """A fault that could never begin is a mistake."""
+    with pytest.raises(SystemExit):
+        main(["--from-stage", "7"])
+    assert "no stage of 7 %" in capsys.readouterr().err
+
+
 def test_the_command_prints_what_it_was_asked(capsys: pytest.CaptureFixture[str]) -> None:
     """The list names every world and fault."""
     main(["--list"])
