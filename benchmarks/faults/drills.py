@@ -98,8 +98,8 @@ class Room:
 
     def begin(self) -> None:
         """Start everybody."""
-        self.twin.first_champion()
-        self.twin.version(2, "lightweight")
+        self.twin.champion()
+        self.twin.candidate()
         self._start("driver", lambda one: Driver(self.twin, one, Desk(), plan(self.share), "run-1").work, 0.0)
         self._start("guard-1", lambda one: guarding(self.twin, one, ROUND), self.random.uniform(0, ROUND))
         self._start("guard-2", lambda one: guarding(self.twin, one, ROUND), self.random.uniform(0, ROUND))
@@ -120,7 +120,7 @@ class Room:
         return self.refuses(process, call)
 
     def _changed(self, what: str) -> None:
-        if what in {"split", "evict"} and self.zero_at is None and self.twin.router.share(CANDIDATE) == 0:
+        if what in {"split", "evict"} and self.zero_at is None and self.twin.backend.share(CANDIDATE) == 0:
             self.zero_at = self.twin.time.now
 
 
@@ -138,7 +138,7 @@ def _inverted(room: Room) -> None:
 
 def _dead(room: Room) -> None:
     room.twin.settle()
-    room.twin.router.dead.add(CANDIDATE)
+    room.twin.backend.dead.add(CANDIDATE)
 
 
 def _killed(*names: str) -> Callable[[Room], None]:
@@ -219,7 +219,7 @@ def drill(fault: str, seed: int) -> Drill:
             twin.time.run(SETTLED + room.random.uniform(0.0, CHECK + ROUND))
             begun = twin.time.now
             room.zero_at = None  # before the rollout it had none
-            if not twin.router.share(CANDIDATE) or room.homeward:
+            if not twin.backend.share(CANDIDATE) or room.homeward:
                 raise AssertionError(f"{fault}, seed {seed}: home before the fault: {room.homeward}")
             before = _failed(twin)
             FAULTS[fault](room)

@@ -40,7 +40,7 @@ class Driver(Alone):
     """One process of a flow run."""
 
     def __init__(self, twin: Twin, process: Process, desk: Desk, plan: CanaryPlan, run: str) -> None:
-        super().__init__(twin.world(process))
+        super().__init__(twin.world_of(process))
         self._twin, self._process, self._desk, self._plan, self._run = twin, process, desk, plan, run
         self._acts = 0
 
@@ -83,7 +83,7 @@ def guarding(twin: Twin, process: Process, every: float = 3.0) -> Callable[[], N
     """The work of a guard process: rounds for ever."""
 
     def work() -> None:
-        guard = Guard(twin.world(process), monotonic=lambda: twin.time.now)
+        guard = Guard(twin.world_of(process), monotonic=lambda: twin.time.now)
         while True:
             begun = twin.time.now
             guard.round()
@@ -96,6 +96,6 @@ def rolling_back(twin: Twin, process: Process) -> Callable[[], None]:
     """The work of `firstflight roll-back MODEL`."""
 
     def work() -> None:
-        bring_model_home(twin.world(process), MODEL, actor="ada", reason="ada said so")
+        bring_model_home(twin.world_of(process), MODEL, actor="ada", reason="ada said so")
 
     return work

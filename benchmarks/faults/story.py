@@ -133,8 +133,8 @@ class Teller:
     def tell(self) -> Told:
         """Run it to its end. Raises BrokenPromiseError."""
         twin, story = self.twin, self.story
-        stable = twin.first_champion()
-        twin.version(2, "lightweight")
+        stable = twin.champion()
+        twin.candidate()
         with own_clock(twin):
             try:
                 for number in range(story.guards):
@@ -169,7 +169,7 @@ class Teller:
             self._watch("a second")
             if self._over() or self.broken:
                 self.twin.time.run(now + 150.0)  # whoever sleeps has woken up by then
-                settle_champions(self.twin.world(Process("watch-health")))
+                settle_champions(self.twin.world_of(Process("watch-health")))
                 return
             if now > max(self.story.quiet_from, self.last_fault) + longest:
                 self.broken.append(f"not final {longest:.0f} s after the last fault")
@@ -245,7 +245,7 @@ class Teller:
     def _watch(self, what: str) -> None:
         """Check what must hold at every moment."""
         last = self._last()
-        share = self.twin.router.share("lightweight-predictor-v2")
+        share = self.twin.backend.share("lightweight-predictor-v2")
         where = f"at {self.twin.time.now:.1f} s after {what}: the candidate has {share} %"
         if last is None:
             return
@@ -292,19 +292,19 @@ class Teller:
                 self.broken.append(f"{process.name} ended with {process.error!r}")
         if last is None:
             return
-        split = self.twin.router.splits[MODEL]
+        split = self.twin.backend.splits[MODEL]
         if not last.final:
             self.broken.append(f"ends {last.phase}, split {split}")
         elif split != last.split:
             self.broken.append(f"the last record says {last.split}, the router {split}")
         if self.twin.leases.all:
             self.broken.append(f"a lease is left: {self.twin.leases.all}")
-        named = self.twin.register.numbers[self.twin.register.aliases["champion"]].served_name
+        named = self.twin.registry.get(MODEL, "champion").served_name
         wanted = "lightweight-predictor-v2" if last.phase is Phase.PROMOTED else stable
         if named != wanted:
             self.broken.append(f"{last.phase}, and the champion is {named}")
-        if not all(self.twin.router.is_ready(name) for name, weight in split.weights.items() if weight):
-            self.broken.append(f"split {split}, served {sorted(self.twin.router.served())}: somebody gets no answer")
+        if not all(self.twin.backend.is_ready(name) for name, weight in split.weights.items() if weight):
+            self.broken.append(f"split {split}, served {sorted(self.twin.backend.served())}: somebody gets no answer")
 
     def _last(self) -> Rollout | None:
         head = self.twin.ledger.head(stream(MODEL))

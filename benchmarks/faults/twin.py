@@ -13,23 +13,27 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 from unittest.mock import patch
 
-from firstflight.domain.errors import ModelNotFoundError, TrafficNotAppliedError
+from firstflight.acts.deploy import deploy, ensure_champion
+from firstflight.domain.errors import TrafficNotAppliedError
 from firstflight.domain.latency import EDGES, bucket, histogram
 from firstflight.domain.samples import Counts, NoData, Sample, Window
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.domain.versions import ModelVersion
+from firstflight.domain.versions import ModelVersion, Registered
 from firstflight.ledger.memory import MemoryRecordStore
 from firstflight.ledger.record import Record
 from firstflight.notify.notifier import LogNotifier
+from firstflight.registry.memory import MemoryRegistry
 from firstflight.serving import going_home
 from firstflight.serving.backend import Tally
-from firstflight.serving.lease import Lease, Surrender, refuse_renewal
-from firstflight.serving.refusals import Fence, refuse_stale, refuse_unserved
+from firstflight.serving.lease import MemoryLeases
+from firstflight.serving.memory import MemoryBackend
 from firstflight.world import World
 
 MODEL = "financial-predictor"
@@ -159,106 +163,40 @@ class Count:
     times: tuple[int, ...] = (0,) * (len(EDGES) + 1)
 
 
-class Router:
-    """Router and model servers. `obeys` False: every order to change traffic is refused."""
+class Router(MemoryBackend):
+    """Router and model servers."""
 
     def __init__(self, twin: "Twin") -> None:
+        super().__init__()
         self._twin = twin
-        self.served_versions: dict[str, ModelVersion] = {}
-        self.splits: dict[str, TrafficSplit] = {}
-        self.fences: dict[str, Fence] = {}
-        self.dead: set[str] = set()
 
-    def deploy(self, version: ModelVersion, _artifact: object = None, name: str | None = None) -> None:
-        """Serve `version`."""
-        self.served_versions[name or version.served_name] = version
-
-    def undeploy(self, name: str) -> None:
-        """Stop serving it."""
-        self.served_versions.pop(name, None)
-
-    def is_ready(self, name: str) -> bool:
-        """Whether it is served and alive."""
-        return name in self.served_versions and name not in self.dead
-
-    def served(self) -> frozenset[str]:
-        """Names that are served."""
-        return frozenset(self.served_versions)
-
-    def set_traffic(self, route: str, split: TrafficSplit, token: int) -> TrafficSplit:
-        """Divide the route."""
-        self.fences[route] = refuse_stale(route, token, self.fences.get(route))
-        refuse_unserved(route, split, self.served_versions)
-        self._change(route, split)
-        return split
-
-    def go_home(self, route: str) -> TrafficSplit | None:
-        """Send all to the split's stable model."""
-        if (split := self.splits.get(route)) is None:
-            return None
-        self.fences[route] = self.fences.get(route, Fence()).behind()
-        self._change(route, TrafficSplit.all_to(split.stable))
-        return self.splits[route]
+    def put(self, route: str, split: TrafficSplit) -> None:
+        """Let `split` be in force from now on."""
+        self._twin.settle()
+        super().put(route, split)
+        self._twin.changed("split")
 
     def evict(self, name: str) -> None:
         """Stop it at once."""
         self._twin.settle()
-        self.served_versions.pop(name, None)
+        super().evict(name)
         self._twin.changed("evict")
 
-    def tallies(self, _route: str) -> Mapping[str, Tally]:
+    def tallies(self, route: str) -> Mapping[str, Tally]:
         """What was counted so far."""
         self._twin.settle()
-        counted = {name: counts[-1] for name, counts in self._twin.counts.items()}
+        last = {name: counts[-1] for name, counts in self._twin.counts.items()}
         return {
-            name: Tally(requests=last.requests, failures=last.failures, latency=histogram(last.times))
-            for name, last in ({name: Count() for name in self.served_versions} | counted).items()
+            name: Tally(requests=last[name].requests, failures=last[name].failures, latency=histogram(last[name].times))
+            if name in last
+            else none
+            for name, none in super().tallies(route).items()
         }
-
-    def get_traffic(self, route: str) -> TrafficSplit | None:
-        """The split in force."""
-        return self.splits.get(route)
-
-    def loaded_digest(self, name: str) -> str | None:
-        """Digest of what is served and alive."""
-        return self.served_versions[name].digest if self.is_ready(name) else None
 
     def share(self, name: str) -> int:
         """How much of the traffic reaches a running `name`: what it has by the split, when it is there."""
         split = self.splits.get(MODEL)
-        return split.percent(name) if split and name in self.served_versions else 0
-
-    def _change(self, route: str, split: TrafficSplit) -> None:
-        self._twin.settle()
-        self.splits[route] = split
-        self._twin.changed("split")
-
-
-class LeaseBox:
-    """Leases in memory."""
-
-    def __init__(self) -> None:
-        self.all: dict[str, Lease] = {}
-
-    def hold(self, lease: Lease) -> None:
-        """Keep it."""
-        refuse_renewal(lease, self.all.get(lease.route))
-        self.all[lease.route] = lease
-
-    def held(self) -> Mapping[str, Lease]:
-        """All of them."""
-        return dict(self.all)
-
-    def surrender(self, route: str, why: Surrender) -> Lease | None:
-        """Mark it."""
-        if route in self.all and self.all[route].surrendered is None:
-            self.all[route] = self.all[route].model_copy(update={"surrendered": why})
-        return self.all.get(route)
-
-    def release(self, route: str, token: int) -> None:
-        """Drop it."""
-        if route in self.all and self.all[route].token <= token:
-            del self.all[route]
+        return split.percent(name) if split and name in self.versions else 0
 
 
 class Ledger(MemoryRecordStore):
@@ -267,25 +205,6 @@ class Ledger(MemoryRecordStore):
     def read(self, stream: str, after: int = 0) -> tuple[Record, ...]:
         """Return the records themselves."""
         return tuple(self._records.get(stream, ())[max(after, 0) :])
-
-
-class Register:
-    """Versions and aliases in memory."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[int, ModelVersion] = {}
-        self.aliases: dict[str, int] = {}
-
-    def get(self, model: str, ref: int | str) -> ModelVersion:
-        """Return a version by number or alias."""
-        number = self.aliases.get(ref) if isinstance(ref, str) else ref
-        if number not in self.numbers:
-            raise ModelNotFoundError(f"{model} has no {ref}")
-        return self.numbers[number]
-
-    def set_alias(self, version: ModelVersion, alias: str) -> None:
-        """Let it name the version."""
-        self.aliases[alias] = version.number
 
 
 class Source:
@@ -358,10 +277,12 @@ class Twin:
         self.random = random.Random(seed)
         self.lag, self._slice, self._call_seconds = lag, slice_seconds, call_seconds
         self.clients = Clients()
-        self.router, self.leases, self.register = Router(self), LeaseBox(), Register()
-        self.source = Source(self)
         self.base_skew = 0.0  # of the machine that has the databases, and of every process that was not given its own
-        self.ledger = Ledger(self.wall)
+        self.backend, self.leases, self.registry = Router(self), MemoryLeases(), MemoryRegistry()
+        self.source, self.ledger = Source(self), Ledger(self.wall)
+        self.world = World(
+            self.backend, self.leases, self.source, self.registry, self.ledger, LogNotifier(), self.wall, self.wait
+        )
         self.faults: Faults = no_faults
         self.watchers: list[Callable[[str], None]] = []
         self.moments, self.stamps = [0.0], [EPOCH]
@@ -375,36 +296,44 @@ class Twin:
         """What a clock on the wall says that is wrong by `skew` seconds beside the machine's own error."""
         return EPOCH + timedelta(seconds=self.time.now + self.base_skew + skew)
 
-    def world(self, process: Process) -> World:
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and clients ask meanwhile."""
+        self.time.sleep(seconds)
+        self.settle()
+
+    def world_of(self, process: Process) -> World:
         """The world as `process` sees it."""
 
         def door(inner: object) -> Any:
             return Door(self, process, inner)
 
-        return World(
-            backend=door(self.router),
+        return replace(
+            self.world,
+            backend=door(self.backend),
             leases=door(self.leases),
-            source=self.source,
-            registry=door(self.register),
+            registry=door(self.registry),
             ledger=door(self.ledger),
-            notifier=door(LogNotifier()),
+            notifier=door(self.world.notifier),
             now=lambda: self.wall(process.skew),
             wait=self.time.sleep,
         )
 
-    def version(self, number: int, variant: str) -> ModelVersion:
-        """Register and serve a version."""
-        version = ModelVersion(model=MODEL, variant=variant, number=number, digest=f"sha256:{number:064x}")
-        self.register.numbers[number] = version
-        self.router.deploy(version)
-        return version
+    def register(self, variant: str) -> ModelVersion:
+        """Register another version, whose artifact is as small as can be."""
+        with TemporaryDirectory(prefix="firstflight-") as folder:
+            number = len(self.registry.versions(MODEL)) + 1
+            (Path(folder) / "model.onnx").write_text(f"a model, {variant} {number}")
+            return self.registry.register(MODEL, variant, Path(folder), {})
 
-    def first_champion(self) -> ModelVersion:
-        """A stable model with all traffic."""
-        version = self.version(1, "baseline")
-        record = self.ledger.append(f"rollout/{MODEL}", "champion.first", {}, actor="test")
-        self.router.set_traffic(MODEL, TrafficSplit.all_to(version.served_name), record.number)
-        self.register.set_alias(version, "champion")
+    def champion(self) -> ModelVersion:
+        """Make a first champion, served and with all traffic."""
+        first = Registered(version=self.register("baseline"), passed=True, reasons=())
+        return ensure_champion(self.world, first, actor="test")
+
+    def candidate(self, variant: str = "lightweight") -> ModelVersion:
+        """Register and serve a version to try."""
+        version = self.register(variant)
+        deploy(self.world, version)
         return version
 
     def pass_through(
@@ -443,14 +372,14 @@ class Twin:
                                    self.stamps[-1] + timedelta(microseconds=1)))  # fmt: skip
 
     def _ask(self, seconds: float) -> None:
-        split = self.router.splits.get(MODEL)
+        split = self.backend.splits.get(MODEL)
         asked: dict[str, int] = {}
         if split:
             wanted = self.clients.rate * seconds
             number = int(wanted) + (self.random.random() < wanted % 1)
             for chosen in self.random.choices(list(split.weights), weights=list(split.weights.values()), k=number):
                 # As the local gateway does: who is not there any more is answered for by the stable model.
-                name = chosen if chosen in self.router.served_versions else split.stable
+                name = chosen if chosen in self.backend.versions else split.stable
                 asked[name] = asked.get(name, 0) + 1
         for name in {*self.counts, *asked}:
             if name not in self.counts:
@@ -461,7 +390,8 @@ class Twin:
     def _answered(self, name: str, last: Count, asked: int) -> Count:
         if not asked:
             return last
-        failing = 1.0 if not self.router.is_ready(name) else self.clients.failing.get(name, 0.0)
+        answers = self.backend.versions.keys() - self.backend.dead
+        failing = self.clients.failing.get(name, 0.0) if name in answers else 1.0
         failures = sum(self.random.random() < failing for _ in range(asked)) if failing else 0
         usual = self.clients.milliseconds.get(name, 12.0)
         times = list(last.times)

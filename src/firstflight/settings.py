@@ -149,7 +149,7 @@ class Settings(Local, Cluster, People):
     """Everything that differs from place to place."""
 
     environment: Literal["local", "staging", "production"] = "local"
-    backend: Literal["local", "seldon", "memory"] = "local"
+    backend: Literal["local", "seldon"] = "local"
     database_url: SecretStr | None = Field(
         default=None, description="postgresql:// of a server of one's own; none: the stack runs one in `home`."
     )

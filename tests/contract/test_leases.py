@@ -9,7 +9,7 @@ import pytest
 
 from firstflight.domain.errors import StaleTokenError
 from firstflight.serving import Leases
-from firstflight.serving.lease import Lease, LeaseFile, Surrender
+from firstflight.serving.lease import Lease, LeaseFile, MemoryLeases, Surrender
 from firstflight.serving.seldon.leases import KubernetesLeases
 from firstflight.supervision.files import locked
 from tests.doubles.kubernetes_api import NAMESPACE, KubernetesApi
@@ -28,11 +28,17 @@ LEASE = Lease(
 WHY = Surrender(actor="ada", reason="burst of errors", trigger="person")
 
 
-@pytest.fixture(params=["file", "kubernetes", pytest.param("cluster", marks=pytest.mark.cluster)])
+@pytest.fixture(params=["memory", "file", "kubernetes", pytest.param("cluster", marks=pytest.mark.cluster)])
 def leases(request: pytest.FixtureRequest) -> Leases:
     """A store without leases."""
     opener: Callable[[], Leases] = request.getfixturevalue(f"{request.param}_leases")
     return opener()
+
+
+@pytest.fixture
+def memory_leases() -> Callable[[], Leases]:
+    """Leases of this process."""
+    return MemoryLeases
 
 
 @pytest.fixture

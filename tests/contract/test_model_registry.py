@@ -1,4 +1,4 @@
-"""What every model registry promises, over the folder and over a real MLflow server."""
+"""What every model registry promises, in memory and over a real MLflow server."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import requests
 
 from firstflight.domain.digest import folder_digest
 from firstflight.domain.errors import ModelNotFoundError, RegistryUnavailableError
-from firstflight.registry.directory_registry import DirectoryRegistry
+from firstflight.registry.memory import MemoryRegistry
 from firstflight.registry.mlflow_client import connect
 from firstflight.registry.mlflow_registry import DESCRIPTION_LIMIT, MlflowRegistry
 from firstflight.registry.mlflow_rest import MlflowRest
@@ -74,11 +74,11 @@ def closed_uri() -> Iterator[str]:
         yield f"http://127.0.0.1:{closed.getsockname()[1]}"
 
 
-@pytest.fixture(params=["directory", "mlflow"])
-def registry(request: pytest.FixtureRequest, tmp_path: Path) -> ModelRegistry:
+@pytest.fixture(params=["memory", "mlflow"])
+def registry(request: pytest.FixtureRequest) -> ModelRegistry:
     """Each implementation in turn."""
-    if request.param == "directory":
-        return DirectoryRegistry(tmp_path / "registry")
+    if request.param == "memory":
+        return MemoryRegistry()
     return MlflowRegistry(request.getfixturevalue("mlflow_uri"))
 
 
@@ -195,17 +195,12 @@ def test_fetch_repairs_a_damaged_copy(
 
 @pytest.mark.parametrize("damage", ["changed", "deleted", "added"])
 def test_fetch_refuses_tampered_files(
-    registry: ModelRegistry, artifact: Callable[[str], Path], tmp_path: Path, mlflow_home: Path, damage: str
+    mlflow_uri: str, artifact: Callable[[str], Path], tmp_path: Path, mlflow_home: Path, damage: str
 ) -> None:
     """Files that are not those registered are refused and leave nothing behind."""
-    model, marker = f"tampered-{damage}", f"network of {damage}"
+    registry, model, marker = MlflowRegistry(mlflow_uri), f"tampered-{damage}", f"network of {damage}"
     version = registry.register(model, "baseline", artifact(marker), TAGS)
-    kept = [
-        path
-        for home in (tmp_path / "registry", mlflow_home / "artifacts")
-        for path in home.rglob("model.onnx")
-        if path.read_bytes() == marker.encode()
-    ]
+    kept = [path for path in mlflow_home.rglob("artifacts/**/model.onnx") if path.read_bytes() == marker.encode()]
     for path in kept:
         if damage == "deleted":
             path.unlink()

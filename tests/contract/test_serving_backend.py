@@ -17,7 +17,6 @@ from firstflight.serving.inference import predict
 from firstflight.serving.memory import MemoryBackend
 from firstflight.serving.seldon.api import Api
 from firstflight.serving.seldon.backend import Patience, SeldonBackend
-from firstflight.settings import Settings
 from tests.doubles.seldon import Seldon
 from tests.real_cluster import OperatedNamespace, named_cluster, own_namespace
 from tests.seldon_bench import object_storage, seldon_cluster, settings_of
@@ -55,13 +54,9 @@ def local() -> Iterator[tuple[ServingBackend, Callable[[str], str | None]]]:
 
 
 @pytest.fixture(scope="module")
-def memory(tmp_path_factory: pytest.TempPathFactory) -> tuple[ServingBackend, Callable[[str], str | None]]:
-    """A dry run, and a client that draws as the split says."""
-    settings = Settings(backend="memory", home=tmp_path_factory.mktemp("home"))
-    chance = random.Random(5)
-
-    backend = open_backend(settings)
-    assert isinstance(backend, MemoryBackend)
+def memory() -> tuple[ServingBackend, Callable[[str], str | None]]:
+    """A backend in memory, and a client that draws as the split says."""
+    chance, backend = random.Random(5), MemoryBackend()
 
     def ask(route: str) -> str | None:
         if (split := backend.get_traffic(route)) is None:
@@ -70,7 +65,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> tuple[ServingBackend, Ca
         backend.count(chosen, requests=1)
         return chosen
 
-    return open_backend(settings), ask
+    return backend, ask
 
 
 @pytest.fixture(scope="module")

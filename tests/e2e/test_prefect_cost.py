@@ -6,7 +6,6 @@ seconds, so the heartbeats of its three hours are sent by hand.
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,7 +17,7 @@ from firstflight.domain.plans import CanaryPlan, Guardrail
 from firstflight.settings import Settings
 from flows import canary
 from tasks import artifacts, reports, rollouts
-from tests.unit.acts.twin import MODEL, Clients, Twin
+from tests.unit.acts.twin import MODEL, Twin
 
 pytestmark = pytest.mark.local
 
@@ -36,9 +35,10 @@ HEARTBEATS = HOURS * 120
 
 
 @pytest.fixture
-def twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Twin:
+def twin(monkeypatch: pytest.MonkeyPatch) -> Twin:
     """A world in memory that the tasks open instead of the real one; every artifact is posted before time goes on."""
-    twin = Twin(tmp_path, Clients(rate=1.0))
+    twin = Twin()
+    twin.clients.rate = 1.0
     twin.world = replace(twin.world, link="http://localhost/runs/{}".format)
     for module in (reports, rollouts):
         monkeypatch.setattr(module, "open_world", lambda _settings: twin.world)

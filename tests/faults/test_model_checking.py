@@ -119,23 +119,23 @@ def test_a_fault_in_the_flows_own_loop_is_found(
 def twin() -> Twin:
     """A world with a champion and a candidate."""
     twin = Twin()
-    twin.first_champion()
-    twin.version(2, "lightweight")
+    twin.champion()
+    twin.candidate()
     return twin
 
 
 def begun(twin: Twin) -> Rollout:
     """A rollout in its first stage."""
-    world = twin.world(Process("run-1"))
+    world = twin.world_of(Process("run-1"))
     return enter_stage(world, resume_or_start(world, PLAN, run="run-1"), 10)
 
 
 def baked(twin: Twin) -> Rollout:
     """A rollout whose bake is over; the next thing is that the split is the candidate's alone."""
-    world = twin.world(Process("run-1"))
+    world = twin.world_of(Process("run-1"))
     rollout = begun(twin)
     rollout = pass_stage(world, rollout, ())
-    twin.register.set_alias(rollout.candidate, "champion")
+    twin.registry.set_alias(rollout.candidate, "champion")
     for stage in (50, 100):
         if stage == 50:
             yes = {"stage": 50, "approver": "ada", "decision": "approve", "comment": ""}
@@ -155,40 +155,40 @@ def test_two_who_bring_a_model_home_do_not_take_it_from_each_other() -> None:
 def test_what_the_router_falls_back_to_is_never_stopped(twin: Twin) -> None:
     """Killed between the last split and the last record: the candidate is the split's stable model then."""
     rollout = baked(twin)
-    twin.router.set_traffic(MODEL, TrafficSplit.all_to(CANDIDATE), rollout.token)
-    world = twin.world(Process("guard"))
+    twin.backend.set_traffic(MODEL, TrafficSplit.all_to(CANDIDATE), rollout.token)
+    world = twin.world_of(Process("guard"))
     with own_clock(twin):
-        proof = bring_traffic_home(world.backend, MODEL, [CANDIDATE], lambda: twin.router.go_home(MODEL), world.wait)
-    assert ("router", True) == (proof.way, twin.router.is_ready(CANDIDATE))
+        proof = bring_traffic_home(world.backend, MODEL, [CANDIDATE], lambda: twin.backend.go_home(MODEL), world.wait)
+    assert ("router", True) == (proof.way, twin.backend.is_ready(CANDIDATE))
 
     def refuse() -> TrafficSplit:
         raise BackendUnavailableError("the router refuses")
 
     with own_clock(twin), pytest.raises(TrafficNotAppliedError, match="would leave nobody"):
         bring_traffic_home(world.backend, MODEL, [CANDIDATE], refuse, world.wait)
-    assert twin.router.is_ready(CANDIDATE)
+    assert twin.backend.is_ready(CANDIDATE)
 
 
 def test_a_driver_killed_while_finishing_goes_home_by_the_ledger(twin: Twin) -> None:
     """The guard cannot go home by the split alone, so it does by the rollout, and the alias follows."""
     rollout = baked(twin)
-    twin.router.set_traffic(MODEL, TrafficSplit.all_to(CANDIDATE), rollout.token)
+    twin.backend.set_traffic(MODEL, TrafficSplit.all_to(CANDIDATE), rollout.token)
     process = Process("guard")
     twin.time.start(process, guarding(twin, process))
     with own_clock(twin):
         twin.time.run(60.0)
         twin.time.end()
-    assert rollout.home == twin.router.splits[MODEL]
-    assert 1 == twin.register.aliases["champion"]
-    assert twin.router.is_ready(CANDIDATE)
+    assert rollout.home == twin.backend.splits[MODEL]
+    assert 1 == twin.registry.get(MODEL, "champion").number
+    assert twin.backend.is_ready(CANDIDATE)
 
 
 def test_a_promotion_being_finished_is_no_disagreement(twin: Twin) -> None:
     """A guard that is one record behind saw the last split before the last record, and took the promotion back."""
     rollout = baked(twin)
     twin.time.sleep(5.0)
-    world = twin.world(Process("guard"))
-    twin.router.set_traffic(MODEL, TrafficSplit.all_to(CANDIDATE), rollout.token)
+    world = twin.world_of(Process("guard"))
+    twin.backend.set_traffic(MODEL, TrafficSplit.all_to(CANDIDATE), rollout.token)
     assert () == Guard(world, monotonic=lambda: twin.time.now).round()
     assert fault_of(world, rollout) is None
 
@@ -196,8 +196,8 @@ def test_a_promotion_being_finished_is_no_disagreement(twin: Twin) -> None:
 def test_a_driver_that_is_fenced_out_without_a_word_ends_the_rollout(twin: Twin) -> None:
     """Brought home while neither the ledger nor the lease could be written: it went round in circles."""
     rollout = begun(twin)
-    twin.router.go_home(MODEL)
-    world = twin.world(Process("run-1"))
+    twin.backend.go_home(MODEL)
+    world = twin.world_of(Process("run-1"))
     with pytest.raises(StaleTokenError):
         world.backend.set_traffic(MODEL, rollout.home, rollout.token)
     with own_clock(twin):
@@ -207,13 +207,13 @@ def test_a_driver_that_is_fenced_out_without_a_word_ends_the_rollout(twin: Twin)
 def test_an_alias_that_a_late_driver_moved_is_put_right(twin: Twin) -> None:
     """It slept before it moved the alias, and the rollout went home meanwhile."""
     rollout = baked(twin)
-    world = twin.world(Process("ada"))
+    world = twin.world_of(Process("ada"))
     with own_clock(twin):
         ended = bring_home(world, rollout, Surrender(actor="ada", reason="stop", trigger="person"))
-    twin.register.set_alias(rollout.candidate, "champion")
+    twin.registry.set_alias(rollout.candidate, "champion")
     assert ended == rejoin(world, rollout)
-    assert 1 == twin.register.aliases["champion"]
-    twin.register.set_alias(rollout.candidate, "champion")
+    assert 1 == twin.registry.get(MODEL, "champion").number
+    twin.registry.set_alias(rollout.candidate, "champion")
     assert (MODEL,) == settle_champions(world)
     assert () == settle_champions(world)
 
@@ -231,7 +231,7 @@ def test_a_registry_that_was_away_learns_who_is_champion_later() -> None:
 def test_a_clock_set_back_an_hour_does_not_stop_the_checks(twin: Twin, who: str) -> None:
     """The driver waited an hour for its next check, and what it then saw was not used for as long."""
     process = Process("run-1")
-    world = twin.world(process)
+    world = twin.world_of(process)
     rollout = begun(twin)
     twin.time.sleep(4.0)
     twin.clients.failing[CANDIDATE] = 1.0
@@ -259,7 +259,7 @@ def test_a_clock_set_back_an_hour_does_not_stop_the_checks(twin: Twin, who: str)
 
 def test_an_outage_of_the_ledger_does_not_cost_the_lease(twin: Twin) -> None:
     """For as long as the plan allows to see nothing its driver is there, and the guard leaves it alone."""
-    world = twin.world(Process("run-1"))
+    world = twin.world_of(Process("run-1"))
     rollout = begun(twin)
     patient = PLAN.model_copy(update={"no_data_seconds": 120.0})
     away = Hurt(raises=StoreUnavailableError("the database does not answer"))
@@ -273,7 +273,7 @@ def test_an_outage_of_the_ledger_does_not_cost_the_lease(twin: Twin) -> None:
 def test_a_full_disk_does_not_hide_the_way_home(twin: Twin) -> None:
     """The lease cannot be marked; the ledger is told all the same."""
     begun(twin)
-    world = twin.world(Process("ada"))
+    world = twin.world_of(Process("ada"))
     twin.leases.surrender = _full  # type: ignore[method-assign]  # this world's disk
     with own_clock(twin):
         home = bring_model_home(world, MODEL, actor="ada", reason="stop")
@@ -288,16 +288,16 @@ def _full(*_: object) -> None:
 def test_the_guard_goes_on_until_the_router_has_obeyed(twin: Twin) -> None:
     """The candidate was stopped because the router refused; once it answers, it no longer names the candidate."""
     rollout = begun(twin)
-    orders = twin.router.set_traffic, twin.router.go_home
-    twin.router.set_traffic = twin.router.go_home = _refuse  # type: ignore[method-assign]  # a router that refuses
-    world = twin.world(Process("guard"))
+    orders = twin.backend.set_traffic, twin.backend.go_home
+    twin.backend.set_traffic = twin.backend.go_home = _refuse  # type: ignore[method-assign]  # a router that refuses
+    world = twin.world_of(Process("guard"))
     guard = Guard(world, monotonic=lambda: twin.time.now)
     with own_clock(twin):
         bring_home(world, rollout, Surrender(actor="ada", reason="stop", trigger="person"))
-        assert 10 == twin.router.splits[MODEL].percent(CANDIDATE)
-        twin.router.set_traffic, twin.router.go_home = orders  # type: ignore[method-assign]  # it answers again
+        assert 10 == twin.backend.splits[MODEL].percent(CANDIDATE)
+        twin.backend.set_traffic, twin.backend.go_home = orders  # type: ignore[method-assign]  # it answers again
         guard.round()
-        assert rollout.home == twin.router.splits[MODEL]
+        assert rollout.home == twin.backend.splits[MODEL]
         guard.round()
     assert {} == twin.leases.all
 
@@ -308,14 +308,14 @@ def _refuse(*_: object) -> TrafficSplit:
 
 def test_a_driver_that_died_after_raising_traffic_goes_on_there(twin: Twin) -> None:
     """The split is in force and not yet on record; that the last check is old by then is no disagreement."""
-    world = twin.world(Process("run-1"))
+    world = twin.world_of(Process("run-1"))
     rollout = begun(twin)
     twin.time.sleep(10.0)
     plan = rollout.plan.model_copy(update={"approvals": ()})
     rollout = pass_stage(world, rollout, ()).model_copy(update={"plan": plan})
     twin.time.sleep(50.0)
     intended = append(twin.ledger, rollout, "stage.intended", {"stage": 50})
-    twin.router.set_traffic(MODEL, rollout.split_at(50), rollout.token)
+    twin.backend.set_traffic(MODEL, rollout.split_at(50), rollout.token)
     entered = enter_stage(world, intended, 50)
     assert (Phase.OBSERVING, 50) == (entered.phase, entered.stage)
 
@@ -341,7 +341,7 @@ def test_a_run_that_resumes_as_its_rollout_goes_home_finds_it_ended(twin: Twin) 
         Hurt(delay=60.0) if (process, call) == (late, "append:driver.attached") else None
     )
     told: list[Rollout] = []
-    twin.time.start(late, lambda: told.append(resume_or_start(twin.world(late), PLAN, run="run-1")))
+    twin.time.start(late, lambda: told.append(resume_or_start(twin.world_of(late), PLAN, run="run-1")))
     twin.time.start(ada, rolling_back(twin, ada), at=10.0)
     with own_clock(twin):
         twin.time.run(90.0)

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from firstflight.domain.samples import Window
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.observation.combined import CombinedSource
@@ -31,17 +29,16 @@ def test_only_serving_and_settings_know_what_a_cluster_serves_with() -> None:
     assert [] == [str(path) for path in (*theirs, *flows) if "seldon" in path.read_text(encoding="utf-8").lower()]
 
 
-@pytest.mark.parametrize("backend", ["local", "memory"])
-def test_at_home_the_prediction_store_knows_everything(tmp_path: Path, backend: str) -> None:
+def test_at_home_the_prediction_store_knows_everything(tmp_path: Path) -> None:
     """A gateway that logs each request needs no Prometheus."""
-    settings = Settings(home=tmp_path, backend=backend)  # type: ignore[arg-type]  # pydantic checks it
+    settings = Settings(home=tmp_path)
     assert gateway_series(settings) is None
-    assert isinstance(open_source(settings, MemoryBackend(tmp_path / "memory.json")), StoreSource)
+    assert isinstance(open_source(settings, MemoryBackend()), StoreSource)
 
 
 def test_on_a_cluster_requests_are_the_gateways_counters(tmp_path: Path) -> None:
     """Requests come from Prometheus, of the arms that the backend names, the shadow left out."""
-    backend = MemoryBackend(tmp_path / "memory.json")
+    backend = MemoryBackend()
     stable, candidate, shadow = (artifact(tmp_path / name, n) for n, name in enumerate("abc", start=1))
     for version, name in ((stable, None), (candidate, None), (shadow, "shadow-predictor-v3")):
         backend.deploy(version, tmp_path / "abc"[version.number - 1], name)

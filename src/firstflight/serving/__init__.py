@@ -10,8 +10,6 @@ from firstflight.settings import Settings
 
 __all__ = ["Leases", "ServingBackend", "gateway_series", "open_backend", "open_leases"]
 
-MEMORY_FILE = Path("serving-memory.json")
-"""State of the in-memory backend, below `home`, so that the processes of a dry run share it."""
 LEASES_FILE = Path("leases") / "leases.json"
 """Leases of one machine, below `home`."""
 
@@ -28,10 +26,6 @@ def open_backend(settings: Settings) -> ServingBackend:
             from firstflight.serving.seldon.backend import SeldonBackend  # noqa: PLC0415 see above
 
             return SeldonBackend(settings)
-        case "memory":
-            from firstflight.serving.memory import MemoryBackend  # noqa: PLC0415 see above
-
-            return MemoryBackend(settings.home / MEMORY_FILE)
         case unknown:
             assert_never(unknown)
 
@@ -48,7 +42,7 @@ def gateway_series(settings: Settings) -> GatewaySeries | None:
 def open_leases(settings: Settings) -> Leases:
     """Return the leases that belong to the backend `settings.backend` names."""
     match settings.backend:
-        case "local" | "memory":
+        case "local":
             return LeaseFile(settings.home / LEASES_FILE)
         case "seldon":
             from firstflight.serving.seldon.configuration import configuration  # noqa: PLC0415 as in open_backend

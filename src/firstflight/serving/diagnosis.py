@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from firstflight.domain.findings import Finding, passed
+from firstflight.domain.findings import Finding
 from firstflight.settings import Settings
 
 
@@ -29,10 +29,6 @@ def examine_serving(settings: Settings) -> Examined:
 
             return Examined(
                 f"namespace {settings.namespace} of the cluster", examine(settings), scraped=settings.namespace
-            )
-        case "memory":
-            return Examined(
-                f"memory in {settings.home}", (passed("memory", "serving", "in memory: nothing is really served"),)
             )
         case unknown:
             assert_never(unknown)

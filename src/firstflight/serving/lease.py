@@ -5,8 +5,8 @@ lease last changed, as leaders are elected in Kubernetes
 (https://kubernetes.io/docs/concepts/architecture/leases/), so no two clocks need agree.
 """
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -88,47 +88,63 @@ SURRENDER_SECONDS = 1.0
 """Nor keep traffic from home for longer: the mark comes first."""
 
 
+class MemoryLeases:
+    """Leases of this process."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.all: dict[str, Lease] = {}
+
+    def hold(self, lease: Lease) -> None:
+        """Keep `lease` as that of its route."""
+        with self._changing() as held:
+            refuse_renewal(lease, held.get(lease.route))
+            held[lease.route] = lease
+
+    def held(self) -> Mapping[str, Lease]:
+        """Return every lease by its route."""
+        return dict(self.all)
+
+    def surrender(self, route: str, why: Surrender) -> Lease | None:
+        """Mark the lease of `route`."""
+        with self._changing(SURRENDER_SECONDS) as held:
+            if route in held and held[route].surrendered is None:
+                held[route] = held[route].model_copy(update={"surrendered": why})
+            return held.get(route)
+
+    def release(self, route: str, token: int) -> None:
+        """Drop the lease of `route`."""
+        with self._changing() as held:
+            if route in held and held[route].token <= token:
+                del held[route]
+
+    @contextmanager
+    def _changing(self, seconds: float = LOCK_SECONDS) -> Iterator[dict[str, Lease]]:
+        """Give all leases, to be changed; whoever else changes them is waited for at most `seconds`."""
+        del seconds
+        yield self.all
+
+
 class _Held(RootModel[dict[str, Lease]]):
     pass
 
 
-class LeaseFile:
+class LeaseFile(MemoryLeases):
     """Leases in one file, shared by all processes that name it."""
 
     def __init__(self, file: Path) -> None:
         """Go on with what is in `file`, or begin with nothing."""
         self._file = file
 
-    def hold(self, lease: Lease) -> None:
-        """Keep `lease` as that of its route."""
-        with self._alone():
-            held = dict(self.held())
-            refuse_renewal(lease, held.get(lease.route))
-            self._write({**held, lease.route: lease})
-
     def held(self) -> Mapping[str, Lease]:
         """Return every lease by its route."""
         return _Held.model_validate_json(self._file.read_bytes()).root if self._file.exists() else {}
 
-    def surrender(self, route: str, why: Surrender) -> Lease | None:
-        """Mark the lease of `route`."""
-        with self._alone(SURRENDER_SECONDS):
-            held = dict(self.held())
-            if route in held and held[route].surrendered is None:
-                held[route] = held[route].model_copy(update={"surrendered": why})
-                self._write(held)
-            return held.get(route)
-
-    def release(self, route: str, token: int) -> None:
-        """Drop the lease of `route`."""
-        with self._alone():
-            held = dict(self.held())
-            if route in held and held[route].token <= token:
-                del held[route]
-                self._write(held)
-
-    def _alone(self, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
-        return locked(self._file.with_suffix(".lock"), seconds)
-
-    def _write(self, held: Mapping[str, Lease]) -> None:
-        replace(self._file, _Held(dict(held)).model_dump_json())
+    @contextmanager
+    def _changing(self, seconds: float = LOCK_SECONDS) -> Iterator[dict[str, Lease]]:
+        with locked(self._file.with_suffix(".lock"), seconds):
+            before = self.held()
+            held = dict(before)
+            yield held
+            if held != before:
+                replace(self._file, _Held(held).model_dump_json())

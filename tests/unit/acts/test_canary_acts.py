@@ -1,7 +1,7 @@
 """A canary from start to end, on a world in memory with a clock of its own."""
 
+from copy import copy
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
@@ -202,7 +202,7 @@ def test_an_end_that_nobody_told_is_told_once_and_while_it_is_news(twin: Twin) -
     assert "died" in told.body["text"]
     enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-2"), 10)
     bring_run_home(twin.world, "run-2", actor="hook", reason="died too")
-    twin.time += NEWS + timedelta(seconds=1)
+    twin.wait(NEWS.total_seconds() + 1)
     assert () == tell_missed_rollbacks(twin.world)
 
 
@@ -214,7 +214,7 @@ def test_a_router_that_restarts_is_waited_for_and_a_silent_one_gone_around(
     candidate = twin.candidate()
     plan = PLAN.model_copy(update={"candidate": candidate.number})
     enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
-    ours = MemoryBackend(twin.folder / "backend.json")  # clients have their own
+    ours = copy(twin.backend)  # clients have their own
     world = replace(twin.world, backend=ours)
     silent = [True] * 3
 
@@ -276,7 +276,7 @@ def test_a_route_is_opened_to_its_champion_after_a_restore(twin: Twin) -> None:
     champion = twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
     rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
-    world = replace(twin.world, backend=MemoryBackend(twin.folder / "restored.json"))
+    world = replace(twin.world, backend=MemoryBackend())
     assert open_route(world, MODEL, actor="ada") is None
     deploy(world, champion)
     assert champion == open_route(world, MODEL, actor="ada")

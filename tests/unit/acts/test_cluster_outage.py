@@ -11,7 +11,6 @@ from firstflight.acts.start import resume_or_start
 from firstflight.decision.decide import Decision
 from firstflight.domain.errors import BackendUnavailableError
 from firstflight.domain.samples import Look
-from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
 from firstflight.guard.guard import Guard
 from firstflight.rollout.machine import Phase, rollouts, stream
@@ -34,43 +33,44 @@ def cluster() -> Iterator[Cluster]:
 class OnCluster(Twin):
     """A twin whose models are served by a cluster; its clients never meet the API, only what it last put in force."""
 
-    def settle_on(self, cluster: Cluster) -> None:
-        """Serve and keep leases there."""
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
         leases = KubernetesLeases(cluster.api.configuration, NAMESPACE)
-        self.met: TrafficSplit | None = None
         self.world = replace(self.world, backend=cluster.backend(), leases=leases)
 
-    def in_force(self) -> TrafficSplit | None:
-        """Return the last split that the API told of."""
+    def settle(self) -> None:
+        """Have the clients ask by the last split that the API told of."""
         with suppress(BackendUnavailableError):
-            self.met = self.world.backend.get_traffic(MODEL)
-        return self.met
+            if (split := self.world.backend.get_traffic(MODEL)) is not None:
+                self.backend.splits[MODEL] = split
+        super().settle()
 
-    def register(self, variant: str, tags: dict[str, str] | None = None) -> ModelVersion:
+    def register(self, variant: str) -> ModelVersion:
         """Register a version that a server can really load."""
-        folder = self.folder / "artifacts" / variant
-        artifact(folder, 1, variant=variant, model=MODEL)
-        return self.world.registry.register(MODEL, variant, folder, tags or {})
+        artifact(self.folder / variant, 1, variant=variant, model=MODEL)
+        version = self.registry.register(MODEL, variant, self.folder / variant, {})
+        self.backend.versions[version.served_name] = version
+        return version
 
 
 @pytest.mark.parametrize("since", [5.0, 50.0])
 def test_two_minutes_without_the_api_change_nothing(cluster: Cluster, tmp_path: Path, since: float) -> None:
     """At whatever stage: nobody crashes, no stage is skipped, no guard takes silence for death; it ends promoted."""
-    twin = OnCluster(tmp_path)
-    twin.settle_on(cluster)
+    twin = OnCluster(cluster, tmp_path)
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "no_data_seconds": 300})
-    begun = twin.time
+    begun = twin.time.now
 
     def monotonic() -> float:
-        return twin.time.timestamp()
+        return twin.time.now
 
     guard = Guard(twin.world, monotonic=monotonic)
     unseen: list[float] = []
 
     def wait(seconds: float) -> None:
         assert () == guard.round()  # so that it knows the very last renewal before the outage
-        away = since <= (twin.time - begun).total_seconds() < since + AWAY_SECONDS
+        away = since <= twin.time.now - begun < since + AWAY_SECONDS
         cluster.api.down = away
         if away:
             unseen.append(seconds)

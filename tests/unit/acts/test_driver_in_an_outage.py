@@ -41,7 +41,7 @@ class Away:
         return self._store().streams(prefix)
 
     def _store(self) -> RecordStore:
-        if self.since <= self.twin.time.timestamp() < self.until:
+        if self.since <= self.twin.time.now < self.until:
             raise StoreUnavailableError("the ledger's database did not answer: away")
         return self.inner
 
@@ -51,13 +51,13 @@ def test_the_lease_is_renewed_while_the_ledger_is_away(twin: Twin) -> None:
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
     rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
-    begun = twin.time.timestamp()
+    begun = twin.time.now
     ledger = Away(twin, twin.world.ledger, begun + 5, begun + 5 + OUTAGE_SECONDS)
     ages = []
 
     def wait(seconds: float) -> None:
         twin.wait(seconds)
-        ages.append((twin.time - twin.world.leases.held()[MODEL].renewed_at).total_seconds())
+        ages.append((twin.world.now() - twin.world.leases.held()[MODEL].renewed_at).total_seconds())
 
     decision = observe(replace(twin.world, ledger=ledger, wait=wait), rollout)
     assert Verdict.PROMOTE is decision.verdict

@@ -18,17 +18,17 @@ from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
 
 def stop_the_line(twin: Twin) -> None:
     """Freeze from now on."""
-    begin_freeze(twin.world.ledger, Freeze(by="ada", reason="incident 42", since=twin.time))
+    begin_freeze(twin.world.ledger, Freeze(by="ada", reason="incident 42", since=twin.world.now()))
 
 
 def at(twin: Twin, seconds: float, do: Callable[[], object]) -> World:
     """The twin's world, in which `do` happens once that many seconds have passed."""
-    due = twin.time.timestamp() + seconds
+    due = twin.time.now + seconds
     done: list[object] = []
 
     def wait(given: float) -> None:
         twin.wait(given)
-        if not done and twin.time.timestamp() >= due:
+        if not done and twin.time.now >= due:
             done.append(do() or True)
 
     return replace(twin.world, wait=wait)

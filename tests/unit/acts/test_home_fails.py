@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
@@ -26,11 +25,11 @@ class Gone(Exception):  # noqa: N818 - not an error
 
 def with_events(twin: Twin, events: dict[float, Callable[[], None]]) -> World:
     """Return the twin's world in which these things happen, so many seconds after now."""
-    due = {twin.time + timedelta(seconds=seconds): event for seconds, event in events.items()}
+    due = {twin.time.now + seconds: event for seconds, event in events.items()}
 
     def wait(seconds: float) -> None:
         twin.wait(seconds)
-        for at in [each for each in due if each <= twin.time]:
+        for at in [each for each in due if each <= twin.time.now]:
             due.pop(at)()
 
     return replace(twin.world, wait=wait)
@@ -73,7 +72,7 @@ def test_the_split_is_held_longer_than_the_stage_and_people_are_told_once(twin: 
     """The stage's 90 s pass; nothing moves, and the page says what to do."""
     rollout = held(twin)
     assert Phase.OBSERVING is rollout.phase
-    assert rollout.split == twin.in_force() != rollout.home
+    assert rollout.split == twin.backend.get_traffic(MODEL) != rollout.home
     decision = checks(twin.world.ledger, rollout)[-1][1]
     assert (Verdict.HOLD, ("error_rate",)) == (decision.verdict, decision.failing)
     [page] = paged(twin, rollout)
@@ -95,7 +94,7 @@ def test_a_person_promotes_the_candidate_on_the_spot(twin: Twin) -> None:
 
     ended = drive(with_events(twin, {65: fail, 100: order}), rollout)
     assert Phase.PROMOTED is ended.phase
-    assert TrafficSplit.all_to(candidate) == twin.in_force()
+    assert TrafficSplit.all_to(candidate) == twin.backend.get_traffic(MODEL)
     assert [1] == [
         record.body["comment"].count("dead")
         for record in twin.world.ledger.read(f"rollout/{MODEL}")
@@ -129,25 +128,25 @@ def test_a_driver_that_dies_while_the_split_is_held_does_not_send_traffic_home(t
     assert () == bring_orphans_home(twin.world, lambda _run: "its run is over", actor="watch-health")
 
     def seconds() -> float:
-        return twin.time.timestamp()
+        return twin.time.now
 
     guard = Guard(twin.world, monotonic=seconds)
     for _ in range(30):
         twin.wait(3)
         assert () == guard.round()
-    assert rollout.split == twin.in_force()
+    assert rollout.split == twin.backend.get_traffic(MODEL)
     twin.clients.failing = {}
     for _ in range(30):
         twin.wait(3)
         guard.round()
-    assert rollout.home == twin.in_force()
+    assert rollout.home == twin.backend.get_traffic(MODEL)
 
 
 def test_a_roll_back_by_a_person_obeys_and_says_what_home_answers(twin: Twin) -> None:
     """Who asks for it gets it, and reads that home is failing."""
     rollout = held(twin)
     home = bring_model_home(twin.world, MODEL, actor="ada", reason="my decision")
-    assert rollout.home == twin.in_force()
+    assert rollout.home == twin.backend.get_traffic(MODEL)
     assert home.home.startswith("failing by the last check: stable: 9")
 
 
@@ -155,7 +154,7 @@ def test_a_run_that_a_person_cancels_goes_home(twin: Twin) -> None:
     """To cancel is to ask for it."""
     rollout = held(twin)
     bring_run_home(twin.world, "run-1", actor="hook", reason="cancelled", asked=True)
-    assert rollout.home == twin.in_force()
+    assert rollout.home == twin.backend.get_traffic(MODEL)
 
 
 def test_a_stable_model_that_recovers_lets_the_rollout_go_on(twin: Twin) -> None:

@@ -22,9 +22,8 @@ ERRORS = Fault(kind="errors")
 
 
 @pytest.fixture
-def twin(tmp_path: Path) -> Twin:
+def twin(twin: Twin) -> Twin:
     """A world in memory with a champion."""
-    twin = Twin(tmp_path)
     twin.champion()
     return twin
 
@@ -35,14 +34,14 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home")
 
 
-def test_a_copy_of_the_champion_has_all_of_the_drills_traffic(twin: Twin, settings: Settings) -> None:
+def test_a_copy_of_the_champion_has_all_of_the_drills_traffic(twin: Twin, settings: Settings, tmp_path: Path) -> None:
     """The copy is another version under another name; the model's own split and servers stay as they were."""
     before = twin.backend.get_traffic(MODEL)
     with drill_route(twin.world, settings, MODEL, "ada") as route:
         assert TrafficSplit.all_to(STABLE) == twin.backend.get_traffic(ROUTE)
         assert twin.world.registry.get(MODEL, "champion").digest == route.stable.digest
         candidate = route.candidate(ERRORS)
-        fetched = twin.world.registry.fetch(candidate, twin.folder / "fetched")
+        fetched = twin.world.registry.fetch(candidate, tmp_path / "fetched")
         assert (fetched / FAULT_FILE).exists()
         assert twin.backend.is_ready(candidate.served_name)
     assert before == twin.backend.get_traffic(MODEL)
@@ -94,12 +93,12 @@ def test_a_drill_that_fails_leaves_nothing_open(twin: Twin, settings: Settings) 
     assert {"baseline-predictor-v1"} == twin.backend.served()
 
 
-def test_an_open_rollout_on_the_route_is_not_disturbed(twin: Twin, settings: Settings) -> None:
+def test_an_open_rollout_on_the_route_is_not_disturbed(twin: Twin, settings: Settings, tmp_path: Path) -> None:
     """Somebody drills there already, or was killed while drilling: it is named, and left alone."""
     with drill_route(twin.world, settings, MODEL, "ada") as route:
         plan = PLAN.model_copy(update={"model": ROUTE, "candidate": route.candidate(None).number, "stable": 1})
         resume_or_start(twin.world, plan, run="drill")
-        elsewhere = Settings(home=twin.folder / "elsewhere")
+        elsewhere = Settings(home=tmp_path / "elsewhere")
         with (
             pytest.raises(RolloutInProgressError, match=f"{ROUTE}-r1"),
             drill_route(twin.world, elsewhere, MODEL, "bob"),
@@ -119,14 +118,14 @@ def test_two_drills_at_once_are_refused(twin: Twin, settings: Settings) -> None:
 
 def test_a_freeze_holds_for_drills_too(twin: Twin, settings: Settings) -> None:
     """Nothing begins while the line is stopped."""
-    begin_freeze(twin.world.ledger, Freeze(by="ada", reason="incident", since=twin.time))
+    begin_freeze(twin.world.ledger, Freeze(by="ada", reason="incident", since=twin.world.now()))
     with pytest.raises(RolloutFrozenError), drill_route(twin.world, settings, MODEL, "bob"):
         pass
 
 
 def test_without_a_champion_there_is_nothing_to_copy(tmp_path: Path) -> None:
     """The error says what to do."""
-    twin = Twin(tmp_path)
+    twin = Twin()
     with (
         pytest.raises(NoStableModelError),
         drill_route(twin.world, Settings(home=tmp_path / "home"), MODEL, "ada"),

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -107,13 +106,12 @@ def test_a_candidate_that_did_not_come_home_broke_both() -> None:
     assert 2 == len(broken(Promise(decided=5), Timeline(struck=STRUCK), GIVEN))
 
 
-def test_a_rollout_in_memory_is_measured_from_its_own_records(tmp_path: Path) -> None:
+def test_a_rollout_in_memory_is_measured_from_its_own_records(twin: Twin) -> None:
     """A failing candidate driven by the library's loop: every leg has a length and they follow each other."""
-    twin = Twin(tmp_path)
     twin.champion()
     candidate = twin.candidate()
     twin.clients.failing[candidate.served_name] = 1.0
-    began = twin.time
+    began = twin.world.now()
     rollout = drive(twin.world, resume_or_start(twin.world, PLAN.model_copy(update={"candidate": 2}), run="drill"))
     told = timeline(began, twin.world.ledger.read(stream(MODEL)), checks(twin.world.ledger, rollout), None, None)
     moments = [told.struck, told.detected, told.decided, told.quiet, told.verified]

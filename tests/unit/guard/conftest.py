@@ -1,6 +1,4 @@
-"""A world in memory, a rollout in its first stage, and the guard."""
-
-from pathlib import Path
+"""A world in memory with a champion."""
 
 import pytest
 
@@ -8,8 +6,7 @@ from tests.unit.acts.twin import Twin
 
 
 @pytest.fixture
-def twin(tmp_path: Path) -> Twin:
-    """A world in memory with a champion."""
-    twin = Twin(tmp_path)
+def twin(twin: Twin) -> Twin:
+    """The same, with a champion."""
     twin.champion()
     return twin

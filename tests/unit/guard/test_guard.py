@@ -30,14 +30,13 @@ from firstflight.notify.messages import Message
 from firstflight.notify.notifier import Delivery
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving.lease import Lease, Surrender
-from firstflight.serving.memory import MemoryBackend
 from firstflight.world import World
 from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
 
 
 def seconds(twin: Twin) -> float:
     """The twin's time as a clock that nobody sets."""
-    return twin.time.timestamp()
+    return twin.time.now
 
 
 def guard_of(twin: Twin, world: World | None = None) -> Guard:
@@ -141,14 +140,14 @@ def test_a_burst_of_errors_goes_home_without_statistics(twin: Twin) -> None:
     guard = guard_of(twin, replace(twin.world, ledger=_Down()))
     rounds(guard, twin, 9, lambda: hold(twin.world, rollout))
     twin.clients.failing[rollout.candidate.served_name] = 1.0
-    begun = twin.time
+    begun = twin.time.now
     done: list[Homecoming] = []
-    while not done and (twin.time - begun).total_seconds() < 30:
+    while not done and twin.time.now - begun < 30:
         twin.wait(3)
         hold(twin.world, rollout)
         done = list(guard.round())
     assert rollout.home == twin.world.backend.get_traffic(MODEL)
-    assert (twin.time - begun).total_seconds() <= 10
+    assert twin.time.now - begun <= 10
     assert "of the candidate's last" in done[0].reason
 
 
@@ -209,7 +208,7 @@ def test_nobody_answering_ends_the_wait(twin: Twin) -> None:
 def test_a_guard_that_is_restarted_does_not_begin_the_wait_anew(twin: Twin) -> None:
     """A lease of an hour that is nearly over stays so."""
     rollout = waiting(twin)
-    twin.time = rollout.answer_by(50)
+    twin.wait((rollout.answer_by(50) - twin.world.now()).total_seconds())
     world = replace(twin.world, ledger=_Down())
     assert 1 == len(rounds(guard_of(twin, world), twin, 51))
     assert rollout.home == twin.world.backend.get_traffic(MODEL)
@@ -278,23 +277,20 @@ def test_a_pager_that_fails_does_not_keep_traffic_away(twin: Twin) -> None:
     assert rollout.home == twin.world.backend.get_traffic(MODEL)
 
 
-class _Disobedient(MemoryBackend):
-    """A router that does not take new splits."""
-
-    def go_home(self, route: str) -> TrafficSplit | None:
-        """Fail."""
-        raise TrafficNotAppliedError(f"{route}: the router refuses")
-
-    def set_traffic(self, route: str, *_: Any) -> TrafficSplit:
-        """Fail."""
-        raise BackendUnavailableError(f"{route}: the router does not answer")
+def _refuse(route: str) -> TrafficSplit | None:
+    raise TrafficNotAppliedError(f"{route}: the router refuses")
 
 
-def test_the_candidate_is_stopped_when_the_router_does_not_obey(twin: Twin) -> None:
+def _away(route: str, *_: object) -> TrafficSplit:
+    raise BackendUnavailableError(f"{route}: the router does not answer")
+
+
+def test_the_candidate_is_stopped_when_the_router_does_not_obey(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second way: nobody can reach a model that is not there; the ledger is told by which way."""
     rollout = in_first_stage(twin)
-    world = replace(twin.world, backend=_Disobedient(twin.folder / "backend.json"))
-    [home, *_] = rounds(guard_of(twin, world), twin, 48)
+    monkeypatch.setattr(twin.backend, "go_home", _refuse)
+    monkeypatch.setattr(twin.backend, "set_traffic", _away)
+    [home, *_] = rounds(guard_of(twin), twin, 48)
     assert "eviction" == home.proof.way
     assert not twin.world.backend.is_ready(rollout.candidate.served_name)
     told = current(twin.world.ledger, MODEL)
