@@ -20,7 +20,7 @@ from firstflight.domain.digest import folder_digest
 from firstflight.domain.errors import BackendUnavailableError
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.local import loopback
-from firstflight.serving.local.envoy import access_log
+from firstflight.serving.local.envoy.bootstrap import access_log
 from firstflight.serving.local.gateway import program
 from firstflight.settings import Settings
 from firstflight.supervision.supervisor import Supervisor

@@ -21,8 +21,9 @@ from pathlib import Path
 
 import aiohttp
 
+from firstflight.domain.route_header import served_name
 from firstflight.replay.arrivals import arrivals
-from firstflight.serving.inference import body, headers, served_name
+from firstflight.serving.inference import body, headers
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
 from firstflight.workloads.market.data.market import load_market

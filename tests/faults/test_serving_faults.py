@@ -25,13 +25,13 @@ from firstflight.domain.errors import (
     StaleTokenError,
     TrafficNotAppliedError,
 )
+from firstflight.domain.route_header import served_name
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.inference import body, headers
 from firstflight.serving.local import gateway, model_server
 from firstflight.serving.local.backend import LocalBackend
 from firstflight.serving.local.gateway import NAME, program
 from firstflight.serving.local.model_server import program_name
-from firstflight.serving.route_header import served_name
 from firstflight.settings import Settings
 from firstflight.supervision.supervisor import Supervisor
 from firstflight.world import open_world

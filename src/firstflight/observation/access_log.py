@@ -2,12 +2,12 @@
 
 import json
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, get_args
 
+from firstflight.domain.route_header import served_name
 from firstflight.observation.records import Listener, Prediction
 
 LONGEST_TEXT = 300
@@ -64,7 +64,7 @@ def _prediction(entry: dict[str, Any]) -> Prediction:
         listener=listener,
         route=asked.removesuffix(".experiment"),  # what clients say where a route is an experiment
         unit=_text(entry.get("unit")),
-        assigned=_model(_text(entry.get("assigned"))),
+        assigned=served_name(_text(entry.get("assigned"))),
         served=_text(entry.get("served")),
         prediction=_probability(entry.get("pred")),
         code=_whole(entry["code"]),
@@ -81,14 +81,6 @@ def _text(value: object) -> str | None:
         raise ValueError(f"{str(value)[:LONGEST_TEXT]!r} is no name")
     value.encode()  # half a surrogate pair is valid JSON and no text
     return value
-
-
-def _model(header: str | None) -> str | None:
-    """Return the served name in the header that names who was chosen, such as `:baseline-predictor-v1_1:`."""
-    if header is None:
-        return None
-    found = re.fullmatch(r":([^:]+)_\d+:", header)
-    return found[1] if found else header
 
 
 def _probability(value: object) -> float | None:

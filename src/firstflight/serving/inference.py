@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstflight.domain.errors import BackendUnavailableError, ServingError
-from firstflight.serving.route_header import ROUTE_HEADER, served_name
+from firstflight.domain.route_header import ROUTE_HEADER, served_name
 
 TIMEOUT_SECONDS = 10.0
 DATATYPES = {"float64": "FP64", "float32": "FP32", "int64": "INT64", "int32": "INT32", "bool": "BOOL"}

@@ -12,7 +12,6 @@ import pytest
 
 from firstflight.domain.errors import BackendUnavailableError, ServingError
 from firstflight.serving.inference import body, headers, outputs, predict
-from firstflight.serving.route_header import served_name
 from tests.conftest import free_ports
 
 ANSWER = {"outputs": [{"name": "probability_up", "datatype": "FP64", "shape": [2], "data": [0.25, 0.5]}]}
@@ -95,9 +94,3 @@ def test_no_answer_is_an_outage() -> None:
     """Nobody at the port: the same call may succeed later."""
     with pytest.raises(BackendUnavailableError, match="r-9"):
         predict(f"http://127.0.0.1:{free_ports().gateway}", "direction", {}, request_id="r-9")
-
-
-def test_the_route_header_holds_the_served_name() -> None:
-    """As Seldon writes it; no header, no name."""
-    assert "shadow-predictor-v12" == served_name(":shadow-predictor-v12_1:")
-    assert served_name(None) is None

@@ -10,12 +10,12 @@ import httpx
 import numpy as np
 import pytest
 
+from firstflight.domain.route_header import served_name
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.inference import body, headers, predict
 from firstflight.serving.local import loopback
 from firstflight.serving.local.backend import LocalBackend
-from firstflight.serving.local.envoy import access_log
-from firstflight.serving.route_header import served_name
+from firstflight.serving.local.envoy.bootstrap import access_log
 from firstflight.settings import Settings
 from firstflight.workloads.market.training.faulty import Fault
 from tests.serving_bench import MODEL, access_lines, artifact, history, serving_stack, until

@@ -16,7 +16,7 @@ from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.backend import Tally
 from firstflight.serving.local import loopback, model_server
-from firstflight.serving.local.envoy import PREFIX
+from firstflight.serving.local.envoy.names import PREFIX
 from firstflight.serving.local.gateway import Gateway
 from firstflight.serving.local.model_server import program_name
 from firstflight.serving.local.servers import Server, ServerTable

@@ -25,8 +25,11 @@ from firstflight.domain.errors import (
     TrafficNotAppliedError,
 )
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.local import envoy, loopback
-from firstflight.serving.local.envoy import LISTENERS, Json, Listener
+from firstflight.serving.local import loopback
+from firstflight.serving.local.envoy.bootstrap import bootstrap, clusters_file, routes_file
+from firstflight.serving.local.envoy.clusters import clusters, concerns
+from firstflight.serving.local.envoy.names import LISTENERS, Json, Listener
+from firstflight.serving.local.envoy.routes import routes, splits_of
 from firstflight.serving.local.model_server import library
 from firstflight.serving.local.servers import ServerTable
 from firstflight.serving.refusals import Fence, refuse_stale, refuse_unserved
@@ -120,7 +123,7 @@ class Gateway:
         """Write every file Envoy needs to start, with the splits the files already hold."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.changing() as splits:
-            replace(self.bootstrap, json.dumps(envoy.bootstrap(self.folder, self._ports), indent=1))
+            replace(self.bootstrap, json.dumps(bootstrap(self.folder, self._ports), indent=1))
             for resource in (
                 self._clusters(splits.values()),
                 self._routes(splits, "mirror"),
@@ -132,8 +135,8 @@ class Gateway:
     def changing(self) -> Iterator[dict[str, TrafficSplit]]:
         """Keep every other driver out and give the splits the files hold."""
         with locked(self.folder / "lock"):
-            main, mirror = (_resources(envoy.routes_file(self.folder, listener)) for listener in LISTENERS)
-            yield envoy.splits_of(main, mirror)
+            main, mirror = (_resources(routes_file(self.folder, listener)) for listener in LISTENERS)
+            yield splits_of(main, mirror)
 
     def set_split(self, route: str, split: TrafficSplit, token: int) -> None:
         """Divide `route`, and return when Envoy has said that it does.
@@ -166,17 +169,17 @@ class Gateway:
     def _divide(self, route: str, split: TrafficSplit, present: Mapping[str, TrafficSplit]) -> None:
         wanted = {**present, route: split}
         # The clusters of the split before stay until the next change: requests in flight still use them.
-        clusters = self._clusters([*present.values(), *wanted.values()])
+        served = self._clusters([*present.values(), *wanted.values()])
         # Nobody may be mirrored to where nobody listens: the mirror's route comes first and goes last.
         order: tuple[Listener, ...] = ("mirror", "main") if split.shadow else ("main", "mirror")
-        self._apply([clusters, *(self._routes(wanted, listener) for listener in order)])
+        self._apply([served, *(self._routes(wanted, listener) for listener in order)])
 
     def forget(self, name: str) -> None:
         """Drop the clusters of a server that is gone: what Envoy holds against it must not meet its successor."""
         with self.changing():
-            file = envoy.clusters_file(self.folder)
+            file = clusters_file(self.folder)
             known = _resources(file)
-            kept = [cluster for cluster in known if not envoy.concerns(cluster, name)]
+            kept = [cluster for cluster in known if not concerns(cluster, name)]
             if kept != known:
                 replace(file, _Resource(file, _CLUSTERS, kept).text())
 
@@ -189,7 +192,7 @@ class Gateway:
         """
         self._require_own()
         main, mirror = (self._loaded_routes(listener) for listener in LISTENERS)
-        return envoy.splits_of(main, mirror)
+        return splits_of(main, mirror)
 
     @property
     def _fence_file(self) -> Path:
@@ -207,16 +210,16 @@ class Gateway:
             name: (known.version.model, self._table.ports(known).rest) for name, known in self._table.read().items()
         }
         return _Resource(
-            file=envoy.clusters_file(self.folder),
+            file=clusters_file(self.folder),
             counters=_CLUSTERS,
-            resources=envoy.clusters(splits, servers, self._profile, self._ports.gateway_mirror),
+            resources=clusters(splits, servers, self._profile, self._ports.gateway_mirror),
         )
 
     def _routes(self, splits: Mapping[str, TrafficSplit], listener: Listener) -> _Resource:
         return _Resource(
-            file=envoy.routes_file(self.folder, listener),
+            file=routes_file(self.folder, listener),
             counters=f"http.{listener}.rds.{LISTENERS[listener]}",
-            resources=[envoy.routes(splits, listener, self._profile)],
+            resources=[routes(splits, listener, self._profile)],
         )
 
     def _require_own(self) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 
 from firstflight.domain.errors import BackendUnavailableError
+from firstflight.domain.route_header import ROUTE_HEADER, served_name
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.inference import Tensor, body, headers
 from firstflight.serving.probe import ones
-from firstflight.serving.route_header import ROUTE_HEADER, served_name
 
 REQUESTS = 20
 """Requests that one look at a split sends; they are none of the rollout's, for their unit belongs to nobody."""

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.local import envoy
-from firstflight.serving.local.envoy import Profile
+from firstflight.serving.local.envoy.bootstrap import bootstrap
+from firstflight.serving.local.envoy.clusters import clusters, concerns
+from firstflight.serving.local.envoy.names import Profile
+from firstflight.serving.local.envoy.routes import routes, splits_of
 from firstflight.settings import Ports
 
 NAMES = ["a-v1", "b-v2", "c-v3", "d-v4"]
@@ -39,16 +41,16 @@ def weighted(configuration: dict[str, Any]) -> list[dict[str, Any]]:
 @given(st.dictionaries(st.sampled_from(["direction", "volatility"]), splits()), st.sampled_from(["safe", "seldon"]))
 def test_what_is_written_can_be_read_back(wanted: dict[str, TrafficSplit], profile: Profile) -> None:
     """The files are the memory of the gateway, so they must hold all of every split."""
-    main, mirror = (envoy.routes(wanted, listener, profile) for listener in ("main", "mirror"))
-    assert wanted == envoy.splits_of([json.loads(json.dumps(main))], [json.loads(json.dumps(mirror))])
+    main, mirror = (routes(wanted, listener, profile) for listener in ("main", "mirror"))
+    assert wanted == splits_of([json.loads(json.dumps(main))], [json.loads(json.dumps(mirror))])
 
 
 @given(splits(), st.sampled_from(["safe", "seldon"]))
 def test_every_cluster_a_route_names_exists(split: TrafficSplit, profile: Profile) -> None:
     """Envoy refuses routes to clusters it does not know."""
-    known = {cluster["name"] for cluster in envoy.clusters([split], SERVERS, profile, 4802)}
+    known = {cluster["name"] for cluster in clusters([split], SERVERS, profile, 4802)}
     for listener in ("main", "mirror"):
-        for route in envoy.routes({"direction": split}, listener, profile)["virtual_hosts"][0]["routes"]:
+        for route in routes({"direction": split}, listener, profile)["virtual_hosts"][0]["routes"]:
             action = route["route"]
             named = [choice["name"] for choice in action.get("weighted_clusters", {"clusters": []})["clusters"]]
             named += [policy["cluster"] for policy in action.get("request_mirror_policies", [])]
@@ -58,48 +60,48 @@ def test_every_cluster_a_route_names_exists(split: TrafficSplit, profile: Profil
 @pytest.mark.parametrize("profile", ["safe", "seldon"])
 def test_candidates_come_first(profile: Profile) -> None:
     """Then a growing candidate only gains units: nobody who has it goes back to stable."""
-    chosen = weighted(envoy.routes({"direction": THREE_WAYS}, "main", profile))
+    chosen = weighted(routes({"direction": THREE_WAYS}, "main", profile))
     assert [30, 20, 50] == [choice["weight"] for choice in chosen]
 
 
 def test_only_candidates_are_guarded() -> None:
     """Stable is the last resort: it is never ejected, whatever its health check says."""
-    clusters = {cluster["name"]: cluster for cluster in envoy.clusters([THREE_WAYS], SERVERS, "safe", 4802)}
-    guarded = {name for name, cluster in clusters.items() if "outlier_detection" in cluster}
+    found = {cluster["name"]: cluster for cluster in clusters([THREE_WAYS], SERVERS, "safe", 4802)}
+    guarded = {name for name, cluster in found.items() if "outlier_detection" in cluster}
     assert {"b-v2_guarded", "c-v3_guarded"} == guarded
-    assert "health_checks" not in clusters["a-v1_http"]
-    targets = [choice["name"] for choice in weighted(envoy.routes({"direction": THREE_WAYS}, "main", "safe"))]
+    assert "health_checks" not in found["a-v1_http"]
+    targets = [choice["name"] for choice in weighted(routes({"direction": THREE_WAYS}, "main", "safe"))]
     assert ["b-v2_or_a-v1", "c-v3_or_a-v1", "a-v1_http"] == targets
 
 
 def test_seldon_has_no_second_server_to_try() -> None:
     """In a cluster a dying candidate's requests fail, after the same five tries."""
-    configuration = envoy.routes({"direction": THREE_WAYS}, "main", "seldon")
+    configuration = routes({"direction": THREE_WAYS}, "main", "seldon")
     assert ["b-v2_http", "c-v3_http", "a-v1_http"] == [choice["name"] for choice in weighted(configuration)]
     policies = [route["route"]["retry_policy"] for route in configuration["virtual_hosts"][0]["routes"]]
     assert {5} == {policy["num_retries"] for policy in policies}
-    assert not any(c.get("outlier_detection") for c in envoy.clusters([THREE_WAYS], SERVERS, "seldon", 4802))
+    assert not any(c.get("outlier_detection") for c in clusters([THREE_WAYS], SERVERS, "seldon", 4802))
 
 
 def test_the_clusters_of_a_server_are_known_by_its_name() -> None:
     """Its own, and those that name it as candidate or as stable; nobody else's, nor our own listener."""
-    clusters = envoy.clusters([THREE_WAYS], SERVERS, "safe", 4802)
-    found = {cluster["name"] for cluster in clusters if envoy.concerns(cluster, "b-v2")}
+    made = clusters([THREE_WAYS], SERVERS, "safe", 4802)
+    found = {cluster["name"] for cluster in made if concerns(cluster, "b-v2")}
     assert {"b-v2_http", "b-v2_guarded", "b-v2_or_a-v1"} == found
-    assert not any(envoy.concerns(cluster, "mirror") for cluster in clusters)
+    assert not any(concerns(cluster, "mirror") for cluster in made)
 
 
 def test_nobody_sticks_to_a_model_without_weight() -> None:
     """A client that sends back the name of a model that was rolled back gets whom the weights say."""
-    configuration = envoy.routes({"direction": TrafficSplit.canary("a-v1", "b-v2", 0)}, "main", "safe")
+    configuration = routes({"direction": TrafficSplit.canary("a-v1", "b-v2", 0)}, "main", "safe")
     sticky = [r["route"]["cluster"] for r in configuration["virtual_hosts"][0]["routes"] if "cluster" in r["route"]]
     assert ["a-v1_http"] == sticky
 
 
 def test_everything_listens_on_loopback_alone() -> None:
     """No address of the bootstrap is open to the network, and no port can be shared with a stale process."""
-    bootstrap = envoy.bootstrap(Path("/home/someone"), Ports())
-    listeners = bootstrap["static_resources"]["listeners"]
-    addresses = [bootstrap["admin"]["address"], *(listener["address"] for listener in listeners)]
+    wanted = bootstrap(Path("/home/someone"), Ports())
+    listeners = wanted["static_resources"]["listeners"]
+    addresses = [wanted["admin"]["address"], *(listener["address"] for listener in listeners)]
     assert {"127.0.0.1"} == {address["socket_address"]["address"] for address in addresses}
     assert [False, False] == [listener["enable_reuse_port"] for listener in listeners]

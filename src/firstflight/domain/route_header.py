@@ -1,0 +1,24 @@
+"""The header by which a gateway tells who was chosen to answer, in Seldon's form: `:baseline-predictor-v1_1:`."""
+
+import re
+from typing import overload
+
+ROUTE_HEADER = "x-seldon-route"
+"""Of an answer: who was chosen to give it. Sent back, it chooses the same one again."""
+
+
+def route_value(name: str) -> str:
+    """Return what the header says when `name` was chosen."""
+    return f":{name}_1:"
+
+
+@overload
+def served_name(route_header: str) -> str: ...
+@overload
+def served_name(route_header: None) -> None: ...
+@overload
+def served_name(route_header: str | None) -> str | None: ...
+def served_name(route_header: str | None) -> str | None:
+    """Return the served name in the header, whatever the number behind it; other text as it is."""
+    found = re.fullmatch(r":([^:]+)_\d+:", route_header or "")
+    return found[1] if found else route_header

@@ -1,0 +1,118 @@
+"""Clusters: the model servers as Envoy sees them, and whom it asks instead."""
+
+from collections.abc import Iterable, Mapping
+
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.serving.local.envoy.names import MIRROR, PREFIX, TYPES, Json, Profile, address, is_guarded
+
+# A server that dies between the headers and the body of an answer has sent something a second try cannot take back.
+# So a candidate's answer (at most 1 MiB) is collected before the client sees its first byte.
+_WHOLE_ANSWERS: list[Json] = [
+    {
+        "name": "envoy.filters.http.lua",
+        "typed_config": {
+            "@type": f"{TYPES}extensions.filters.http.lua.v3.Lua",
+            "default_source_code": {"inline_string": "function envoy_on_response(answer) answer:body() end"},
+        },
+    },
+    {
+        "name": "envoy.filters.http.upstream_codec",
+        "typed_config": {"@type": f"{TYPES}extensions.filters.http.upstream_codec.v3.UpstreamCodec"},
+    },
+]
+
+
+def clusters(
+    splits: Iterable[TrafficSplit], servers: Mapping[str, tuple[str, int]], profile: Profile, mirror_port: int
+) -> list[Json]:
+    """Return the clusters that `splits` need; `servers` gives model and REST port of each served name."""
+    found = {MIRROR: _cluster(MIRROR, "mirror", mirror_port)}
+    for split in splits:
+        for name in (*split.weights, *([split.shadow] if split.shadow else [])):
+            model, port = servers[name]
+            plain = _cluster(f"{name}_http", name, port)
+            wanted = [plain if profile == "safe" else _as_in_seldon(plain)]
+            if is_guarded(split, name, profile):
+                wanted += [
+                    _guard(_cluster(f"{name}_guarded", name, port), model),
+                    _fallback(name, split.stable),
+                ]
+            found.update({cluster["name"]: cluster for cluster in wanted})
+    return [{"@type": f"{TYPES}config.cluster.v3.Cluster", **cluster} for cluster in found.values()]
+
+
+def concerns(cluster: Json, name: str) -> bool:
+    """Whether the cluster sends requests to the served `name`."""
+    return cluster["name"] != MIRROR and name in cluster["name"].split("_")
+
+
+def _cluster(name: str, served: str, port: int) -> Json:
+    endpoint = {
+        "endpoint": {"address": address(port)},
+        "metadata": {"filter_metadata": {"envoy.lb": {"served": served}}},
+    }
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "0.25s",
+        # uvicorn closes idle connections after 5 s; a request sent at that moment would be lost.
+        "typed_extension_protocol_options": _http({"common_http_protocol_options": {"idle_timeout": "3s"}}),
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+
+
+def _http(options: Json) -> Json:
+    return {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": f"{TYPES}extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http_protocol_options": {}},
+            **options,
+        }
+    }
+
+
+def _as_in_seldon(cluster: Json) -> Json:
+    return {**cluster, "lb_policy": "LEAST_REQUEST", "circuit_breakers": {"thresholds": [{"max_retries": 5}]}}
+
+
+def _guard(cluster: Json, model: str) -> Json:
+    return {
+        **cluster,
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "health_checks": [
+            {
+                "timeout": "0.5s",
+                "interval": "1s",
+                "no_traffic_interval": "1s",
+                "unhealthy_threshold": 2,
+                "healthy_threshold": 1,
+                "http_health_check": {"path": f"{PREFIX}{model}/ready"},
+            }
+        ],
+        "outlier_detection": {
+            "consecutive_gateway_failure": 3,
+            "enforcing_consecutive_5xx": 0,  # a model's own 500s are judged, not hidden
+            "consecutive_local_origin_failure": 2,
+            "split_external_local_origin_errors": True,
+            "interval": "0.5s",
+            "base_ejection_time": "2s",
+            "max_ejection_percent": 100,
+            "always_eject_one_host": True,
+        },
+    }
+
+
+def _fallback(name: str, stable: str) -> Json:
+    return {
+        "name": f"{name}_or_{stable}",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "connect_timeout": "0.25s",
+        "typed_extension_protocol_options": _http({"http_filters": _WHOLE_ANSWERS}),
+        "cluster_type": {
+            "name": "envoy.clusters.composite",
+            "typed_config": {
+                "@type": f"{TYPES}extensions.clusters.composite.v3.ClusterConfig",
+                "clusters": [{"name": f"{name}_guarded"}, {"name": f"{stable}_http"}],
+            },
+        },
+    }

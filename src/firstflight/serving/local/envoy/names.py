@@ -1,0 +1,31 @@
+"""The words by which Envoy's files refer to one another."""
+
+from typing import Any, Literal
+
+from firstflight.domain.traffic import TrafficSplit
+
+Json = dict[str, Any]
+Profile = Literal["safe", "seldon"]
+Listener = Literal["main", "mirror"]
+
+LISTENERS: dict[Listener, str] = {"main": "listener_0", "mirror": "listener_1"}
+"""Names of the route configurations, as in Seldon."""
+PREFIX = "/v2/models/"
+"""Paths clients may ask for; the rest of MLServer's, such as unloading a model, are not theirs."""
+MIRROR = "mirror"
+TYPES = "type.googleapis.com/envoy."
+
+
+def target(split: TrafficSplit, name: str, profile: Profile) -> str:
+    """Return the cluster that answers for the served `name`."""
+    return f"{name}_or_{split.stable}" if is_guarded(split, name, profile) else f"{name}_http"
+
+
+def is_guarded(split: TrafficSplit, name: str, profile: Profile) -> bool:
+    """Return whether `name` is left alone when it fails: whoever is the last resort never is."""
+    return profile == "safe" and name not in {split.stable, split.shadow}
+
+
+def address(port: int) -> Json:
+    """Return Envoy's word for a loopback port."""
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}

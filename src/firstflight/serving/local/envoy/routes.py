@@ -1,0 +1,140 @@
+"""Routes: splits as Envoy reads them, and back."""
+
+from collections.abc import Mapping
+
+from firstflight.domain.route_header import ROUTE_HEADER, route_value, served_name
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.serving.local.envoy.names import LISTENERS, MIRROR, PREFIX, TYPES, Json, Listener, Profile, target
+
+UNIT_HEADER = "x-unit-id"
+_NOTES = "firstflight"
+
+_RETRY: dict[Profile, Json] = {
+    "safe": {
+        # Not on a model's own 500: those are the candidate's errors, to be seen and judged.
+        "retry_on": "connect-failure,refused-stream,reset,gateway-error",
+        "num_retries": 1,
+        "per_try_timeout": "1s",
+        "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.02s"},
+    },
+    "seldon": {
+        "retry_on": "5xx,connect-failure",
+        "num_retries": 5,
+        "retry_back_off": {"base_interval": "0.5s"},
+    },
+}
+_TIMEOUT: dict[Profile, str] = {"safe": "3s", "seldon": "0s"}
+
+
+def routes(splits: Mapping[str, TrafficSplit], listener: Listener, profile: Profile) -> Json:
+    """Return the route configuration of one listener."""
+    per_route = _main_routes if listener == "main" else _mirror_routes
+    return {
+        "@type": f"{TYPES}config.route.v3.RouteConfiguration",
+        "name": LISTENERS[listener],
+        "validate_clusters": True,  # else an unknown cluster is accepted and fails its share of requests
+        "virtual_hosts": [
+            {
+                "name": "seldon",
+                "domains": ["*"],
+                "response_headers_to_add": [_header("x-served-by", "%UPSTREAM_METADATA(envoy.lb:served)%")],
+                "routes": [entry for route, split in splits.items() for entry in per_route(route, split, profile)],
+            }
+        ],
+    }
+
+
+def splits_of(main: list[Json], mirror: list[Json]) -> dict[str, TrafficSplit]:
+    """Return the splits that the listeners' route configurations carry out, by route: the inverse of `routes`.
+
+    A shadow counts only when requests are copied and the second listener knows whom the copies go to.
+    """
+    shadows = {
+        entry["metadata"]["filter_metadata"][_NOTES]["route"]: entry["route"]["cluster"].removesuffix("_http")
+        for entry in _entries(mirror)
+    }
+    found = {}
+    for entry in _entries(main):
+        if "weighted_clusters" not in entry["route"]:
+            continue
+        notes = entry["metadata"]["filter_metadata"][_NOTES]
+        found[notes["route"]] = TrafficSplit(
+            stable=notes["stable"],
+            weights={_chosen(choice): choice["weight"] for choice in entry["route"]["weighted_clusters"]["clusters"]},
+            shadow=shadows.get(notes["route"]) if entry["route"].get("request_mirror_policies") else None,
+        )
+    return found
+
+
+def _main_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Json]:
+    # Candidates first: while a candidate's weight grows its share of the hash's range only grows, nobody changes back.
+    names = [*(name for name in split.weights if name != split.stable), split.stable]
+    choices = [
+        {
+            "name": target(split, name, profile),
+            "weight": split.weights[name],
+            "response_headers_to_add": [_header(ROUTE_HEADER, route_value(name))],
+        }
+        for name in names
+    ]
+    action = {
+        "timeout": _TIMEOUT[profile],
+        "hash_policy": [{"header": {"header_name": UNIT_HEADER}, "terminal": True}],
+        "retry_policy": _RETRY[profile],
+        **({"request_mirror_policies": [_COPY]} if split.shadow else {}),
+    }
+    # Seldon's own routes answer 404 to a name that no longer has a route, and keep those who send back a name at a
+    # model whose weight is 0. Here both get whom the weights say.
+    sticky = [
+        {
+            "match": _match(route, {"name": ROUTE_HEADER, "string_match": {"contains": route_value(choice_name)}}),
+            "route": {"cluster": choice["name"], **action},
+            "response_headers_to_add": choice["response_headers_to_add"],
+        }
+        for choice_name, choice in zip(names, choices, strict=True)
+        if choice["weight"]
+    ]
+    return [
+        *sticky,
+        {
+            "name": route,
+            "match": _match(route),
+            "route": {"weighted_clusters": {"use_hash_policy": True, "clusters": choices}, **action},
+            "metadata": {"filter_metadata": {_NOTES: {"route": route, "stable": split.stable}}},
+        },
+    ]
+
+
+def _mirror_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Json]:
+    if not split.shadow:
+        return []
+    return [
+        {
+            "name": route,
+            "match": _match(route),
+            "route": {"cluster": f"{split.shadow}_http", "timeout": _TIMEOUT[profile]},
+            "metadata": {"filter_metadata": {_NOTES: {"route": route}}},
+        }
+    ]
+
+
+_COPY = {"cluster": MIRROR, "runtime_fraction": {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}}
+
+
+def _match(route: str, *more: Json) -> Json:
+    asked = {"safe_regex": {"regex": rf"{route}(\.experiment)?"}}  # a split's own name in Seldon, and a model's
+    return {"prefix": PREFIX, "headers": [{"name": "seldon-model", "string_match": asked}, *more]}
+
+
+def _entries(configurations: list[Json]) -> list[Json]:
+    hosts = [host for configuration in configurations for host in configuration["virtual_hosts"]]
+    return [entry for host in hosts for entry in host.get("routes", [])]
+
+
+def _chosen(choice: Json) -> str:
+    value: str = choice["response_headers_to_add"][0]["header"]["value"]
+    return served_name(value)
+
+
+def _header(name: str, value: str) -> Json:
+    return {"header": {"key": name, "value": value}}
