@@ -27,7 +27,7 @@ def _log_likelihoods(limit: float) -> tuple[tuple[float, float], ...]:
 
 
 def beyond_limit_log_likelihoods(
-    events: int, exposures: int, limit: float, dispersion: float = 1.0
+    events: float, exposures: int, limit: float, dispersion: float = 1.0
 ) -> tuple[float, ...]:
     """Return the log likelihood ratio of each of `ODDS` against "p ≤ limit" for one look.
 

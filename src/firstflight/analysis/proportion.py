@@ -18,7 +18,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def log_mixture(events: int, exposures: int, rate: float, prior: tuple[float, float] = (0.5, 0.5)) -> float:
+def log_mixture(events: float, exposures: int, rate: float, prior: tuple[float, float] = (0.5, 0.5)) -> float:
     """Return the log of the two-sided beta-binomial mixture against `rate`, an e-process when `rate` is the truth.
 
     log M(p) = log B(a+s, b+f) - log B(a, b) - s·log p - f·log(1-p)  (Robbins, 1970; Howard et al., Ann. Stat. 49,
@@ -35,7 +35,7 @@ def log_mixture(events: int, exposures: int, rate: float, prior: tuple[float, fl
 
 
 def proportion_interval(
-    events: int, exposures: int, alpha: float = 0.05, prior: tuple[float, float] = (0.5, 0.5)
+    events: float, exposures: int, alpha: float = 0.05, prior: tuple[float, float] = (0.5, 0.5)
 ) -> Interval:
     """Return the rates the mixture has not yet rejected at level `alpha`: a confidence sequence for a proportion.
 
@@ -52,7 +52,7 @@ def proportion_interval(
     return Interval(low, high)
 
 
-def _crossing(events: int, failures: int, height: float, outside: float, inside: float) -> float:
+def _crossing(events: float, failures: float, height: float, outside: float, inside: float) -> float:
     """Return p between `outside` and `inside` where the log likelihood equals `height`; it rises towards `inside`."""
     # The normal answer on the arcsine scale is near, and the search is Newton's inside a shrinking bracket.
     total = events + failures

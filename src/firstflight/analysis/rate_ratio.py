@@ -22,9 +22,9 @@ _LOG_RATIOS = tuple(math.log(ratio) for ratio in RATIOS)
 
 
 def rate_ratio_log_likelihoods(
-    treatment_events: int,
+    treatment_events: float,
     treatment_exposures: int,
-    control_events: int,
+    control_events: float,
     control_exposures: int,
     *,
     null_ratio: float = 1.0,

@@ -69,9 +69,9 @@ def nearest_on_line(
 
 
 def _log_ratio(
-    treatment_events: int,
+    treatment_events: float,
     treatment_exposures: int,
-    control_events: int,
+    control_events: float,
     control_exposures: int,
     *,
     guess: Pair,
@@ -86,9 +86,9 @@ def _log_ratio(
 
 
 def _against_equal(
-    treatment_events: int,
+    treatment_events: float,
     treatment_exposures: int,
-    control_events: int,
+    control_events: float,
     control_exposures: int,
     control_rate: float,
     odds: float,
@@ -115,9 +115,9 @@ def _against_equal(
 
 
 def worse_log_likelihoods(
-    treatment_events: int,
+    treatment_events: float,
     treatment_exposures: int,
-    control_events: int,
+    control_events: float,
     control_exposures: int,
     *,
     control_rate: float,
@@ -156,9 +156,9 @@ def worse_log_likelihoods(
 
 
 def not_worse_log_likelihoods(
-    treatment_events: int,
+    treatment_events: float,
     treatment_exposures: int,
-    control_events: int,
+    control_events: float,
     control_exposures: int,
     *,
     expected_rate: float,

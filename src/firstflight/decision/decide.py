@@ -120,11 +120,11 @@ def _why_home_is_unsafe(
 
 def _broken(plan: CanaryPlan, evidence: Evidence) -> tuple[str, ...]:
     """Return the guardrails whose limit the candidate certainly breaks, whoever else does."""
-    stage, found = evidence.stage, []
+    found = []
     for guardrail in plan.guardrails:
         known = evidence.metrics.get(guardrail.metric)
-        if stage is not None and guardrail.limit is not None and isinstance(known, Counted | Timed | Averaged):
-            limit = sides(plan, guardrail, known, stage.number, evidence.spent).limit
+        if guardrail.limit is not None and isinstance(known, Counted | Timed | Averaged):
+            limit = sides(guardrail, known, evidence.spent).limit
             if limit is not None and limit >= certain_log_e(plan, guardrail):
                 found.append(guardrail.metric)
     return tuple(found)

@@ -12,8 +12,8 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import AwareDatetime, Field
 
 from firstflight.analysis.absolute_limit import ODDS
-from firstflight.analysis.dispersion import Spread
-from firstflight.analysis.log_space import NEVER
+from firstflight.analysis.bounded_mean import STAKES, Bets
+from firstflight.analysis.dispersion import MeanSpread, Spread
 from firstflight.analysis.rate_ratio import RATIOS
 from firstflight.analysis.two_by_two import GAINS
 from firstflight.domain.plans import CanaryPlan
@@ -22,9 +22,9 @@ from firstflight.domain.values import Value
 
 
 class Tally(NamedTuple):
-    """Harmful events among exposures."""
+    """Harmful events among exposures; where a block of units counts as one, its share of them is a part of an event."""
 
-    events: int = 0
+    events: float = 0
     exposures: int = 0
 
     def plus(self, other: "Tally") -> "Tally":
@@ -32,7 +32,7 @@ class Tally(NamedTuple):
         return Tally(self.events + other.events, self.exposures + other.exposures)
 
 
-NO_EVENTS, NO_LOOKS, NO_VALUES = Tally(), Spread(), Moments(count=0)
+NO_EVENTS, NO_LOOKS, NO_VALUES, NO_BETS, NO_MEANS = Tally(), Spread(), Moments(count=0), Bets(), MeanSpread()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +100,31 @@ class Timed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Averaged:
-    """Evidence of a guardrail on means; `relative` and `absolute` are the log wealth brought from earlier stages."""
+    """Evidence of a guardrail on means of bounded values, on the same blocks where they are known.
+
+    `relative` and `absolute` as in `Counted`, by stakes. `gap` and `level` are the bets of this stage on candidate -
+    stable and on the candidate's own mean, of values scaled to 0 to 1 with more being worse; `candidate`, `stable` and
+    `paired` are what they showed, in the metric's unit. `spread` is of all looks of the stable model, the last of which
+    had the means `guesses` (candidate, stable).
+    """
 
     kind: Literal["averaged"] = "averaged"
-    relative: float = NEVER
-    absolute: float = NEVER
+    relative: tuple[float, ...]
+    absolute: tuple[float, ...]
+    gap: Bets = NO_BETS
+    level: Bets = NO_BETS
     candidate: Moments = NO_VALUES
     stable: Moments = NO_VALUES
     paired: PairedMoments | None = None
+    spread: MeanSpread = NO_MEANS
+    guesses: tuple[float, float] | None = None
     log_proof: float | None = None
     proven: bool = False
+
+    @classmethod
+    def beginning(cls, log_spent: float) -> Self:
+        """Return no evidence, with what was already put on earlier beginnings lying untouched."""
+        return cls(relative=(log_spent,) * len(STAKES), absolute=(log_spent,) * len(STAKES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,14 +140,15 @@ class Home:
     """What the stable model itself shows of one guardrail's limit.
 
     `beyond` is the log wealth of each alternative of "beyond the limit", `log_e` their mixture. Once that was enough it
-    is `failing`: `failed` are its harmful events from then on, `since` those of the looks that speak for its recovery.
+    is `failing`: `failed` sums its harmful events (or harmful values) from then on, `log_kept` is what its latest looks
+    say for its recovery.
     """
 
     beyond: tuple[float, ...]
     log_e: float = 0.0
     failing: bool = False
     failed: Tally = NO_EVENTS
-    since: Tally = NO_EVENTS
+    log_kept: float = 0.0
 
 
 MetricEvidence = Annotated[Counted | Timed | Averaged | Faulty, Field(discriminator="kind")]

@@ -3,24 +3,18 @@
 import math
 from collections.abc import Sequence
 
-from firstflight.analysis.asymptotic import mean_interval
-from firstflight.analysis.dispersion import dispersion
+from firstflight.analysis.dispersion import dispersion, mean_dispersion
 from firstflight.analysis.exceedance import edges_for, quantile_estimate, quantile_interval
+from firstflight.analysis.moments import control_arm, treatment_arm
 from firstflight.analysis.proportion import Interval, proportion_interval
-from firstflight.analysis.status import Status
 from firstflight.decision.evidence import Averaged, Counted, Evidence, Faulty, Tally, Timed
 from firstflight.decision.verdicts import MetricVerdict
 from firstflight.decision.weighing.budget import certain_log_e
 from firstflight.decision.weighing.harm import sides
-from firstflight.decision.weighing.means import mean_difference, mean_level
-from firstflight.domain.plans import CanaryPlan, Guardrail
+from firstflight.decision.weighing.means import interval
+from firstflight.domain.plans import SHARES, CanaryPlan, Guardrail
 
-_MEAN_NOTES = {
-    Status.OK: "",
-    Status.INSUFFICIENT_DATA: "too few for an interval yet",
-    Status.ZERO_VARIANCE: "every value is the same, so its error is unknown",
-    Status.NOT_FINITE: "a value is not finite",
-}
+_UNBOUNDED = "its values have no bounds in the plan, so nothing is decided on their mean"
 
 
 def metric_verdict(plan: CanaryPlan, evidence: Evidence, guardrail: Guardrail) -> MetricVerdict:
@@ -51,8 +45,8 @@ def metric_verdict(plan: CanaryPlan, evidence: Evidence, guardrail: Guardrail) -
             about |= _mean_numbers(guardrail, known, alpha, control=control)
     about["log_e_promote"] = known.log_proof
     about["status"] = _status(guardrail, known, harmed=guardrail.metric in evidence.harmed, control=control)
-    if about["status"] == "harm" and evidence.stage is not None:
-        both = sides(plan, guardrail, known, evidence.stage.number, evidence.spent)
+    if about["status"] == "harm":
+        both = sides(guardrail, known, evidence.spent)
         about["harm_against"] = "limit" if both.limit is not None and both.limit > both.stable else "stable"
     return MetricVerdict.model_validate(about)
 
@@ -129,19 +123,21 @@ def _edge_note(edges: Sequence[float], limit: float, harm: int | None, proof: in
 
 
 def _mean_numbers(guardrail: Guardrail, known: Averaged, alpha: float, *, control: bool) -> dict[str, object]:
-    pair = known.paired
-    new, old = known.candidate, known.stable
     difference = control and guardrail.limit is None
-    estimate, horizon = mean_difference(known) if difference else mean_level(known)
-    interval = mean_interval(estimate, alpha, horizon)
-    paired = pair is not None and (difference or new.count == 0)
+    new, old = known.candidate, known.stable
+    if known.paired is not None:
+        new, old = treatment_arm(known.paired), control_arm(known.paired)
+    found = interval(guardrail, known, alpha, difference=difference)
+    low, high = found or (-math.inf, math.inf)
     return {
-        "stable": (pair.control_mean if paired and pair else old.mean if old.count else None),
-        "candidate": (pair.treatment_mean if paired and pair else new.mean if new.count else None),
+        "unit": "share" if guardrail.metric in SHARES else "",
+        "stable": old.mean if old.count else None,
+        "candidate": new.mean if new.count else None,
         "interval_of": "difference" if difference else "candidate",
-        "low": _bounded(interval.low),
-        "high": _bounded(interval.high),
-        "n_stable": pair.count if paired and pair else old.count,
-        "n_candidate": pair.count if paired and pair else new.count,
-        "note": _MEAN_NOTES[estimate.status],
+        "low": _bounded(low),
+        "high": _bounded(high),
+        "n_stable": old.count,
+        "n_candidate": new.count,
+        "dispersion": mean_dispersion(known.spread),
+        "note": _UNBOUNDED if found is None else "",
     }

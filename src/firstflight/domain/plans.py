@@ -21,6 +21,8 @@ MOST_REQUESTS = 1e9
 """A proof that takes more requests than this in one stage, all of them perfect, is never made."""
 SHARES = frozenset({"error_rate", "timeout_rate", "accuracy"})
 """Metrics that are the share of some events among requests or answers, whatever the source."""
+_OF_ONE = SHARES | {"brier"}
+"""Metrics whose every value lies between 0 and 1."""
 _DISTRIBUTIONS = frozenset({"latency"})
 
 
@@ -60,6 +62,11 @@ class Guardrail(Value):
     margin: float | None = Field(
         default=None, gt=0, description="Promotion null: harm of this size or more (absolute, against stable)."
     )
+    bounds: tuple[float, float] | None = Field(
+        default=None,
+        description="Least and largest value a unit can have; a payoff may be capped. Of shares and Brier scores: 0 "
+        "and 1. Without bounds nothing is decided on a mean: a rare value nobody has seen yet may outweigh the rest.",
+    )
     share: float = Field(default=1.0, gt=0, description="Relative share of the rollback error budget.")
     proves: bool = Field(default=True, description="Whether promotion needs proof on this guardrail.")
 
@@ -82,7 +89,25 @@ class Guardrail(Value):
                 return "a quantile is bounded from above: only lower_is_better can be judged"
             if self.limit is not None and self.limit <= 0:
                 return f"limit {self.limit:g} of a quantile must be above 0"
-        return self.share_fault() if self.metric in SHARES else ""
+        return self.share_fault() if self.metric in SHARES else self._bounds_fault()
+
+    @property
+    def value_bounds(self) -> tuple[float, float] | None:
+        """Least and largest value of a unit, where they are known."""
+        return self.bounds or ((0.0, 1.0) if self.metric in _OF_ONE else None)
+
+    def _bounds_fault(self) -> str:
+        if self.value_bounds is None:
+            return ""
+        low, high = self.value_bounds
+        if low >= high:
+            return f"bounds {low:g} and {high:g} must ascend"
+        if self.limit is not None and not low < self.limit < high:
+            return f"limit {self.limit:g} must lie between the bounds {low:g} and {high:g}, both excluded"
+        for name, value in (("margin", self.margin), ("tolerance", self.tolerance)):
+            if value is not None and value >= high - low:
+                return f"{name} {value:g} must be below {high - low:g}, the distance of the bounds"
+        return ""
 
     def share_fault(self) -> str:
         """Return why no share of events can be judged by these numbers; empty when it can."""

@@ -221,14 +221,62 @@ def _shifted(one: Look) -> Look:
 
 
 def test_profit_is_judged_on_the_same_units() -> None:
-    """Paired differences show a loss the market would hide from unpaired means."""
-    profit = Guardrail(metric="profit", direction="higher_is_better", proves=False)
-    pair = PairedMoments(
-        count=20, control_mean=5.0, treatment_mean=4.0, control_m2=2e4, treatment_m2=2e4, cross=19_995.0
-    )
-    decision = run(plan_with(ERRORS, profit), [look(n, {}, {}, paired={"profit": pair}) for n in range(5)])
+    """Paired differences show a loss the market would hide from unpaired means, where the payoff is capped."""
+    profit = Guardrail(metric="profit", direction="higher_is_better", proves=False, bounds=(-5.0, 5.0))
+    pair = PairedMoments(count=20, control_mean=1.0, treatment_mean=0.0, control_m2=150, treatment_m2=150, cross=149.0)
+    looks = [look(n, {}, {}, paired={"profit": pair}) for n in range(8)]
+    decision = run(plan_with(ERRORS, profit), looks)
     assert ("profit",) == decision.triggers
-    assert 100 == decision.metrics[1].n_candidate
+    assert 160 == decision.metrics[1].n_candidate
+    alone = [Moments(count=20, mean=mean, m2=150.0) for mean in (0.0, 1.0)]
+    apart = [look(n, {"profit": alone[0]}, {"profit": alone[1]}) for n in range(8)]
+    assert () == run(plan_with(ERRORS, profit), apart).triggers
+
+
+def test_a_mean_without_bounds_is_shown_and_decides_nothing() -> None:
+    """Six payoffs of 100 against none yet: the candidate's next request may earn one. It was rolled back, 577 to 1."""
+    profit = Guardrail(metric="profit", direction="higher_is_better", proves=False)
+    rare = Moments(count=570, mean=600 / 570, m2=6 * 1e4 - 570 * (600 / 570) ** 2)
+    looks = [look(n, {"profit": Moments(count=30)}, {"profit": rare}) for n in range(4)]
+    decision = run(plan_with(ERRORS, profit), looks)
+    shown = decision.metrics[1]
+    assert () == decision.triggers
+    assert ("watched", 0.0, None) == (shown.status, shown.candidate, shown.low)
+    assert "no bounds in the plan" in shown.note
+
+
+def test_a_rare_payoff_within_bounds_is_no_harm_before_it_has_come() -> None:
+    """The same, the payoff capped at 100; a candidate that earns nothing for an hour is found out all the same."""
+    profit = Guardrail(metric="profit", direction="higher_is_better", proves=False, bounds=(0.0, 100.0))
+    plan = plan_with(ERRORS, profit, stage_seconds=5000)
+    rare = Moments(count=570, mean=600 / 570, m2=6 * 1e4 - 570 * (600 / 570) ** 2)
+    looks = [look(n, {"profit": Moments(count=30)}, {"profit": rare}) for n in range(120)]
+    assert () == run(plan, looks[:4]).triggers
+    assert ("profit",) == run(plan, looks).triggers
+
+
+def test_values_beyond_their_bounds_are_a_fault() -> None:
+    """A spread that no values within the bounds can have."""
+    brier = Guardrail(metric="brier", margin=0.05)
+    wide = Moments(count=50, mean=0.2, m2=40.0)
+    assert (
+        "beyond the bounds 0 and 1"
+        in run(plan_with(brier), [look(0, {"brier": wide}, {"brier": wide})]).metrics[0].note
+    )
+
+
+def test_looks_in_which_one_arm_is_silent_are_not_pooled() -> None:
+    """Brier 0.10 in both arms, then 0.20 while stable reports nothing: no difference has been seen (Simpson)."""
+    brier = Guardrail(metric="brier", proves=False)
+
+    def scores(mean: float, count: int) -> Moments:
+        return Moments(count=count, mean=mean, m2=0.02 * count)
+
+    both = [look(n, {"brier": scores(0.1, 50)}, {"brier": scores(0.1, 200)}) for n in range(20)]
+    alone = [look(n, {"brier": scores(0.2, 50)}, {"brier": NoData(reason="none")}) for n in range(20, 60)]
+    decision = run(plan_with(ERRORS, brier), [*both, *alone])
+    assert () == decision.triggers
+    assert (decision.metrics[1].low or 0) <= 0 <= (decision.metrics[1].high or 0)
 
 
 def test_means_that_are_not_worse_are_proven_so() -> None:
@@ -266,8 +314,8 @@ def test_a_guardrail_that_cannot_judge_its_samples_never_passes(
 
 
 def test_samples_that_change_their_kind_are_a_fault() -> None:
-    """Counts that become moments are not added to anything."""
-    looks = [healthy(0), look(1, {"error_rate": Moments(count=5, mean=0.0, m2=0.0)}, {})]
+    """Counts that become histograms are not added to anything."""
+    looks = [healthy(0), look(1, {"error_rate": Histogram(edges=(1.0,), counts=(5, 0))}, {})]
     assert "another kind" in run(plan_with(ERRORS), looks).metrics[0].note
 
 

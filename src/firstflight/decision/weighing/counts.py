@@ -11,7 +11,7 @@ from firstflight.analysis.two_by_two import not_worse_log_likelihoods, worse_log
 from firstflight.decision.evidence import Counted, Faulty, MetricEvidence, Tally
 from firstflight.decision.weighing.window import Context, Seen, are
 from firstflight.domain.plans import Guardrail
-from firstflight.domain.samples import Counts, Sample
+from firstflight.domain.samples import Counts, Moments, Sample
 
 WARMUP_RATIO = 3.0
 """While a candidate warms up, failures up to this many times the stable model's are put down to that."""
@@ -33,7 +33,7 @@ _GAIN_WEIGHTS = (math.log(0.7), math.log(0.3))
 
 def absorb(guardrail: Guardrail, known: Counted, seen: Seen, context: Context) -> MetricEvidence:
     """Return the evidence after one look."""
-    if not are(Counts, seen):
+    if not are((Counts, Moments), seen):
         return Faulty(fault="counts became samples of another kind during the rollout")
     candidate, stable = harmful(guardrail, seen.candidate), harmful(guardrail, seen.stable)
     reference = Tally(known.spread.events, known.spread.exposures)
@@ -165,11 +165,15 @@ def harmful_share(guardrail: Guardrail, value: float) -> float:
 
 
 def harmful(guardrail: Guardrail, sample: Sample | None) -> Tally:
-    """Return a sample of counts as harmful events among exposures."""
-    if not isinstance(sample, Counts):
-        return Tally()
-    events = sample.events if guardrail.direction == "lower_is_better" else sample.exposures - sample.events
-    return Tally(events, sample.exposures)
+    """Return a sample as harmful events among exposures; of blocks each counts once, by its share of them."""
+    match sample:
+        case Counts(exposures=exposures, events=events):
+            found = float(events)
+        case Moments(count=exposures, mean=mean):
+            found = exposures * min(max(mean, 0.0), 1.0)
+        case _:
+            return Tally()
+    return Tally(found if guardrail.direction == "lower_is_better" else exposures - found, exposures)
 
 
 def _rate(tally: Tally) -> float:

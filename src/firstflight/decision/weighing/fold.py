@@ -28,8 +28,8 @@ from firstflight.decision.weighing.budget import certain_log_e, harmed, start_we
 from firstflight.decision.weighing.harm import harm_log_e
 from firstflight.decision.weighing.home import SUSPECTED, UNKNOWN, after_look
 from firstflight.decision.weighing.window import Context, Seen, seen
-from firstflight.domain.plans import CanaryPlan, Guardrail
-from firstflight.domain.samples import Counts, Histogram, Look, Sample
+from firstflight.domain.plans import SHARES, CanaryPlan, Guardrail
+from firstflight.domain.samples import Counts, Histogram, Look, Moments, Sample
 
 
 def start(plan: CanaryPlan, stable: str, candidate: str) -> Evidence:
@@ -60,7 +60,7 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
     entered = evidence.stage is None or evidence.stage.number != stage.number
     metrics = evidence.metrics
     if entered and evidence.stage is not None:
-        metrics = _renewed(plan, metrics, evidence.stage.number)
+        metrics = {name: _renewed(each) for name, each in metrics.items()}
     weight = min(start_weight(plan, stage.number, entered=entered), 1.0 - evidence.spent)
     spent = min(evidence.spent + weight, 1.0)
     control = stage.weights.get(evidence.stable, 0) > 0
@@ -90,7 +90,7 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
             context if typical else context._replace(typical=False, comparable=at_home.failing),
         )
         blame = not at_home.failing and at_home.log_e < SUSPECTED
-        log_harm[name] = harm_log_e(plan, guardrail, absorbed, stage.number, spent, blame=blame)
+        log_harm[name] = harm_log_e(guardrail, absorbed, spent, blame=blame)
         if absorbed is not None:
             known[name] = absorbed
     served = any(each.by_candidate for each in shown.values())
@@ -139,7 +139,7 @@ def _unblamed(known: MetricEvidence | None, log_spent: float) -> MetricEvidence 
 
     What is dropped is never less than what stays, so the evidence remains what it claims to be.
     """
-    if isinstance(known, Counted | Timed):
+    if isinstance(known, Counted | Timed | Averaged):
         return replace(known, absolute=tuple([min(wealth, log_spent) for wealth in known.absolute]))
     return known
 
@@ -215,26 +215,23 @@ def _stage_of(plan: CanaryPlan, evidence: Evidence, look: Look) -> Stage:
     )
 
 
-def _renewed(plan: CanaryPlan, metrics: Mapping[str, MetricEvidence], finished: int) -> dict[str, MetricEvidence]:
-    """Return every guardrail's evidence at the beginning of the stage after number `finished`."""
-    rails = {guardrail.metric: guardrail for guardrail in plan.guardrails}
-    found: dict[str, MetricEvidence] = {}
-    for name, known in metrics.items():
-        match known:
-            case Counted():
-                found[name] = counts.renewed(known)
-            case Timed():
-                found[name] = histograms.renewed(known)
-            case Averaged():
-                found[name] = means.renewed(plan, rails[name], known, finished)
-            case Faulty():
-                found[name] = known
-    return found
+def _renewed(known: MetricEvidence) -> MetricEvidence:
+    """Return a guardrail's evidence at the beginning of a stage: what was proven is asked again."""
+    match known:
+        case Counted():
+            return counts.renewed(known)
+        case Timed():
+            return histograms.renewed(known)
+        case Averaged():
+            return means.renewed(known)
+    return known
 
 
 def _absorb(guardrail: Guardrail, known: MetricEvidence | None, shown: Seen, context: Context) -> MetricEvidence | None:
     """Return a guardrail's evidence after one look; None while nothing at all has been seen of it."""
     match _beginning(guardrail, shown, context) if known is None else known:
+        case Counted() if shown.paired is not None:  # from here on blocks count, not units
+            return means.absorb(guardrail, Averaged.beginning(context.log_spent), shown, context)
         case Counted() as counted:
             return counts.absorb(guardrail, counted, shown, context)
         case Timed() as timed:
@@ -255,10 +252,12 @@ def _beginning(guardrail: Guardrail, shown: Seen, context: Context) -> MetricEvi
     match first:
         case Counts():
             return Counted.beginning(context.log_spent)
+        case Moments() if guardrail.metric in SHARES:  # of blocks, each of which counts once
+            return Counted.beginning(context.log_spent)
         case Histogram(edges=edges):
             return Timed.beginning(context.log_spent, edges)
         case _:
-            return Averaged()
+            return Averaged.beginning(context.log_spent)
 
 
 def _fault(guardrail: Guardrail, sample: Sample) -> str:

@@ -1,126 +1,165 @@
-"""Means: profit, Brier score, on the same units where they are known."""
+"""Means of bounded values: profit, Brier score, and whatever comes in blocks, on the same blocks where they are known.
 
-import math
+Looks are never pooled: what counts is the difference of both arms within each, so what moves both cancels.
+"""
+
 from dataclasses import replace
 
-from firstflight.analysis.asymptotic import (
-    HORIZON,
-    PAIRED_BURN_IN,
-    PAIRED_HORIZON,
-    MeanEstimate,
-    difference_of_means,
-    mean_above_log_e,
-    mean_of_differences,
-    single_mean,
-)
-from firstflight.analysis.log_space import NEVER, log_add
-from firstflight.analysis.moments import merge, merge_pairs
-from firstflight.decision.evidence import Averaged, Faulty, MetricEvidence
-from firstflight.decision.weighing.budget import alpha_of, stage_weight
-from firstflight.decision.weighing.window import Context, Seen, are
-from firstflight.domain.plans import CanaryPlan, Guardrail
-from firstflight.domain.samples import Moments
+from firstflight.analysis.bounded_mean import Bets, fits, of_differences, of_two_arms, of_values
+from firstflight.analysis.dispersion import mean_dispersion
+from firstflight.analysis.moments import from_counts, merge, merge_pairs, treatment_arm
+from firstflight.analysis.start_mixture import bet
+from firstflight.decision.evidence import NO_BETS, NO_VALUES, Averaged, Faulty, MetricEvidence
+from firstflight.decision.weighing.counts import OUTCOME_CAUTION
+from firstflight.decision.weighing.window import Context, Seen
+from firstflight.domain.plans import Guardrail
+from firstflight.domain.samples import Counts, Moments, PairedMoments, Sample
 
-ASYMPTOTIC_SHARE = 0.5
-"""Share of the wealth bet on means: their test is valid for many values only, so half of it is kept back."""
-_PROOF_LEVEL = 0.05
+NOTHING = (0.0,) * len(NO_BETS.costs)
+"""What a look says that says nothing."""
 
 
 def absorb(guardrail: Guardrail, known: Averaged, seen: Seen, context: Context) -> MetricEvidence:
-    """Return the evidence after one look; once units are paired, only pairs count."""
-    paired = known.paired is not None or seen.paired is not None
-    if not paired and not are(Moments, seen):
+    """Return the evidence after one look; once blocks are paired, only pairs count."""
+    new, old = moments_of(seen.candidate), moments_of(seen.stable)
+    if new is None or old is None:
         return Faulty(fault="means became samples of another kind during the rollout")
-    if context.warming_up or not context.typical:
-        return known
-    following = Averaged(
-        relative=known.relative,
-        absolute=known.absolute,
-        candidate=_merged(known.candidate, seen.candidate),
-        stable=_merged(known.stable, seen.stable),
-        paired=(
-            known.paired
-            if seen.paired is None
-            else seen.paired
-            if known.paired is None
-            else merge_pairs(known.paired, seen.paired)
-        ),
+    pairs = seen.paired
+    if known.paired is not None or pairs is not None:
+        new = old = NO_VALUES
+    bounds = guardrail.value_bounds
+    if bounds is None:
+        return known if context.warming_up else _seen(known, new, old, pairs)
+    if not all(fits(values, *bounds) for values in (new, old, *_arms_of(pairs))):
+        return Faulty(fault=f"a value lies beyond the bounds {bounds[0]:g} and {bounds[1]:g} of {guardrail.metric}")
+    own, other, both = _scaled(guardrail, new), _scaled(guardrail, old), _scaled_pairs(guardrail, pairs)
+    phi = mean_dispersion(known.spread, exposures=own.count + other.count, caution=OUTCOME_CAUTION)
+    guesses = known.guesses or (0.5, 0.5)
+    gap = of_two_arms(own, other, guesses[1]) if both is None else of_differences(both)
+    level = of_values(own, guesses[0]) if both is None else of_values(treatment_arm(both), guesses[0])
+    phi = phi if both is None else 1.0
+    judged = context.comparable and not context.warming_up
+    tolerance = guardrail.tolerance / (bounds[1] - bounds[0])
+    following = replace(
+        known if context.warming_up else _seen(known, new, old, pairs),
+        relative=bet(known.relative, _tempered(gap.above(tolerance), phi) if judged else NOTHING, context.weight),
+        spread=known.spread.and_look(other) if context.typical else known.spread,
+        guesses=_guesses(guesses, own, other, both),
+    )
+    if context.warming_up:
+        return replace(following, absolute=bet(known.absolute, NOTHING, context.weight))
+    beyond = NOTHING if guardrail.limit is None else _tempered(level.above(_harm(guardrail, guardrail.limit)), phi)
+    following = replace(
+        following,
+        absolute=bet(known.absolute, beyond, context.weight),
+        gap=known.gap.plus(gap, phi) if context.typical else known.gap,
+        level=known.level.plus(level, phi),
     )
     proof = _proof_log_e(guardrail, following, control=context.control)
     proven = known.proven or (proof is not None and proof >= context.log_proof)
     return replace(following, log_proof=proof, proven=proven)
 
 
-def renewed(plan: CanaryPlan, guardrail: Guardrail, known: Averaged, finished: int) -> Averaged:
-    """Return the evidence after stage number `finished`: what its beginning and all before have brought."""
-    entry = _log(ASYMPTOTIC_SHARE * stage_weight(plan, finished))
-    relative, absolute = _stage_log_e(plan, guardrail, known)
-    return Averaged(
-        relative=log_add(known.relative, entry) + relative, absolute=log_add(known.absolute, entry) + absolute
-    )
+def renewed(known: Averaged) -> Averaged:
+    """Return the evidence at the beginning of a stage; proof is never carried over."""
+    return Averaged(relative=known.relative, absolute=known.absolute, spread=known.spread, guesses=known.guesses)
 
 
-def harm_log_e(plan: CanaryPlan, guardrail: Guardrail, known: Averaged, stage: int) -> tuple[float, float]:
-    """Return log e of "worse than stable" and of "beyond the limit", over the whole rollout."""
-    entry = _log(ASYMPTOTIC_SHARE * stage_weight(plan, stage))
-    rest = _log(1.0 - ASYMPTOTIC_SHARE * math.fsum([stage_weight(plan, number) for number in range(stage + 1)]))
-    relative, absolute = _stage_log_e(plan, guardrail, known)
-    return (
-        log_add(log_add(known.relative, entry) + relative, rest),
-        log_add(log_add(known.absolute, entry) + absolute, rest),
-    )
+def moments_of(sample: Sample | None) -> Moments | None:
+    """Return a sample as moments, those of nothing where there is none; None where it is of another kind."""
+    match sample:
+        case None:
+            return NO_VALUES
+        case Moments():
+            return sample
+        case Counts():
+            return from_counts(sample)
+    return None
 
 
-def mean_difference(known: Averaged) -> tuple[MeanEstimate, float]:
-    """Return candidate - stable in this stage, on the same units where they are known, and the horizon to tune for."""
-    if known.paired is not None:
-        pair = known.paired
-        estimate = mean_of_differences(
-            pair.count, pair.treatment_mean, pair.control_mean, pair.treatment_m2, pair.control_m2, pair.cross
-        )
-        return estimate, PAIRED_HORIZON
-    new, old = known.candidate, known.stable
-    return difference_of_means(new.count, new.mean, new.m2, old.count, old.mean, old.m2), HORIZON
+def of_stable(guardrail: Guardrail, known: Averaged, sample: Sample) -> tuple[Moments, Bets, float] | None:
+    """Return the stable model's values of a look, the bets on their mean and the limit, scaled; None without bounds."""
+    values, bounds = moments_of(sample), guardrail.value_bounds
+    if values is None or bounds is None or guardrail.limit is None or not fits(values, *bounds):
+        return None
+    scaled = _scaled(guardrail, values)
+    return scaled, of_values(scaled, (known.guesses or (0.5, 0.5))[1]), _harm(guardrail, guardrail.limit)
 
 
-def mean_level(known: Averaged) -> tuple[MeanEstimate, float]:
-    """Return the candidate's own mean in this stage and the horizon to tune for."""
-    if known.candidate.count == 0 and known.paired is not None:
-        pair = known.paired
-        return single_mean(pair.count, pair.treatment_mean, pair.treatment_m2, burn_in=PAIRED_BURN_IN), PAIRED_HORIZON
-    return single_mean(known.candidate.count, known.candidate.mean, known.candidate.m2), HORIZON
+def interval(guardrail: Guardrail, known: Averaged, alpha: float, *, difference: bool) -> tuple[float, float] | None:
+    """Return the always-valid interval of candidate - stable, or of the candidate's mean, in the metric's unit."""
+    if guardrail.value_bounds is None:
+        return None
+    least, most = guardrail.value_bounds
+    width = most - least
+    low, high = (known.gap if difference else known.level).interval(alpha)
+    ends = (max(low, -1.0 if difference else 0.0) * width, min(high, 1.0) * width)
+    if guardrail.direction == "higher_is_better":
+        return (-ends[1], -ends[0]) if difference else (most - ends[1], most - ends[0])
+    return ends if difference else (least + ends[0], least + ends[1])
 
 
 def _proof_log_e(guardrail: Guardrail, known: Averaged, *, control: bool) -> float | None:
     """Return log e of what promotion must show in this stage; None where there is nothing that can be shown."""
-    sign = 1.0 if guardrail.direction == "lower_is_better" else -1.0
-    asked = guardrail.to_prove(control=control)
-    if asked is None:
+    asked, bounds = guardrail.to_prove(control=control), guardrail.value_bounds
+    if asked is None or bounds is None:
         return None
-    estimate, horizon = mean_difference(known) if asked.of == "margin" else mean_level(known)
-    bound = asked.held_to if asked.of == "margin" else sign * asked.held_to
-    return mean_above_log_e(_times(estimate, -sign), -bound, _PROOF_LEVEL, horizon)
+    if asked.of == "margin":
+        return known.gap.log_e_below(asked.held_to / (bounds[1] - bounds[0]))
+    return known.level.log_e_below(_harm(guardrail, asked.held_to))
 
 
-def _stage_log_e(plan: CanaryPlan, guardrail: Guardrail, known: Averaged) -> tuple[float, float]:
-    """Return this stage's log e of "worse than stable" and of "beyond the limit"."""
-    sign = 1.0 if guardrail.direction == "lower_is_better" else -1.0
-    alpha = alpha_of(plan, guardrail)
-    estimate, horizon = mean_difference(known)
-    relative = mean_above_log_e(_times(estimate, sign), guardrail.tolerance, alpha, horizon)
-    if guardrail.limit is None:
-        return relative, 0.0
-    estimate, horizon = mean_level(known)
-    return relative, mean_above_log_e(_times(estimate, sign), sign * guardrail.limit, alpha, horizon)
+def _seen(known: Averaged, new: Moments, old: Moments, pairs: PairedMoments | None) -> Averaged:
+    """Return the evidence with what both arms showed, as people see it."""
+    together = pairs if known.paired is None or pairs is None else merge_pairs(known.paired, pairs)
+    return replace(
+        known, candidate=merge(known.candidate, new), stable=merge(known.stable, old), paired=together or known.paired
+    )
 
 
-def _merged(known: Moments, sample: object) -> Moments:
-    return merge(known, sample) if isinstance(sample, Moments) else known
+def _guesses(
+    known: tuple[float, float], own: Moments, other: Moments, both: PairedMoments | None
+) -> tuple[float, float]:
+    """Return the last mean of either arm, kept between 0 and 1 whatever rounding says."""
+    new = both.treatment_mean if both else own.mean if own.count else known[0]
+    old = both.control_mean if both else other.mean if other.count else known[1]
+    return min(max(new, 0.0), 1.0), min(max(old, 0.0), 1.0)
 
 
-def _times(estimate: MeanEstimate, sign: float) -> MeanEstimate:
-    return estimate if sign > 0 else replace(estimate, estimate=-estimate.estimate)
+def _harm(guardrail: Guardrail, value: float) -> float:
+    """Return a value between its bounds on the scale from 0, the best, to 1, the worst."""
+    least, most = guardrail.value_bounds or (0.0, 1.0)
+    return (value - least if guardrail.direction == "lower_is_better" else most - value) / (most - least)
 
 
-def _log(weight: float) -> float:
-    return math.log(weight) if weight > 0 else NEVER
+def _scaled(guardrail: Guardrail, values: Moments) -> Moments:
+    if values.count == 0:
+        return NO_VALUES
+    least, most = guardrail.value_bounds or (0.0, 1.0)
+    return Moments(count=values.count, mean=_harm(guardrail, values.mean), m2=values.m2 / (most - least) ** 2)
+
+
+def _scaled_pairs(guardrail: Guardrail, pairs: PairedMoments | None) -> PairedMoments | None:
+    if pairs is None:
+        return None
+    least, most = guardrail.value_bounds or (0.0, 1.0)
+    square = (most - least) ** 2
+    return PairedMoments(
+        count=pairs.count,
+        control_mean=_harm(guardrail, pairs.control_mean),
+        treatment_mean=_harm(guardrail, pairs.treatment_mean),
+        control_m2=pairs.control_m2 / square,
+        treatment_m2=pairs.treatment_m2 / square,
+        cross=pairs.cross / square,
+    )
+
+
+def _arms_of(pairs: PairedMoments | None) -> tuple[Moments, ...]:
+    if pairs is None:
+        return ()
+    control = Moments(count=pairs.count, mean=pairs.control_mean, m2=pairs.control_m2)
+    return control, treatment_arm(pairs)
+
+
+def _tempered(log_ratios: tuple[float, ...], phi: float) -> tuple[float, ...]:
+    return log_ratios if phi == 1.0 else tuple([each / phi for each in log_ratios])

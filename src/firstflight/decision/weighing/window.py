@@ -64,7 +64,7 @@ def seen(evidence: Evidence, look: Look, metric: str) -> Seen:
     )
 
 
-def are(kind: type, seen: Seen) -> bool:
+def are(kind: type | tuple[type, ...], seen: Seen) -> bool:
     """Return whether everything that was seen of the arms is of this kind."""
     return (seen.candidate is None or isinstance(seen.candidate, kind)) and (
         seen.stable is None or isinstance(seen.stable, kind)
