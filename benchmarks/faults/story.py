@@ -13,6 +13,7 @@ from firstflight.domain.errors import (
     RegistryUnavailableError,
     RolloutError,
     StoreUnavailableError,
+    TrafficNotAppliedError,
 )
 from firstflight.domain.plans import CanaryPlan, Guardrail
 from firstflight.rollout.approval import Answer
@@ -287,8 +288,8 @@ class Teller:
     def _judge_end(self, stable: str) -> None:
         last = self._last()
         for process in self.processes:
-            unexpected = process.error is not None and not isinstance(process.error, (RolloutError, *_OUTAGES))
-            if unexpected:
+            told = (RolloutError, *_OUTAGES, *([TrafficNotAppliedError] if process.name == "ada" else []))
+            if process.error is not None and not isinstance(process.error, told):
                 self.broken.append(f"{process.name} ended with {process.error!r}")
         if last is None:
             return
