@@ -14,7 +14,7 @@ from flows.ab_test import ab_test
 from flows.deploy import deploy
 from flows.roll_back import bring_run_home
 from flows.train import train
-from tasks import memory, reports, rollouts, serving
+from tasks import checkpoints, reports, rollouts, serving
 
 
 @flow(on_failure=[bring_run_home], on_crashed=[bring_run_home], on_cancellation=[bring_run_home])
@@ -39,19 +39,19 @@ def release(plan: ReleasePlan) -> State[Any]:
 
 def trained_variants(plan: ReleasePlan) -> Trained:
     """Train, or recall what this run has trained."""
-    if (kept := memory.recall("trained")) is not None:
+    if (kept := checkpoints.load("trained")) is not None:
         return Trained.model_validate(kept)
     trained = train(plan.training)
-    memory.keep("trained", trained.model_dump(mode="json"))
+    checkpoints.save("trained", trained.model_dump(mode="json"))
     return trained
 
 
 def compared_variants(test: ABTestPlan, trained: Trained) -> ModelVersion | None:
     """Deploy and compare, or recall what this run has found; return the version to canary, if any."""
-    if (kept := memory.recall("compared")) is None:
+    if (kept := checkpoints.load("compared")) is None:
         numbers = tuple(sorted(set(test.versions.values())))
         deploy(DeployPlan(model=test.model, versions=numbers, shadow=test.versions.get(test.shadow or "")))
         comparison = rollouts.comparison_of(ab_test(test))
         kept = {"chosen": choose(comparison) if comparison else None}
-        memory.keep("compared", kept)
+        checkpoints.save("compared", kept)
     return trained.variants[kept["chosen"]].version if kept["chosen"] else None

@@ -6,7 +6,7 @@ from firstflight.domain.plans import TrainingPlan
 from firstflight.workloads.market.training.apart import TrainedApart, kept_as
 from firstflight.workloads.market.training.evaluation import Evaluation
 from firstflight.workloads.market.training.variants import VariantName
-from tasks import memory, training
+from tasks import checkpoints, training
 
 
 @flow
@@ -14,5 +14,5 @@ def train_variant(plan: TrainingPlan, variant: VariantName, reference: Evaluatio
     """Train and register `variant`, judged against `reference`; the run that asked finds the result in the ledger."""
     trained = training.train_variant(plan, variant, reference)
     result = TrainedApart.of(trained, training.register(trained))
-    memory.keep(kept_as(variant), result.model_dump(mode="json"))
+    checkpoints.save(kept_as(variant), result.model_dump(mode="json"))
     return result

@@ -6,7 +6,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas import State, TaskRun
 from prefect.tasks import Task
 
-from firstflight.acts.hold import DELAYS
+from firstflight.acts.lease import DELAYS
 from firstflight.domain.errors import Outage
 
 

@@ -18,7 +18,7 @@ from firstflight.workloads.market.training.provenance import git_commit
 from firstflight.workloads.market.training.trained import TrainedVariant
 from firstflight.workloads.market.training.variants import VariantName
 from firstflight.world import open_world
-from tasks.memory import recalled
+from tasks.checkpoints import loaded
 from tasks.options import CALLS_OUT
 from tasks.runs import top_run
 
@@ -31,7 +31,7 @@ def is_separate() -> bool:
 @task(**CALLS_OUT)
 def train_apart(plan: TrainingPlan, variant: VariantName, reference: Evaluation | None) -> TrainedApart:
     """Train one variant in a run of its own, unless that is done; wait for it and return what it left."""
-    if (kept := recalled(kept_as(variant))) is None:
+    if (kept := loaded(kept_as(variant))) is None:
         parameters = {
             "plan": plan.model_dump(mode="json"),
             "variant": variant,
@@ -39,7 +39,7 @@ def train_apart(plan: TrainingPlan, variant: VariantName, reference: Evaluation 
         }
         # Prefect types it for callers that await it too
         run = cast("FlowRun", run_deployment("train-variant/train-variant", parameters=parameters))
-        if (kept := recalled(kept_as(variant))) is None:
+        if (kept := loaded(kept_as(variant))) is None:
             raise TrainingFailedError(f"{variant}: its run {run.name} ended without a result: {run.state}")
     return TrainedApart.model_validate(kept)
 

@@ -9,8 +9,8 @@ from typing import ParamSpec, TypeVar
 
 from benchmarks.faults.twin import MODEL, Process, Twin
 from firstflight.acts.drive import Alone, LibraryAct, drive
-from firstflight.acts.hold import DELAYS
 from firstflight.acts.homecoming import bring_model_home, bring_run_home
+from firstflight.acts.lease import DELAYS
 from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import FirstflightError, Outage
 from firstflight.domain.plans import CanaryPlan

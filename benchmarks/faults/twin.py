@@ -1,9 +1,9 @@
 """The clock twin: a model's whole world in memory, with time of its own and processes that can be hurt anywhere.
 
-Everything that decides and acts is the product's own code: acts, guard, decision, ledger rules, refusals. In memory,
-and therefore not measured, are the router, the model servers, the files, the databases and the registry; an effect
-on them takes `call_seconds` of the twin's time. Processes are threads of which one runs at a time: each call to the
-world is a point at which others may run first, and at which `faults` may kill, delay or fail the caller.
+Everything that decides and acts is the product's own code: acts, guard, decision, ledger rules, preconditions. In
+memory, and therefore not measured, are the router, the model servers, the files, the databases and the registry; an
+effect on them takes `call_seconds` of the twin's time. Processes are threads of which one runs at a time: each call to
+the world is a point at which others may run first, and at which `faults` may kill, delay or fail the caller.
 """
 
 import heapq
@@ -31,7 +31,7 @@ from firstflight.ledger.record import Record
 from firstflight.notify.notifier import LogNotifier
 from firstflight.registry.memory import MemoryRegistry
 from firstflight.serving import going_home
-from firstflight.serving.backend import Tally
+from firstflight.serving.backend import RouterTally
 from firstflight.serving.lease import MemoryLeases
 from firstflight.serving.memory import MemoryBackend
 from firstflight.world import World
@@ -182,12 +182,14 @@ class Router(MemoryBackend):
         super().evict(name)
         self._twin.changed("evict")
 
-    def tallies(self, route: str) -> Mapping[str, Tally]:
+    def tallies(self, route: str) -> Mapping[str, RouterTally]:
         """What was counted so far."""
         self._twin.settle()
         last = {name: counts[-1] for name, counts in self._twin.counts.items()}
         return {
-            name: Tally(requests=last[name].requests, failures=last[name].failures, latency=histogram(last[name].times))
+            name: RouterTally(
+                requests=last[name].requests, failures=last[name].failures, latency=histogram(last[name].times)
+            )
             if name in last
             else none
             for name, none in super().tallies(route).items()

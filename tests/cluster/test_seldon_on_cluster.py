@@ -8,7 +8,7 @@ from kubernetes import client
 
 from firstflight.domain.errors import FieldConflictError, ModelNotReadyError, ServingError, StaleTokenError
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.refusals import Fence
+from firstflight.serving.preconditions import Fence
 from firstflight.serving.seldon import experiments, models
 from firstflight.serving.seldon.api import Api, Outdated
 from firstflight.serving.seldon.artifacts import Stored

@@ -1,6 +1,6 @@
 """Ask a person before a stage, and write down the answer."""
 
-from firstflight.acts.hold import hold
+from firstflight.acts.lease import renew_lease
 from firstflight.acts.ledger_view import append
 from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import Rollout
@@ -14,7 +14,7 @@ def ask(world: World, rollout: Rollout, stage: int) -> Rollout:
     """
     if stage not in rollout.asked:
         rollout = append(world.ledger, rollout, "approval.asked", {"stage": stage, "link": world.link(rollout.driver)})
-    hold(world, rollout, extra=max(0.0, (rollout.answer_by(stage) - world.now()).total_seconds()))
+    renew_lease(world, rollout, extra=max(0.0, (rollout.answer_by(stage) - world.now()).total_seconds()))
     return rollout
 
 

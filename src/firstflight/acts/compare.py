@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from firstflight.acts.hold import wait_holding
+from firstflight.acts.lease import wait_holding
 from firstflight.acts.look import fault_of, take_look
 from firstflight.acts.observe import first_moment, persist, record_check, until_next
 from firstflight.acts.tell import tell_home_fails

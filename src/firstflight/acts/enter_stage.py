@@ -1,7 +1,7 @@
 """Move traffic to a stage's split: intend, set, read back, write down."""
 
 from firstflight.acts.freeze import wait_for_thaw
-from firstflight.acts.hold import hold
+from firstflight.acts.lease import renew_lease
 from firstflight.acts.ledger_view import append
 from firstflight.acts.observe import look_again
 from firstflight.acts.roll_back import intend_roll_back
@@ -20,7 +20,7 @@ def enter_stage(world: World, rollout: Rollout, stage: int) -> Rollout:
     Raises StaleTokenError when a newer driver has taken over, ModelNotLoadedError or
     TrafficNotAppliedError when the router does not take the split (the last one stays in force).
     """
-    hold(world, rollout)
+    renew_lease(world, rollout)
     if (frozen := wait_for_thaw(world, rollout)) is not None:
         return intend_roll_back(world, rollout, (frozen,), trigger="freeze")
     split = rollout.split_at(stage)
@@ -43,7 +43,7 @@ def enter_stage(world: World, rollout: Rollout, stage: int) -> Rollout:
 
 def pass_stage(world: World, rollout: Rollout, reasons: tuple[str, ...]) -> Rollout:
     """Write down that the stage the rollout is in is good."""
-    hold(world, rollout)
+    renew_lease(world, rollout)
     return append(world.ledger, rollout, "stage.passed", {"stage": rollout.stage, "reasons": list(reasons)})
 
 

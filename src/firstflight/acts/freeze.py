@@ -1,6 +1,6 @@
 """Begin and lift freezes, and wait for one to be lifted."""
 
-from firstflight.acts.hold import wait_holding
+from firstflight.acts.lease import wait_holding
 from firstflight.domain.errors import RolloutFrozenError
 from firstflight.domain.plans import CanaryPlan
 from firstflight.ledger.record import RecordStore

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-from firstflight.acts.hold import surrender
+from firstflight.acts.lease import surrender_lease
 from firstflight.acts.ledger_view import checks, current, of_run, open_rollouts
 from firstflight.acts.roll_back import bring_home
 from firstflight.decision.verdicts import Decision, Verdict
@@ -19,7 +19,7 @@ from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.values import Value
 from firstflight.rollout.machine import Rollout
-from firstflight.serving.going_home import Proof, bring_traffic_home
+from firstflight.serving.going_home import HomeProof, bring_traffic_home
 from firstflight.serving.lease import Surrender
 from firstflight.world import World
 
@@ -36,7 +36,7 @@ class Homecoming(Value):
     """
 
     was: TrafficSplit | None
-    proof: Proof
+    proof: HomeProof
     rollout: Rollout | None
     ledger: str
     home: str = "not known: nothing was looked at"
@@ -52,7 +52,7 @@ def bring_model_home(world: World, model: str, *, actor: str, reason: str) -> Ho
     backend = world.backend
     why = Surrender(actor=actor, reason=reason, trigger="person")
     was, candidates = _before(world, model)
-    surrender(world, model, why)
+    surrender_lease(world, model, why)
     proof = bring_traffic_home(backend, model, candidates, lambda: backend.go_home(model), world.wait)
     try:
         rollout = current(world.ledger, model)

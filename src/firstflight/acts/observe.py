@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from firstflight.acts.hold import RENEWALS, hold, wait_holding
+from firstflight.acts.lease import RENEWALS, renew_lease, wait_holding
 from firstflight.acts.look import fault_of, records_fault, take_look
 from firstflight.acts.tell import tell_home_fails
 from firstflight.decision.decide import Decision, Evidence, Verdict, judge, start, update
@@ -154,7 +154,7 @@ def persist(world: World, rollout: Rollout, attempt: Callable[[Callable[[], None
             log.warning("%s: health is unknown for %.0f s (at most %.0f s): %s", rollout.id, blind, allowed, error)
             world.wait(min(plan.check_seconds, world.lease_seconds / RENEWALS))
             with suppress(Outage):  # still here, though it sees nothing
-                hold(world, rollout)
+                renew_lease(world, rollout)
 
 
 def _until_decided(world: World, rollout: Rollout, saw: Callable[[], None]) -> Decision:

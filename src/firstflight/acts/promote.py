@@ -2,7 +2,7 @@
 
 from firstflight.acts.champion import name_champion
 from firstflight.acts.freeze import wait_for_thaw
-from firstflight.acts.hold import hold, release
+from firstflight.acts.lease import release_lease, renew_lease
 from firstflight.acts.ledger_view import append
 from firstflight.acts.observe import canary_plan, peek, recall
 from firstflight.acts.roll_back import intend_roll_back
@@ -23,7 +23,7 @@ def promote(world: World, rollout: Rollout) -> Rollout:
         if (frozen := wait_for_thaw(world, rollout)) is not None:
             return intend_roll_back(world, rollout, (frozen,), trigger="freeze")
         rollout = append(world.ledger, rollout, "promotion.intended", {"candidate": rollout.candidate.served_name})
-    hold(world, rollout)
+    renew_lease(world, rollout)
     split = TrafficSplit.canary(rollout.arms.stable.served_name, rollout.candidate.served_name, 100)
     world.backend.set_traffic(rollout.model, split, rollout.token)
     name_champion(world, rollout.candidate, before=rollout.arms.stable)
@@ -58,12 +58,12 @@ def order_promotion(world: World, rollout: Rollout, *, approver: str, comment: s
 
 def finish(world: World, rollout: Rollout, reasons: tuple[str, ...]) -> Rollout:
     """End the rollout with the candidate as the stable model."""
-    hold(world, rollout)
+    renew_lease(world, rollout)
     split = TrafficSplit.all_to(rollout.candidate.served_name)
     reported = world.backend.set_traffic(rollout.model, split, rollout.token)
     body = {"split": reported.model_dump(mode="json"), "reasons": list(reasons)}
     rollout = append(world.ledger, rollout, "rollout.promoted", body)
-    release(world, rollout)
+    release_lease(world, rollout)
     return rollout
 
 
@@ -71,5 +71,5 @@ def conclude(world: World, rollout: Rollout) -> Rollout:
     """End an A/B test: everything back to its control."""
     reported = world.backend.set_traffic(rollout.model, rollout.home, rollout.token)
     rollout = append(world.ledger, rollout, "rollout.compared", {"split": reported.model_dump(mode="json")})
-    release(world, rollout)
+    release_lease(world, rollout)
     return rollout

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from firstflight.acts.champion import name_champion, settle_champion
-from firstflight.acts.hold import release, surrender
+from firstflight.acts.lease import release_lease, surrender_lease
 from firstflight.acts.ledger_view import append, history, reread
 from firstflight.acts.take_over import surrendered, take_over
 from firstflight.domain.errors import HeadMovedError, RegistryUnavailableError, StaleTokenError
@@ -53,10 +53,10 @@ def roll_back(world: World, rollout: Rollout) -> Rollout:
         body["champion"] = _restore_champion(world, rollout)
     rollout = append(world.ledger, rollout, "rollout.rolled_back", body)
     if proof.reported == rollout.home:
-        release(world, rollout)
+        release_lease(world, rollout)
     else:  # the candidate is stopped, but the router would still send to it: the guard goes on trying
         reason = "; ".join(rollout.reasons) or "rolled back"
-        surrender(world, rollout.model, Surrender(actor=rollout.driver, reason=reason, trigger="driver"))
+        surrender_lease(world, rollout.model, Surrender(actor=rollout.driver, reason=reason, trigger="driver"))
     return rollout
 
 
@@ -71,7 +71,7 @@ def bring_home(world: World, rollout: Rollout, why: Surrender) -> Rollout:
     """
     refusals, fenced = 0, False
     if not rollout.final:
-        lease = surrender(world, rollout.model, why)
+        lease = surrender_lease(world, rollout.model, why)
         if lease is not None and lease.rollout == rollout.id:
             why = lease.surrendered or why
     while not rollout.final:

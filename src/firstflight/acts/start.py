@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from firstflight.acts.champion import settle_champion
 from firstflight.acts.freeze import refuse_frozen
-from firstflight.acts.hold import hold
+from firstflight.acts.lease import renew_lease
 from firstflight.acts.roll_back import bring_home, rejoin
 from firstflight.acts.take_over import surrendered, take_over
 from firstflight.domain.errors import (
@@ -62,7 +62,7 @@ def _resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, run: str) -> R
     }
     head = records[-1].number if records else 0
     rollout = Rollout.started(world.ledger.append(stream(plan.model), "rollout.started", body, actor=run, expect=head))
-    hold(world, rollout)
+    renew_lease(world, rollout)
     return rollout
 
 
@@ -72,7 +72,7 @@ def attach(world: World, rollout: Rollout, *, actor: str) -> Rollout:
         return bring_home(world, rollout, why)
     taken = take_over(world, rollout, actor=actor)
     try:
-        hold(world, taken)
+        renew_lease(world, taken)
     except StaleTokenError:  # somebody has just said so
         return rejoin(world, taken)
     return taken

@@ -15,7 +15,9 @@ class LeaseClock:
         self._seconds = seconds
         self._seen: dict[str, tuple[Lease | str, float]] = {}
 
-    def lost(self, held: Mapping[str, Lease], told: Mapping[str, Rollout], now: float, at: datetime) -> dict[str, str]:
+    def expired(
+        self, held: Mapping[str, Lease], told: Mapping[str, Rollout], now: float, at: datetime
+    ) -> dict[str, str]:
         """Return why the lease of a route is lost, by route; `now` is monotonic, in seconds, `at` the wall clock."""
         lost = {}
         current: dict[str, Lease | str] = {route: rollout.id for route, rollout in told.items()} | dict(held)

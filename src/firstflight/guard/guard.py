@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from firstflight.acts import notices
-from firstflight.acts.hold import surrender
+from firstflight.acts.lease import surrender_lease
 from firstflight.acts.ledger_view import history, open_rollouts
 from firstflight.acts.roll_back import bring_home
 from firstflight.acts.tell import tell_ended
 from firstflight.domain.errors import FirstflightError, HeadMovedError, Outage
 from firstflight.domain.values import Value
 from firstflight.guard.clock import LeaseClock
-from firstflight.guard.pulse import Pulse
+from firstflight.guard.counter_check import CounterCheck
 from firstflight.guard.watch import Watch
 from firstflight.rollout.machine import Rollout
-from firstflight.serving.going_home import Proof, bring_traffic_home
+from firstflight.serving.going_home import HomeProof, bring_traffic_home
 from firstflight.serving.lease import Lease, Surrender
 from firstflight.world import World
 
@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 ACTOR = "guard"
 
 
-class Homecoming(Value):
+class BroughtHome(Value):
     """What the guard did for one route: why, and the proof; `recorded` when the ledger knows."""
 
     route: str
     rollout: str
     reason: str
-    proof: Proof
+    proof: HomeProof
     recorded: bool
 
 
@@ -51,18 +51,18 @@ class Guard:
     went: Callable[[], None] = lambda: None
     monotonic: Callable[[], float] = time.monotonic
     clock: LeaseClock = field(init=False)
-    pulse: Pulse = field(init=False)
+    counters: CounterCheck = field(init=False)
     watch: Watch = field(init=False)
 
     def __post_init__(self) -> None:
         self.clock = LeaseClock(self.world.lease_seconds)
-        self.pulse = Pulse(self.world.wait)
+        self.counters = CounterCheck(self.world.wait)
         self.watch = Watch(self.world)
         self._paged: set[str] = set()
         self._blind = False
         self._read_at = self.monotonic()
 
-    def round(self) -> tuple[Homecoming, ...]:
+    def round(self) -> tuple[BroughtHome, ...]:
         """Look at every rollout once and bring home what has to come home.
 
         What cannot be reached now is tried in the next round.
@@ -80,7 +80,7 @@ class Guard:
         if self._blind:
             self.clock.excuse(now - self._read_at)
         self._blind, self._read_at = False, now
-        lost = self.clock.lost(held, told, now, self.world.now())
+        lost = self.clock.expired(held, told, now, self.world.now())
         homecomings = []
         for route in sorted({*held, *told}):
             try:
@@ -91,7 +91,7 @@ class Guard:
             homecomings += [done] if done else []
         return tuple(homecomings)
 
-    def rounds(self, every: float, seconds: float) -> Iterator[Homecoming]:
+    def rounds(self, every: float, seconds: float) -> Iterator[BroughtHome]:
         """Go a round every so many seconds for `seconds` (inf: for ever), and yield what was brought home."""
         end = self.monotonic() + seconds
         while True:
@@ -112,7 +112,7 @@ class Guard:
 
     def _inspect(
         self, route: str, lease: Lease | None, rollout: Rollout | None, lost: str | None, now: float
-    ) -> Homecoming | None:
+    ) -> BroughtHome | None:
         if lease and (lease.surrendered or (rollout is None and self._has_ended(lease))):
             return self._settle(lease, rollout)
         candidates = lease.candidates if lease else _candidates(rollout)
@@ -134,16 +134,16 @@ class Guard:
         return any(rollout.id == lease.rollout and rollout.final for rollout in told)
 
     def _danger(self, route: str, candidates: tuple[str, ...], rollout: Rollout | None, now: float) -> str | None:
-        return self.pulse.fault(self.world.backend, route, candidates, now) or (
+        return self.counters.fault(self.world.backend, route, candidates, now) or (
             self.watch.trigger(rollout) if rollout else None
         )
 
     def _bring_home(
         self, route: str, lease: Lease | None, rollout: Rollout | None, candidates: tuple[str, ...], why: Surrender
-    ) -> Homecoming:
+    ) -> BroughtHome:
         reason = why.reason
         log.error("%s: bringing traffic home: %s", route, reason)
-        surrender(self.world, route, why)
+        surrender_lease(self.world, route, why)
         proof = self._send_home(route, candidates)
         log.error("%s: traffic is home by the %s: %s; %s", route, proof.way, proof.reported, proof.counted)
         recorded = self._record(rollout, why) if rollout else False
@@ -151,13 +151,13 @@ class Guard:
         if not recorded:
             self._page(route, name, candidates, reason, proof)
         self.announce("firstflight.brought-home", {"model": route, "rollout": name, "reason": reason})
-        return Homecoming(route=route, rollout=name, reason=reason, proof=proof, recorded=recorded)
+        return BroughtHome(route=route, rollout=name, reason=reason, proof=proof, recorded=recorded)
 
-    def _send_home(self, route: str, candidates: tuple[str, ...]) -> Proof:
+    def _send_home(self, route: str, candidates: tuple[str, ...]) -> HomeProof:
         backend = self.world.backend
         return bring_traffic_home(backend, route, candidates, lambda: backend.go_home(route), self.world.wait)
 
-    def _settle(self, lease: Lease, rollout: Rollout | None) -> Homecoming | None:
+    def _settle(self, lease: Lease, rollout: Rollout | None) -> BroughtHome | None:
         """Finish what was begun: traffic home again if it is not, and the ledger told."""
         ended = f"{lease.rollout} has ended, and the router still sends to its candidate"
         why = lease.surrendered or Surrender(actor=ACTOR, reason=ended, trigger=ACTOR)
@@ -180,7 +180,7 @@ class Guard:
             return False
         return True
 
-    def _page(self, route: str, name: str, candidates: tuple[str, ...], reason: str, proof: Proof) -> None:
+    def _page(self, route: str, name: str, candidates: tuple[str, ...], reason: str, proof: HomeProof) -> None:
         """Tell people without the ledger, once for each rollout."""
         if name in self._paged:
             return

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from firstflight.domain.samples import Histogram
-from firstflight.serving.backend import Tally
+from firstflight.serving.backend import RouterTally
 
 FEWEST_FAILURES = 5
 FAILING = 0.5
@@ -17,18 +17,18 @@ TIMES_SLOWER = 2.0
 """Half of the candidate's answers take longer than this many times the stable model's p95."""
 
 
-def since(before: Tally, now: Tally) -> Tally:
+def since(before: RouterTally, now: RouterTally) -> RouterTally:
     """Return what was counted between two readings; after a restart of the router that is all it has counted."""
     if now.requests < before.requests or now.failures < before.failures:
         return now
-    return Tally(
+    return RouterTally(
         requests=now.requests - before.requests,
         failures=now.failures - before.failures,
         latency=_difference(before.latency, now.latency),
     )
 
 
-def hard_fault(stable: Tally, candidate: Tally) -> str | None:
+def hard_fault(stable: RouterTally, candidate: RouterTally) -> str | None:
     """Return what is blatantly wrong with the candidate, in a sentence; None when nothing is.
 
     Both tallies are of the same few seconds.
@@ -48,7 +48,7 @@ def hard_fault(stable: Tally, candidate: Tally) -> str | None:
     return None
 
 
-def _failing(tally: Tally) -> float:
+def _failing(tally: RouterTally) -> float:
     asked = max(tally.requests, tally.failures)
     return tally.failures / asked if asked else 0.0
 

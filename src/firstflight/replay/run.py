@@ -12,7 +12,7 @@ import aiohttp
 from firstflight.domain.questions import Question
 from firstflight.domain.route_header import ROUTE_HEADER, served_name
 from firstflight.replay.arrivals import arrivals
-from firstflight.replay.tally import ReplaySummary, Tally
+from firstflight.replay.tally import ReplaySummary, ReplayTally
 from firstflight.replay.truths import OutcomeSink, TruthPoster
 from firstflight.serving.inference import body, headers
 
@@ -62,7 +62,7 @@ class _Replay:
         self._url = f"{gateway}/v2/models/{load.route}/infer"
         self._load = load
         self._poster = poster
-        self._tally = Tally(load.route)
+        self._tally = ReplayTally(load.route)
         self._name = uuid.uuid4().hex[:16]  # a request id is never used again, whatever the seed
 
     async def run(

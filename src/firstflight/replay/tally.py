@@ -51,7 +51,7 @@ class ReplaySummary(Value):
         return self.longest_ms if found is None and self.requests else found
 
 
-class Tally:
+class ReplayTally:
     """Counts what the client sees, answer by answer."""
 
     def __init__(self, route: str) -> None:

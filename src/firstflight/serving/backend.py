@@ -12,7 +12,7 @@ from firstflight.domain.values import Value
 from firstflight.domain.versions import ModelVersion
 
 
-class Tally(Value):
+class RouterTally(Value):
     """What the router itself has counted of one served model since the router started; a restart begins at zero.
 
     `requests` were sent to the model, retries and copies for a shadow included; `failures` are answers 5xx and
@@ -70,7 +70,7 @@ class ServingBackend(Protocol):
         the name back.
         """
 
-    def tallies(self, route: str) -> Mapping[str, Tally]:
+    def tallies(self, route: str) -> Mapping[str, RouterTally]:
         """Return the router's own counts of each served model of `route`; of one that is missing nothing is known."""
 
     def get_traffic(self, route: str) -> TrafficSplit | None:

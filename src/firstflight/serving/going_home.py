@@ -29,7 +29,7 @@ _LOOKS = round(_QUIET_DEADLINE / QUIET_SECONDS)
 _FAILURES = (BackendUnavailableError, TrafficNotAppliedError, ModelNotLoadedError, OSError)
 
 
-class Proof(Value):
+class HomeProof(Value):
     """How traffic was brought home and what showed it.
 
     `reported` is the router's split (None: it could not say); `counted` tells in words what bears it out, of whom and
@@ -51,7 +51,7 @@ def bring_traffic_home(
     candidates: Sequence[str],
     first: Set,
     wait: Callable[[float], None] = time.sleep,
-) -> Proof:
+) -> HomeProof:
     """Send `route` home by `first`, or by stopping `candidates` when it fails or stalls, and return the proof.
 
     Raises:
@@ -65,7 +65,7 @@ def bring_traffic_home(
         # A promotion that is being finished: what the router falls back to is a candidate no more.
         candidates = [name for name in candidates if reported is None or name != reported.stable]
         if quiet := _quiet(backend, route, candidates, wait):
-            return Proof(way="router", reported=reported, counted=quiet, seconds=time.monotonic() - begun)
+            return HomeProof(way="router", reported=reported, counted=quiet, seconds=time.monotonic() - begun)
         trouble = f"the router reports {reported}, but not that no request reaches {', '.join(candidates)} any more"
     except StaleTokenError:
         raise
@@ -82,7 +82,7 @@ def _by_eviction(
     wait: Callable[[float], None],
     begun: float,
     trouble: str,
-) -> Proof:
+) -> HomeProof:
     if (split := _reported(backend, route)) is not None and split.stable in candidates:
         raise TrafficNotAppliedError(
             f"{route}: {trouble}; {split.stable} is what the router falls back to: stopping it would leave nobody"
@@ -99,7 +99,9 @@ def _by_eviction(
     stopped = f"{', '.join(candidates)} stopped and no longer answering"
     if quiet := _quiet(backend, route, candidates, wait):
         stopped += f"; {quiet}"
-    return Proof(way="eviction", reported=_reported(backend, route), counted=stopped, seconds=time.monotonic() - begun)
+    return HomeProof(
+        way="eviction", reported=_reported(backend, route), counted=stopped, seconds=time.monotonic() - begun
+    )
 
 
 def _reported(backend: ServingBackend, route: str) -> TrafficSplit | None:

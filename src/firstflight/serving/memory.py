@@ -5,8 +5,8 @@ from pathlib import Path
 
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
-from firstflight.serving.backend import Tally
-from firstflight.serving.refusals import (
+from firstflight.serving.backend import RouterTally
+from firstflight.serving.preconditions import (
     Fence,
     refuse_other_files,
     refuse_other_version,
@@ -29,7 +29,7 @@ class MemoryBackend:
         self.splits: dict[str, TrafficSplit] = {}
         self.fences: dict[str, Fence] = {}
         self.dead: set[str] = set()
-        self._counted: dict[str, Tally] = {}
+        self._counted: dict[str, RouterTally] = {}
 
     def deploy(self, version: ModelVersion, artifact: Path, name: str | None = None) -> None:
         """Serve `version` when its folder holds a model and has the version's digest."""
@@ -74,14 +74,16 @@ class MemoryBackend:
         """Forget `name`, needed or not."""
         self.versions.pop(name, None)
 
-    def tallies(self, route: str) -> Mapping[str, Tally]:
+    def tallies(self, route: str) -> Mapping[str, RouterTally]:
         """Return what `count` was told of the models of `route`."""
-        return {name: self._counted.get(name, Tally()) for name, one in self.versions.items() if one.model == route}
+        return {
+            name: self._counted.get(name, RouterTally()) for name, one in self.versions.items() if one.model == route
+        }
 
     def count(self, name: str, requests: int, failures: int = 0) -> None:
         """Count requests as a router would: those who play its clients say what they asked."""
-        known = self._counted.get(name, Tally())
-        self._counted[name] = Tally(requests=known.requests + requests, failures=known.failures + failures)
+        known = self._counted.get(name, RouterTally())
+        self._counted[name] = RouterTally(requests=known.requests + requests, failures=known.failures + failures)
 
     def get_traffic(self, route: str) -> TrafficSplit | None:
         """Return the split kept for `route`."""

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from firstflight.domain.samples import Histogram
-from firstflight.serving.backend import Tally
+from firstflight.serving.backend import RouterTally
 
 _SAMPLE = re.compile(r"^envoy_cluster_upstream_(?P<what>\w+)\{(?P<labels>[^}]*)\} (?P<value>\d+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -20,7 +20,7 @@ RETRIED = "rq_retry"
 _Buckets = dict[float, int]
 
 
-def tallies(text: str, names: Iterable[str], failed: Iterable[str] = (RETRIED,)) -> Mapping[str, Tally]:
+def tallies(text: str, names: Iterable[str], failed: Iterable[str] = (RETRIED,)) -> Mapping[str, RouterTally]:
     """Return the tally of each of `names` that `text` has counts of.
 
     Args:
@@ -41,7 +41,7 @@ def tallies(text: str, names: Iterable[str], failed: Iterable[str] = (RETRIED,))
     for cluster, of_cluster in buckets.items():
         times[cluster.split("_")[0]].append(of_cluster)
     return {
-        name: Tally(
+        name: RouterTally(
             requests=counts[name]["rq_total"],
             failures=counts[name]["rq_xx"] + sum(counts[name][what] for what in failed),
             latency=_histogram(times[name]),

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from firstflight.acts.enter_stage import enter_stage
-from firstflight.acts.hold import hold
 from firstflight.acts.homecoming import bring_model_home, bring_run_home
+from firstflight.acts.lease import renew_lease
 from firstflight.acts.ledger_view import checks, current
 from firstflight.acts.roll_back import rejoin
 from firstflight.acts.start import resume_or_start
@@ -23,7 +23,7 @@ from firstflight.domain.errors import (
 )
 from firstflight.domain.plans import CanaryPlan
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.guard.guard import Guard, Homecoming
+from firstflight.guard.guard import BroughtHome, Guard
 from firstflight.ledger.memory import MemoryRecordStore
 from firstflight.ledger.record import Record
 from firstflight.notify.messages import Message
@@ -44,7 +44,7 @@ def guard_of(twin: Twin, world: World | None = None) -> Guard:
     return Guard(world or twin.world, monotonic=lambda: seconds(twin))
 
 
-def rounds(guard: Guard, twin: Twin, seconds: float, also: Callable[[], object] = lambda: None) -> list[Homecoming]:
+def rounds(guard: Guard, twin: Twin, seconds: float, also: Callable[[], object] = lambda: None) -> list[BroughtHome]:
     """Let `seconds` pass with a round every three of them."""
     done = list(guard.round())
     for _ in range(int(seconds // 3)):
@@ -76,7 +76,7 @@ def is_home(twin: Twin, rollout: Rollout) -> bool:
 def test_a_driver_that_renews_its_lease_is_left_alone(twin: Twin) -> None:
     """A healthy rollout that somebody drives is none of the guard's business."""
     rollout = in_first_stage(twin)
-    assert [] == rounds(guard_of(twin), twin, 300, lambda: hold(twin.world, rollout))
+    assert [] == rounds(guard_of(twin), twin, 300, lambda: renew_lease(twin.world, rollout))
     assert rollout.split == twin.world.backend.get_traffic(MODEL)
 
 
@@ -105,7 +105,7 @@ def test_time_in_which_nobody_could_renew_does_not_count(
         assert [] == rounds(guard, twin, 120)
     assert [] == rounds(guard, twin, 9)
     if alive:
-        assert [] == rounds(guard, twin, 60, lambda: hold(twin.world, rollout))
+        assert [] == rounds(guard, twin, 60, lambda: renew_lease(twin.world, rollout))
     else:
         assert 1 == len(rounds(guard, twin, 15))
     assert is_home(twin, rollout) != alive
@@ -138,13 +138,13 @@ def test_a_burst_of_errors_goes_home_without_statistics(twin: Twin) -> None:
     """Every request to the candidate fails: a few seconds of counters are enough."""
     rollout = in_first_stage(twin)
     guard = guard_of(twin, replace(twin.world, ledger=_Down()))
-    rounds(guard, twin, 9, lambda: hold(twin.world, rollout))
+    rounds(guard, twin, 9, lambda: renew_lease(twin.world, rollout))
     twin.clients.failing[rollout.candidate.served_name] = 1.0
     begun = twin.time.now
-    done: list[Homecoming] = []
+    done: list[BroughtHome] = []
     while not done and twin.time.now - begun < 30:
         twin.wait(3)
-        hold(twin.world, rollout)
+        renew_lease(twin.world, rollout)
         done = list(guard.round())
     assert rollout.home == twin.world.backend.get_traffic(MODEL)
     assert twin.time.now - begun <= 10
@@ -158,7 +158,7 @@ def test_a_candidate_that_the_router_does_not_count_is_said_to_be_unseen(
     rollout = in_first_stage(twin)
     guard = guard_of(twin, replace(twin.world, ledger=_Down()))
     monkeypatch.setattr(twin.world.backend, "tallies", lambda _route: {})
-    assert [] == rounds(guard, twin, 9, lambda: hold(twin.world, rollout))
+    assert [] == rounds(guard, twin, 9, lambda: renew_lease(twin.world, rollout))
     said = [one for one in caplog.records if f"counts nothing of {rollout.candidate.served_name}" in one.getMessage()]
     assert 1 == len(said)
     twin.world.backend.evict(rollout.candidate.served_name)
@@ -171,7 +171,7 @@ def test_everybody_failing_is_not_the_candidates_fault(twin: Twin) -> None:
     rollout = in_first_stage(twin)
     twin.clients.failing = {rollout.candidate.served_name: 1.0, rollout.arms.stable.served_name: 1.0}
     guard = Guard(replace(twin.world, ledger=_Down()), monotonic=lambda: seconds(twin))
-    assert [] == rounds(guard, twin, 30, lambda: hold(twin.world, rollout))
+    assert [] == rounds(guard, twin, 30, lambda: renew_lease(twin.world, rollout))
 
 
 def test_harm_is_seen_while_a_person_is_being_asked(twin: Twin) -> None:
@@ -314,7 +314,7 @@ def test_a_driver_that_comes_back_too_late_ends_the_rollout(twin: Twin) -> None:
     rollout = in_first_stage(twin)
     rounds(guard_of(twin, replace(twin.world, ledger=_Down())), twin, 60)
     with pytest.raises(StaleTokenError):
-        hold(twin.world, rollout)
+        renew_lease(twin.world, rollout)
     with pytest.raises(StaleTokenError):
         twin.world.backend.set_traffic(MODEL, rollout.split_at(50), rollout.token)
     assert Phase.ROLLED_BACK is rejoin(twin.world, rollout).phase
@@ -439,7 +439,7 @@ def test_a_candidate_that_hangs_is_counted_before_it_is_asked(twin: Twin) -> Non
     """Asking a server that hangs takes long; what its requests came to is known at once."""
     rollout = in_first_stage(twin)
     guard = guard_of(twin)
-    assert [] == rounds(guard, twin, 9, lambda: hold(twin.world, rollout))
+    assert [] == rounds(guard, twin, 9, lambda: renew_lease(twin.world, rollout))
     asked: list[str] = []
     ready = twin.world.backend.is_ready
     twin.world.backend.is_ready = lambda name: asked.append(name) or ready(name)  # type: ignore[method-assign,func-returns-value]

@@ -21,7 +21,7 @@ from firstflight.replay import truths
 from firstflight.replay.outcomes import score_outcomes
 from firstflight.replay.progress import line
 from firstflight.replay.run import Load, run
-from firstflight.replay.tally import ReplaySummary, Tally
+from firstflight.replay.tally import ReplaySummary, ReplayTally
 from tests.doubles.gateway import Answer, gateway
 
 
@@ -208,7 +208,7 @@ def test_no_question_is_refused() -> None:
 
 def test_the_summary_survives_json() -> None:
     """A summary is a value; its quantiles follow from its histograms, the longest stands in beyond the last edge."""
-    tally = Tally("m")
+    tally = ReplayTally("m")
     for latency in (0.010, 0.020, 0.150, 25.0):
         tally.record(200, "a-predictor-v1", latency, -0.001)
     summary = tally.summary(2.0)
@@ -221,7 +221,7 @@ def test_the_summary_survives_json() -> None:
 
 def test_progress_in_one_line() -> None:
     """The line tells pace, failures, latency and split; before the first answer it says that there is none."""
-    tally = Tally("m")
+    tally = ReplayTally("m")
     empty = line(tally.summary(1.0))
     for number in range(10):
         tally.record(200 if number else 503, "a-predictor-v1" if number else None, 0.01, 0.0)

@@ -8,8 +8,8 @@ import pytest
 
 from firstflight.domain.errors import BackendUnavailableError, TrafficNotAppliedError
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.backend import Tally
-from firstflight.serving.going_home import Proof, bring_traffic_home
+from firstflight.serving.backend import RouterTally
+from firstflight.serving.going_home import HomeProof, bring_traffic_home
 from firstflight.serving.memory import MemoryBackend
 from tests.serving_bench import MODEL, artifact
 
@@ -23,7 +23,7 @@ class Router(MemoryBackend):
     asking: Mapping[str, int] = {}
     stays = False
 
-    def tallies(self, route: str) -> Mapping[str, Tally]:
+    def tallies(self, route: str) -> Mapping[str, RouterTally]:
         """Leave out who is not counted."""
         return {name: one for name, one in super().tallies(route).items() if name not in self.uncounted}
 
@@ -47,7 +47,7 @@ def router(tmp_path: Path) -> Router:
     return backend
 
 
-def home(router: Router, first: Callable[[], Any] | None = None, *candidates: str) -> Proof:
+def home(router: Router, first: Callable[[], Any] | None = None, *candidates: str) -> HomeProof:
     """Bring the route home."""
     return bring_traffic_home(
         router, MODEL, candidates or (CANDIDATE,), first or (lambda: router.go_home(MODEL)), router.wait
@@ -107,7 +107,7 @@ def test_a_candidate_that_is_still_asked_is_stopped(router: Router) -> None:
 def test_counters_that_were_away_once_have_to_be_read_twice(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two readings that failed are not two equal ones."""
 
-    def away(_route: str) -> Mapping[str, Tally]:
+    def away(_route: str) -> Mapping[str, RouterTally]:
         raise BackendUnavailableError("the router does not answer")
 
     monkeypatch.setattr(router, "tallies", away)

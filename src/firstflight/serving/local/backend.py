@@ -14,13 +14,13 @@ from firstflight.domain.errors import (
 )
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
-from firstflight.serving.backend import Tally
+from firstflight.serving.backend import RouterTally
 from firstflight.serving.local import loopback, model_server
 from firstflight.serving.local.envoy.names import PREFIX
 from firstflight.serving.local.gateway import Gateway
 from firstflight.serving.local.model_server import program_name
 from firstflight.serving.local.servers import Server, ServerTable
-from firstflight.serving.refusals import refuse_other_files, refuse_other_version, refuse_used, routes_using
+from firstflight.serving.preconditions import refuse_other_files, refuse_other_version, refuse_used, routes_using
 from firstflight.serving.tallies import tallies
 from firstflight.settings import Local
 from firstflight.supervision.files import locked
@@ -113,10 +113,10 @@ class LocalBackend:
             raise BackendUnavailableError(f"cannot stop the server of {name}: {error}") from error
         self._table.mark(name, deployed=False)
 
-    def tallies(self, route: str) -> Mapping[str, Tally]:
+    def tallies(self, route: str) -> Mapping[str, RouterTally]:
         """Return what Envoy counted of the models of `route`."""
         names = [name for name, server in self._table.read().items() if server.version.model == route]
-        return {name: Tally() for name in names} | dict(tallies(self._gateway.counted(), names))
+        return {name: RouterTally() for name in names} | dict(tallies(self._gateway.counted(), names))
 
     def get_traffic(self, route: str) -> TrafficSplit | None:
         """Return the split of `route` that the running gateway reports."""

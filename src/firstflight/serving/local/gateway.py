@@ -32,7 +32,7 @@ from firstflight.serving.local.envoy.names import LISTENERS, Json, Listener
 from firstflight.serving.local.envoy.routes import routes, splits_of
 from firstflight.serving.local.model_server import library
 from firstflight.serving.local.servers import ServerTable
-from firstflight.serving.refusals import Fence, refuse_stale, refuse_unserved
+from firstflight.serving.preconditions import Fence, refuse_stale, refuse_unserved
 from firstflight.settings import Local
 from firstflight.supervision.files import locked, replace
 from firstflight.supervision.program import Program

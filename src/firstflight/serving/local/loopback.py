@@ -11,7 +11,7 @@ TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """Code and body of an answer."""
 
     code: int
@@ -27,7 +27,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def get(port: int, path: str) -> Answer:
+def get(port: int, path: str) -> Reply:
     """Ask the loopback `port` for `path`.
 
     Raises:
@@ -37,7 +37,7 @@ def get(port: int, path: str) -> Answer:
     try:
         connection.request("GET", path)
         response = connection.getresponse()
-        return Answer(response.status, response.read())
+        return Reply(response.status, response.read())
     except (OSError, http.client.HTTPException) as error:
         raise BackendUnavailableError(f"127.0.0.1:{port} gives no answer to {path}: {error!r}") from error
     finally:

@@ -11,7 +11,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, R
 
 from firstflight.domain.digest import folder_digest
 from firstflight.domain.errors import ServingError
-from firstflight.serving.refusals import MODEL_FILE
+from firstflight.serving.preconditions import MODEL_FILE
 from firstflight.workloads.market.features.transform import Transform
 
 

@@ -18,8 +18,8 @@ from firstflight.domain.errors import (
 )
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
-from firstflight.serving.backend import Tally
-from firstflight.serving.refusals import (
+from firstflight.serving.backend import RouterTally
+from firstflight.serving.preconditions import (
     Fence,
     refuse_other_files,
     refuse_other_version,
@@ -173,7 +173,7 @@ class SeldonBackend:
         if self._until_none(lambda: "routed" if self._mesh.is_routed(name) else None, self._patience.split):
             raise TrafficNotAppliedError(f"{name}: its Model is to end, but the mesh still leads there")
 
-    def tallies(self, route: str) -> Mapping[str, Tally]:
+    def tallies(self, route: str) -> Mapping[str, RouterTally]:
         """Return what the mesh's Envoys counted of the models of `route`, all of them together."""
         return self._counters.tallies(name_of(one) for one in self._of(route))
 

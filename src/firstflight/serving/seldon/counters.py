@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from firstflight.domain.errors import BackendUnavailableError
-from firstflight.serving.backend import Tally
+from firstflight.serving.backend import RouterTally
 from firstflight.serving.tallies import RETRIED, tallies
 
 _FAILED = (RETRIED, "rq_cancelled", "cx_destroy_local_with_active_rq")
@@ -23,7 +23,7 @@ class Counters:
         self._url = urlsplit(url)
         self._seconds = seconds
 
-    def tallies(self, names: Iterable[str]) -> Mapping[str, Tally]:
+    def tallies(self, names: Iterable[str]) -> Mapping[str, RouterTally]:
         """Return what all of them together counted of each of `names`.
 
         Raises:

@@ -5,7 +5,7 @@ from itertools import takewhile
 
 from firstflight.domain.errors import ServingError
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.refusals import Fence
+from firstflight.serving.preconditions import Fence
 from firstflight.serving.seldon import resources
 from firstflight.serving.seldon.api import Object
 from firstflight.serving.seldon.marks import CHANGE, FENCE, OURS, Change, change_of, condition, is_ending, name_of

@@ -6,7 +6,7 @@ from firstflight.domain.errors import ServingError
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.values import Value
 from firstflight.domain.versions import ModelVersion
-from firstflight.serving.refusals import Fence
+from firstflight.serving.preconditions import Fence
 from firstflight.serving.seldon.api import Object
 
 OURS = {"app.kubernetes.io/managed-by": "firstflight"}

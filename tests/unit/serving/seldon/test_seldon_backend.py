@@ -21,7 +21,7 @@ from firstflight.domain.errors import (
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.going_home import bring_traffic_home
-from firstflight.serving.refusals import Fence
+from firstflight.serving.preconditions import Fence
 from firstflight.serving.seldon.backend import Patience
 from firstflight.serving.seldon.marks import CHANGE, FENCE, VERSION, fence_of
 from tests.doubles.kubernetes_api import Fault, Object

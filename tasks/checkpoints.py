@@ -11,20 +11,20 @@ from tasks.runs import top_run
 
 
 @task(**CALLS_OUT)
-def recall(what: str) -> dict[str, Any] | None:
+def load(what: str) -> dict[str, Any] | None:
     """Return what this run kept under `what`, or None when it has not come so far."""
-    return recalled(what)
+    return loaded(what)
 
 
-def recalled(what: str) -> dict[str, Any] | None:
-    """Return what `recall` does, within another task."""
+def loaded(what: str) -> dict[str, Any] | None:
+    """Return what `load` does, within another task."""
     world = open_world(Settings())
     kept = [record.body for record in world.ledger.read(_stream()) if record.kind == what]
     return kept[-1] if kept else None
 
 
 @task(**CALLS_OUT)
-def keep(what: str, body: dict[str, Any]) -> None:
+def save(what: str, body: dict[str, Any]) -> None:
     """Write down that this run has done `what`."""
     world = open_world(Settings())
     world.ledger.append(_stream(), what, body, actor=top_run())

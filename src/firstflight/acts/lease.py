@@ -17,7 +17,7 @@ DELAYS = (1.0, 2.0, 4.0, 8.0, *(15.0,) * 8)
 stays well below the lease's 30 s."""
 
 
-def hold(world: World, rollout: Rollout, extra: float = 0.0) -> None:
+def renew_lease(world: World, rollout: Rollout, extra: float = 0.0) -> None:
     """Renew the lease of `rollout` for `world.lease_seconds`, and `extra` ones while no process can renew it.
 
     Raises StaleTokenError when a newer driver holds it, or the guard has brought the model home.
@@ -41,16 +41,16 @@ def wait_holding(world: World, rollout: Rollout, seconds: float) -> None:
     Raises HeadMovedError when somebody else moved the rollout: read it again before acting.
     """
     step = world.lease_seconds / RENEWALS
-    hold(world, rollout)
+    renew_lease(world, rollout)
     while seconds > 0:
         world.wait(min(step, seconds))
         seconds -= step
-        hold(world, rollout)
+        renew_lease(world, rollout)
     if (told := reread(world.ledger, rollout)).head != rollout.head:
         raise HeadMovedError(f"{rollout.id} was moved to {told.phase!r} by {told.driver}")
 
 
-def surrender(world: World, model: str, why: Surrender) -> Lease | None:
+def surrender_lease(world: World, model: str, why: Surrender) -> Lease | None:
     """Say on the lease that `model` goes home, and return it: its first mark stays.
 
     Its driver cannot renew it, and the guard finishes what others began. Where the lease cannot be written the fence
@@ -63,7 +63,7 @@ def surrender(world: World, model: str, why: Surrender) -> Lease | None:
         return None
 
 
-def release(world: World, rollout: Rollout) -> None:
+def release_lease(world: World, rollout: Rollout) -> None:
     """Drop the lease of a rollout that has ended; one that cannot be dropped now is dropped by the guard."""
     try:
         world.leases.release(rollout.model, rollout.token)

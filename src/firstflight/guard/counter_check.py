@@ -7,7 +7,7 @@ from collections.abc import Callable
 from firstflight.domain.errors import BackendUnavailableError
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.guard.hard_faults import hard_fault, since
-from firstflight.serving.backend import ServingBackend, Tally
+from firstflight.serving.backend import RouterTally, ServingBackend
 
 log = logging.getLogger(__name__)
 
@@ -17,10 +17,10 @@ SPANS = (4.0, 10.0, RECENT_SECONDS)
 """What is looked at: the last round, so that a fault is not diluted by the health before it; more for few requests."""
 SECOND_ASKING_SECONDS = 1.0
 
-_Reading = tuple[float, dict[str, Tally]]
+_Reading = tuple[float, dict[str, RouterTally]]
 
 
-class Pulse:
+class CounterCheck:
     """Remembers the counters of the last seconds of each route."""
 
     def __init__(self, wait: Callable[[float], None]) -> None:
@@ -79,6 +79,6 @@ class Pulse:
         self._uncounted[route] = missing
 
 
-def _recent(before: dict[str, Tally], now: dict[str, Tally], name: str) -> Tally:
+def _recent(before: dict[str, RouterTally], now: dict[str, RouterTally], name: str) -> RouterTally:
     """Return what was counted in between; a stable model that is not counted is not known to fail."""
-    return since(before.get(name, Tally()), now.get(name, Tally()))
+    return since(before.get(name, RouterTally()), now.get(name, RouterTally()))
