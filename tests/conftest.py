@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from firstflight.serving.local.servers import SERVER_PORTS, is_free
@@ -29,6 +30,12 @@ if (home / "postgres").is_symlink():
     shutil.rmtree((home / "postgres").readlink())
 shutil.rmtree(home)
 """
+
+# How long an example takes is the machine's affair, not the code's.
+hypothesis.settings.register_profile(
+    "firstflight", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("firstflight")
 
 StackMaker = Callable[[Path], AbstractContextManager[Settings]]
 
