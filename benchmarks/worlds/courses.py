@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.worlds.events import ARMS, Bools, Floats
 
-HOURS = 9
+HOURS = 14
 SECONDS = HOURS * 3600
 """No rollout lasts longer."""
 

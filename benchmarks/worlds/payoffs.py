@@ -11,19 +11,28 @@ from benchmarks.worlds.events import Floats
 class Payoff(Protocol):
     """How payoffs are drawn."""
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the most that an answer can earn, acted on or not."""
+
     def draw(self, rng: np.random.Generator, truth: Floats) -> Floats:
         """Return what acting pays for each truth."""
 
 
 @dataclass(frozen=True)
 class Even:
-    """About +1 when the truth is positive and -1 when it is not, with normal noise."""
+    """About +1 when the truth is positive and -1 when it is not: up to `noise` more or less."""
 
-    noise: float = 0.3
+    noise: float = 0.5
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The worst and the best answer."""
+        return -1 - self.noise, 1 + self.noise
 
     def draw(self, rng: np.random.Generator, truth: Floats) -> Floats:
         """Return what acting pays for each truth."""
-        return 2 * truth - 1 + self.noise * rng.standard_normal(truth.size)
+        return 2 * truth - 1 + rng.uniform(-self.noise, self.noise, truth.size)
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,11 @@ class Rare:
 
     share: float
     value: float
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The worst and the best answer."""
+        return 0.0, self.value
 
     def draw(self, rng: np.random.Generator, truth: Floats) -> Floats:
         """Return what acting pays for each truth."""
@@ -43,6 +57,11 @@ class Skewed:
     """Mean zero whatever the truth: a loss of 1 nearly always, and once in `once_in` a win that makes up for it."""
 
     once_in: int
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The worst and the best answer."""
+        return -1.0, self.once_in - 1.0
 
     def draw(self, rng: np.random.Generator, truth: Floats) -> Floats:
         """Return what acting pays for each truth."""

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 from benchmarks.worlds.faults import MARGIN_MEAN
+from benchmarks.worlds.service import PATIENCE
+from benchmarks.worlds.world import World
 from firstflight.domain.plans import CanaryPlan, Guardrail, default_guardrails
 
 ALSO = {
     "brier": Guardrail(metric="brier", proves=False),
-    "latency_mean": Guardrail(metric="latency_mean", margin=MARGIN_MEAN),
+    "latency_mean": Guardrail(metric="latency_mean", margin=MARGIN_MEAN, bounds=(0.0, PATIENCE)),
 }
 """Guardrails that can be added to the default ones."""
 
@@ -29,20 +31,18 @@ def tolerant(guardrails: tuple[Guardrail, ...]) -> CanaryPlan:
 def detection(guardrails: tuple[Guardrail, ...]) -> CanaryPlan:
     """Six hours at 5 %, no warm-up: how long a fault takes to be found there."""
     hours = 6 * 3600
-    return default(guardrails).model_copy(
-        update={
-            "stages": (5, 100),
-            "approvals": (),
-            "warmup_seconds": 0,
-            "min_stage_seconds": hours,
-            "stage_seconds": hours,
-        }
-    )
+    still = {"warmup_seconds": 0, "min_stage_seconds": hours, "stage_seconds": hours}
+    return default(guardrails).model_copy(update={"stages": (5, 100), "approvals": (), **still})
 
 
 PLANS = {plan.__name__: plan for plan in (default, tolerant, detection)}
 
 
-def plan_named(name: str, also: Sequence[str]) -> CanaryPlan:
-    """Return the plan, with the guardrails of `ALSO` that are named besides the default ones."""
-    return PLANS[name]((*default_guardrails(), *(ALSO[each] for each in also)))
+def plan_named(name: str, world: World, also: Sequence[str]) -> CanaryPlan:
+    """Return the plan, with the guardrails of `ALSO` that are named besides the default ones.
+
+    Whoever runs a service knows what an answer can earn, so the bounds of profit are those of the world.
+    """
+    bounds = {"profit": world.payoff.bounds}
+    rules = [rule.model_copy(update={"bounds": bounds.get(rule.metric, rule.bounds)}) for rule in default_guardrails()]
+    return PLANS[name]((*rules, *(ALSO[each] for each in also)))

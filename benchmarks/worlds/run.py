@@ -44,7 +44,8 @@ class Order:
 
 def fly(order: Order, seeds: Sequence[np.random.SeedSequence]) -> list[Flown]:
     """Fly one rollout for each seed."""
-    world, fault, plan = WORLDS[order.world], FAULTS[order.fault], plan_named(order.plan, order.also)
+    world, fault = WORLDS[order.world], FAULTS[order.fault]
+    plan = plan_named(order.plan, world, order.also)
     return [Flight(world, fault, plan, order.onset, np.random.default_rng(seed)).fly() for seed in seeds]
 
 
@@ -113,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{each.name:20} {each.about}")
         return
     worlds, faults = _named(asked.world, WORLDS), _named(asked.fault, FAULTS)
-    stages = plan_named(asked.plan, asked.also).stages
+    stages = plan_named(asked.plan, WORLDS[worlds[0]], asked.also).stages
     if asked.from_stage is not None and asked.from_stage not in stages:
         parser.error(f"no stage of {asked.from_stage} % in the plan {asked.plan!r}; it has {stages}")
     at = (

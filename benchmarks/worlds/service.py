@@ -12,6 +12,8 @@ from benchmarks.worlds.faults import Fault
 from benchmarks.worlds.world import Model, World
 
 NEVER = np.inf
+PATIENCE = 10_000.0
+"""Milliseconds after which a client takes what it has: no latency is longer."""
 
 
 class Service:
@@ -51,10 +53,8 @@ class Service:
 
         risk = np.minimum(1.0, self._table["errors"][broken, arm] * course.errors[arm, second])
         failed = rng.random(count) < risk
-        latency = (
-            world.latency.draw(rng, count) * self._table["p95"][broken, arm] * course.slowness[second]
-            + self._table["added"][broken, arm]
-        )
+        latency = world.latency.draw(rng, count) * self._table["p95"][broken, arm] * course.slowness[second]
+        latency = np.minimum(PATIENCE, latency + self._table["added"][broken, arm])
         answered = arrived + latency / 1000
 
         truth = (rng.random(count) < 0.5).astype(np.float64)

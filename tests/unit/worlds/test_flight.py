@@ -10,7 +10,7 @@ from benchmarks.worlds.flight import Flight, Flown, Onset
 from benchmarks.worlds.plans import plan_named
 from benchmarks.worlds.run import main
 
-IID, PLAN = WORLDS["iid"], plan_named("default", ["brier"])
+IID, PLAN = WORLDS["iid"], plan_named("default", WORLDS["iid"], ["brier"])
 
 
 def fly(fault: str, onset: Onset) -> Flown:

@@ -168,6 +168,17 @@ def test_skewed_payoffs_have_mean_zero() -> None:
     assert abs(paid.mean()) < 5 * 7 / 1000
 
 
+@pytest.mark.parametrize("name", ["iid", "rare-payoff", "skewed-pairs"])
+def test_no_answer_earns_what_its_bounds_exclude(name: str) -> None:
+    """The bounds that a plan may be told are kept, and reached or nearly so."""
+    world = WORLDS[name]
+    events = serve(world, seconds=4000)
+    pay = earned(events.prediction, events.payoff)
+    low, high = world.payoff.bounds
+    assert pytest.approx((low, high), abs=0.01 * (high - low)) == (pay.min(), pay.max())
+    assert low <= pay.min() <= pay.max() <= high
+
+
 def test_mirrored_models_answer_the_same_question() -> None:
     """Both answers are right as often as the world says, whoever answered the client; leaning costs no accuracy."""
     world = World("t", "", mirrored=True, model=Model(lean=0.0), candidate=Model(lean=1.0))
