@@ -443,18 +443,18 @@ def own_clock(twin: Twin) -> Iterator[None]:
         finally:
             twin.bounded.discard(name)
 
-    def proved(**told: Any) -> going_home.Proof:
+    def proved(**told: Any) -> going_home.HomeProof:
         twin.proofs.append(twin.time.now)
         return proof(**told)
 
-    proof = going_home.Proof
+    proof = going_home.HomeProof
 
     class Clock:
         @staticmethod
         def monotonic() -> float:
             return twin.time.now
 
-    with patch.multiple(going_home, _within=within, time=Clock, Proof=proved):
+    with patch.multiple(going_home, _within=within, time=Clock, HomeProof=proved):
         yield
 
 
