@@ -10,10 +10,10 @@ from firstflight.domain.errors import FieldConflictError, ModelNotReadyError, Se
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.preconditions import Fence
 from firstflight.serving.seldon import experiments, models
+from firstflight.serving.seldon.annotations import fence_of
 from firstflight.serving.seldon.api import Api, Outdated
 from firstflight.serving.seldon.artifacts import Stored
 from firstflight.serving.seldon.backend import Patience, SeldonBackend
-from firstflight.serving.seldon.marks import fence_of
 from firstflight.settings import Settings
 from tests.real_cluster import named_cluster, own_namespace
 from tests.serving_bench import MODEL, artifact

@@ -10,6 +10,7 @@ import pytest
 from firstflight.domain.errors import StaleTokenError
 from firstflight.serving import Leases
 from firstflight.serving.lease import Lease, LeaseFile, MemoryLeases, Surrender
+from firstflight.serving.seldon.api import Api
 from firstflight.serving.seldon.leases import KubernetesLeases
 from firstflight.supervision.files import locked
 from tests.doubles.kubernetes_api import NAMESPACE, KubernetesApi
@@ -51,14 +52,14 @@ def file_leases(tmp_path: Path) -> Callable[[], Leases]:
 def kubernetes_leases() -> Iterator[Callable[[], Leases]]:
     """Leases in a double of a Kubernetes API, over HTTP."""
     with KubernetesApi() as api:
-        yield lambda: KubernetesLeases(api.configuration, NAMESPACE)
+        yield lambda: KubernetesLeases(Api(api.configuration, NAMESPACE))
 
 
 @pytest.fixture
 def cluster_leases() -> Iterator[Callable[[], Leases]]:
     """Leases in a real Kubernetes API."""
     with own_namespace("leases") as namespace:
-        yield lambda: KubernetesLeases(named_cluster(), namespace)
+        yield lambda: KubernetesLeases(Api(named_cluster(), namespace))
 
 
 def test_what_is_held_is_reported(leases: Leases) -> None:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from firstflight.serving.seldon.diagnosis.reading import Answer, read_snapshot
+from firstflight.serving.seldon.api import Answer
+from firstflight.serving.seldon.diagnosis.reading import read_snapshot
 from tests.manifests.objects import Object, build, of_kind
 
 Right = tuple[str, str, str, str]
@@ -17,13 +18,13 @@ class Api:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def get(self, path: str) -> Answer:
+    def read(self, path: str) -> Answer:
         """Answer like an API server that knows base."""
         self.asked.append(path)
         kinds = {"models": "Model", "servers": "Server", "seldonruntimes": "SeldonRuntime"}
         body: dict[str, Any] = {"gitVersion": "v1.34.0", "versions": [], "resources": []}
         kind = kinds.get(path.rsplit("/", maxsplit=1)[-1], "none")
-        return Answer(200, {**body, "items": list(of_kind(build("base"), kind).values())})
+        return Answer(200, {**body, "items": list(of_kind(build("base"), kind).values())}, {})
 
 
 def used(path: str) -> Right | None:

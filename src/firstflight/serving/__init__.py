@@ -45,9 +45,9 @@ def open_leases(settings: Settings) -> Leases:
         case "local":
             return LeaseFile(settings.home / LEASES_FILE)
         case "seldon":
-            from firstflight.serving.seldon.configuration import configuration  # noqa: PLC0415 as in open_backend
+            from firstflight.serving.seldon.configuration import open_api  # noqa: PLC0415 as in open_backend
             from firstflight.serving.seldon.leases import KubernetesLeases  # noqa: PLC0415 the same
 
-            return KubernetesLeases(configuration(settings.kube_context), settings.namespace)
+            return KubernetesLeases(open_api(settings))
         case unknown:
             assert_never(unknown)

@@ -14,6 +14,7 @@ from firstflight.domain.samples import Look
 from firstflight.domain.versions import ModelVersion
 from firstflight.guard.guard import Guard
 from firstflight.rollout.machine import Phase, rollouts, stream
+from firstflight.serving.seldon.api import Api
 from firstflight.serving.seldon.leases import KubernetesLeases
 from tests.doubles.kubernetes_api import NAMESPACE
 from tests.seldon_bench import Cluster, seldon_cluster
@@ -36,7 +37,7 @@ class OnCluster(Twin):
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         super().__init__()
         self.folder = folder
-        leases = KubernetesLeases(cluster.api.configuration, NAMESPACE)
+        leases = KubernetesLeases(Api(cluster.api.configuration, NAMESPACE))
         self.world = replace(self.world, backend=cluster.backend(), leases=leases)
 
     def settle(self) -> None:

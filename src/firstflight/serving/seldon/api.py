@@ -1,42 +1,65 @@
-"""A thin client of the Kubernetes API for Seldon's kinds: list, get, apply, delete, watch.
+"""A thin client of the Kubernetes API: list, get, apply, create, replace, delete, watch, and read whatever there is.
 
-Writes are server-side applies as field manager `firstflight`, strictly validated. Nothing is forced unless asked: a
-field that somebody else owns is a `FieldConflictError`. Nothing is retried here: an `Outage` says that trying
-again may help.
+Models and Experiments are written by server-side applies as field manager `firstflight`, strictly validated. Nothing is
+forced unless asked: a field that somebody else owns is a `FieldConflictError`. Nothing is tried again here but `swap`:
+an `Outage` says that trying again may help.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, TypeVar
 
 import urllib3
-from kubernetes import client
-from urllib3.response import BaseHTTPResponse
+from kubernetes import client, watch
 
 from firstflight.domain.errors import BackendUnavailableError, FieldConflictError, ServingError
+from firstflight.serving.seldon.objects import Object
 from firstflight.serving.seldon.resources import API_VERSION
 
 FIELD_MANAGER = "firstflight"
-_TIMEOUT = urllib3.Timeout(connect=3.0, read=10.0)
+_GROUPS = {"models": API_VERSION, "experiments": API_VERSION, "leases": "coordination.k8s.io/v1"}
+_CONNECT_SECONDS, _ANSWER_SECONDS = 3.0, 10.0
+_TRIES = 8
 
-Object = dict[str, Any]
+Seen = TypeVar("Seen")
+Written = TypeVar("Written")
 
 
 class Outdated(Exception):  # noqa: N818 - never leaves this package: read again, then decide again
     """The object, or the place to watch from, is no longer what it was."""
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the API said to one request: its body is text where it is no JSON."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def why(self) -> str:
+        """The status, and what the API says about it."""
+        said = self.body.get("message", "") if isinstance(self.body, dict) else str(self.body)
+        return f"{self.status} {said}".strip()
+
+
 class Api:
-    """Objects of one namespace."""
+    """Objects of one namespace; it may be asked from several threads."""
 
     def __init__(self, configuration: client.Configuration, namespace: str) -> None:
         """Keep where they are; nothing is asked yet."""
-        self._configuration = configuration
         self._client = client.ApiClient(configuration)
+        self._host = configuration.host
         self._namespace = namespace
+
+    def read(self, path: str) -> Answer:
+        """GET any path, whatever the answer. Raises BackendUnavailableError when there is none."""
+        with self._translated("GET", path):
+            return _read(self._send("GET", path))
 
     def list(self, plural: str, labels: Mapping[str, str] | None = None) -> list[Object]:
         """Return all objects of a kind, or those with these labels, in one request."""
@@ -46,7 +69,10 @@ class Api:
 
     def get(self, plural: str, name: str) -> Object | None:
         """Return one object, None when there is none."""
-        return self._ask_about("GET", plural, name)
+        try:
+            return self._ask("GET", plural, name)
+        except _NoneSuchError:
+            return None
 
     def apply(
         self,
@@ -73,9 +99,19 @@ class Api:
             BackendUnavailableError: No answer, or one that a later try may better.
         """
         metadata = {**manifest["metadata"], **({"resourceVersion": version} if version else {})}
-        content = json.dumps({**manifest, "metadata": metadata}).encode()
         query = {"fieldManager": owner, "fieldValidation": "Strict", "force": str(force).lower()}
-        return self._ask("PATCH", plural, metadata["name"], query=query, content=content)
+        return self._ask("PATCH", plural, metadata["name"], {**manifest, "metadata": metadata}, query)
+
+    def create(self, plural: str, manifest: Object) -> Object:
+        """Make the object. Raises Outdated when there is one of its name."""
+        return self._ask("POST", plural, body=manifest)
+
+    def replace(self, plural: str, manifest: Object) -> Object:
+        """Put `manifest` in the place of what it was read as. Raises Outdated when that has changed or gone."""
+        try:
+            return self._ask("PUT", plural, manifest["metadata"]["name"], manifest)
+        except _NoneSuchError as error:
+            raise Outdated(str(error)) from error
 
     def delete(self, plural: str, name: str, *, version: str | None = None) -> None:
         """Ask for the object's end, which comes when its finalizers are done; none is well too.
@@ -83,8 +119,10 @@ class Api:
         Raises Outdated when it no longer has the resourceVersion `version`.
         """
         options = {"preconditions": {"resourceVersion": version}} if version else {}
-        content = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
-        self._ask_about("DELETE", plural, name, json.dumps(content).encode())
+        try:
+            self._ask("DELETE", plural, name, {"apiVersion": "v1", "kind": "DeleteOptions", **options})
+        except _NoneSuchError:
+            return
 
     def watch(self, plural: str, name: str, version: str, seconds: int) -> Iterator[Object | None]:
         """Yield the object after each change later than `version`, None at its end; end after `seconds` or a drop.
@@ -92,95 +130,116 @@ class Api:
         Raises:
             Outdated: `version` is too old to watch from.
         """
+        path = self._path(plural)
         query = {
             "watch": "true",
             "fieldSelector": f"metadata.name={name}",
             "resourceVersion": version,
             "timeoutSeconds": str(seconds),
         }
-        with self._asking("GET", plural, query=query, seconds=seconds + 5.0) as answer:
-            _refuse(answer, f"watch {plural}/{name}")
-            for line in _lines(answer):
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    raise Outdated(event["object"].get("message", ""))
-                if event["type"] in {"ADDED", "MODIFIED"}:
-                    yield event["object"]
-                elif event["type"] == "DELETED":
-                    yield None
 
-    def _ask_about(self, method: str, plural: str, name: str, content: bytes | None = None) -> Object | None:
+        def begin(**_: object) -> Any:
+            with self._translated("GET", path):
+                response = self._send("GET", path, query=query, seconds=seconds + 5.0)
+                if response.status != HTTPStatus.OK:
+                    _refuse(_read(response), f"watch {plural}/{name}")
+                return response.response
+
         try:
-            return self._ask(method, plural, name, content=content)
-        except _NoneSuchError:
-            return None
+            for event in watch.Watch().stream(begin, timeout_seconds=seconds):  # type: ignore[no-untyped-call]  # the package types none
+                yield None if event["type"] == "DELETED" else event["object"]
+        except client.ApiException as error:
+            raise Outdated(str(error.reason)) from error
+        except urllib3.exceptions.HTTPError:  # a stream that breaks has ended
+            return
+
+    def _path(self, plural: str, name: str | None = None) -> str:
+        return f"/apis/{_GROUPS[plural]}/namespaces/{self._namespace}/{plural}" + (f"/{name}" if name else "")
 
     def _ask(
         self,
         method: str,
         plural: str,
         name: str | None = None,
-        query: dict[str, str] | None = None,
-        content: bytes | None = None,
+        body: Object | None = None,
+        query: Mapping[str, str] | None = None,
     ) -> Object:
-        with self._asking(method, plural, name, query, content) as answer:
-            _refuse(answer, f"{method} {plural}/{name or ''} in {self._namespace}")
-            body: Object = json.loads(answer.data)
-            return body
+        path = self._path(plural, name)
+        with self._translated(method, path):
+            answer = _read(self._send(method, path, body, query))
+        _refuse(answer, f"{method} {plural}/{name or ''} in {self._namespace}")
+        found: Object = answer.body
+        return found
 
-    @contextmanager
-    def _asking(
+    def _send(
         self,
         method: str,
-        plural: str,
-        name: str | None = None,
-        query: dict[str, str] | None = None,
-        content: bytes | None = None,
-        seconds: float | None = None,
-    ) -> Iterator[BaseHTTPResponse]:
-        host = self._configuration.host
-        path = f"{host}/apis/{API_VERSION}/namespaces/{self._namespace}/{plural}" + (f"/{name}" if name else "")
-        token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-        headers = {"Accept": "application/json", **({"Authorization": token} if token else {})}
-        if content is not None:
+        path: str,
+        body: Object | None = None,
+        query: Mapping[str, str] | None = None,
+        seconds: float = _ANSWER_SECONDS,
+    ) -> Any:
+        headers = {"Accept": "application/json"}
+        if body is not None:
             headers["Content-Type"] = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
-        timeout = urllib3.Timeout(connect=3.0, read=seconds) if seconds else _TIMEOUT
-        answer: BaseHTTPResponse | None = None
+        request = self._client.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params=headers,
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        return self._client.call_api(*request, _request_timeout=(_CONNECT_SECONDS, seconds))
+
+    @contextmanager
+    def _translated(self, method: str, path: str) -> Iterator[None]:
         try:
-            answer = self._client.rest_client.pool_manager.request(
-                method,
-                f"{path}?{urlencode(query)}" if query else path,
-                body=content,
-                headers=headers,
-                timeout=timeout,
-                retries=False,
-                preload_content=False,
-            )
-            yield answer
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            yield
+        except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
             raise BackendUnavailableError(
-                f"the Kubernetes API at {host} gave no whole answer to {method} {plural}/{name or ''}: {error!r}"
+                f"the Kubernetes API at {self._host} gave no whole answer to {method} {path}: {error!r}"
             ) from error
-        finally:
-            if answer is not None:
-                answer.close()
+
+
+def swap(subject: str, seen: Seen, write: Callable[[Seen], Written], read: Callable[[], Seen]) -> Written:
+    """Return what `write` makes of `seen`; while somebody else writes in between, of what `read` then returns.
+
+    Raises:
+        BackendUnavailableError: Others write all the time.
+    """
+    for _ in range(_TRIES):
+        try:
+            return write(seen)
+        except Outdated:
+            seen = read()
+    raise BackendUnavailableError(f"{subject} changes all the time; try again")
 
 
 class _NoneSuchError(ServingError):
     """There is no such object."""
 
 
-def _refuse(answer: BaseHTTPResponse, what: str) -> None:
-    if answer.status in {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
-        return
-    said = _said(answer.data)
-    text = f"{what}: {answer.status} {said.get('message', '')}".strip()
+def _read(response: Any) -> Answer:
+    data: bytes = response.read()
+    try:
+        body = json.loads(data)
+    except ValueError:
+        body = data.decode(errors="replace")[:300]
+    return Answer(int(response.status), body, response.headers)
+
+
+def _refuse(answer: Answer, what: str) -> None:
+    said = (answer.body.get("details") or {}) if isinstance(answer.body, dict) else {}
+    text = f"{what}: {answer.why}"
     match answer.status:
-        case HTTPStatus.NOT_FOUND if (said.get("details") or {}).get("name"):
+        case HTTPStatus.OK | HTTPStatus.CREATED | HTTPStatus.ACCEPTED if isinstance(answer.body, dict):
+            return
+        case HTTPStatus.NOT_FOUND if said.get("name"):
             raise _NoneSuchError(text)
         case HTTPStatus.NOT_FOUND:
             raise ServingError(f"{text}; are Seldon's CRDs installed?")
-        case HTTPStatus.CONFLICT if _owned(said):
+        case HTTPStatus.CONFLICT if any(_is_ownership(cause) for cause in said.get("causes") or ()):
             raise FieldConflictError(f"{text}; take the fields back from that manager, nothing was forced")
         case HTTPStatus.CONFLICT | HTTPStatus.GONE:
             raise Outdated(text)
@@ -188,31 +247,11 @@ def _refuse(answer: BaseHTTPResponse, what: str) -> None:
             raise ServingError(f"{text}; bind the Role `serving-client` of k8s/base/roles.yaml to who asks")
         case HTTPStatus.TOO_MANY_REQUESTS:
             raise BackendUnavailableError(f"{text}; retry after {answer.headers.get('Retry-After', '?')} s")
-        case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        case status if status < HTTPStatus.BAD_REQUEST or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise BackendUnavailableError(text)
         case _:
             raise ServingError(text)
 
 
-def _said(data: bytes) -> Object:
-    try:
-        body = json.loads(data)
-    except ValueError:
-        return {"message": data.decode(errors="replace")[:300]}
-    return body if isinstance(body, dict) else {"message": str(body)[:300]}
-
-
-def _owned(said: Object) -> bool:
-    causes = (said.get("details") or {}).get("causes") or ()
-    return any(cause.get("reason") == "FieldManagerConflict" for cause in causes)
-
-
-def _lines(answer: BaseHTTPResponse) -> Iterator[bytes]:
-    """Yield whole lines of a stream as they come; a stream that breaks has ended."""
-    rest = b""
-    try:
-        for part in answer.stream(2**16):
-            *lines, rest = (rest + part).split(b"\n")
-            yield from filter(None, lines)
-    except urllib3.exceptions.HTTPError:
-        return
+def _is_ownership(cause: Object) -> bool:
+    return cause.get("reason") == "FieldManagerConflict"

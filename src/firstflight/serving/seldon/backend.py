@@ -28,24 +28,23 @@ from firstflight.serving.preconditions import (
     refuse_used,
 )
 from firstflight.serving.seldon import experiments, models
-from firstflight.serving.seldon.api import FIELD_MANAGER, Api, Object, Outdated
-from firstflight.serving.seldon.artifacts import Storage
-from firstflight.serving.seldon.configuration import configuration
-from firstflight.serving.seldon.counters import Counters
-from firstflight.serving.seldon.marks import (
+from firstflight.serving.seldon.annotations import (
     FENCE,
     OURS,
     ROUTE,
     Change,
     change_of,
     fence_of,
-    is_ending,
     is_ours,
-    name_of,
     require_ours,
     version_of,
 )
+from firstflight.serving.seldon.api import FIELD_MANAGER, Api, Outdated
+from firstflight.serving.seldon.artifacts import Storage
+from firstflight.serving.seldon.configuration import open_api
+from firstflight.serving.seldon.counters import Counters
 from firstflight.serving.seldon.mesh import Mesh
+from firstflight.serving.seldon.objects import Object, is_ending, name_of
 from firstflight.serving.seldon.resources import API_VERSION, Experiment, Model
 from firstflight.settings import Cluster
 
@@ -82,7 +81,7 @@ class SeldonBackend:
             BackendUnavailableError: No cluster is named.
         """
         self._namespace = settings.namespace
-        self._api = api or Api(configuration(settings.kube_context), settings.namespace)
+        self._api = api or open_api(settings)
         self._patience = patience or Patience()
         self._mesh = Mesh(settings.mesh_url, self._patience.answer)
         self._counters = Counters(settings.mesh_stats_url, self._patience.answer)

@@ -5,6 +5,8 @@ import os
 from kubernetes import client, config
 
 from firstflight.domain.errors import BackendUnavailableError
+from firstflight.serving.seldon.api import Api
+from firstflight.settings import Cluster
 
 
 def configuration(context: str | None = None) -> client.Configuration:
@@ -28,3 +30,12 @@ def configuration(context: str | None = None) -> client.Configuration:
             f"no cluster is named: {error}; set KUBECONFIG, or run inside a pod that has a service account's token"
         ) from error
     return found
+
+
+def open_api(settings: Cluster) -> Api:
+    """Return the API of the namespace and cluster that `settings` and the environment name; nothing is asked yet.
+
+    Raises:
+        BackendUnavailableError: No cluster is named.
+    """
+    return Api(configuration(settings.kube_context), settings.namespace)

@@ -7,8 +7,8 @@ from firstflight.domain.errors import ServingError
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.preconditions import Fence
 from firstflight.serving.seldon import resources
-from firstflight.serving.seldon.api import Object
-from firstflight.serving.seldon.marks import CHANGE, FENCE, OURS, Change, change_of, condition, is_ending, name_of
+from firstflight.serving.seldon.annotations import CHANGE, FENCE, OURS, Change, change_of
+from firstflight.serving.seldon.objects import Object, condition, is_ending, is_true, name_of, spec, status
 
 WHOLE = 100
 _FINE = 100
@@ -27,13 +27,13 @@ def manifest(route: str, namespace: str, split: TrafficSplit, fence: Fence, chan
     """
     names = [split.stable, *(name for name in split.weights if name != split.stable)]
     weights = _weights(split)
-    spec = resources.Experiment(
+    resource = resources.Experiment(
         default=split.stable,
         candidates=tuple(resources.Candidate(name=name, weight=weights[name]) for name in names),
         mirror=resources.Mirror(name=split.shadow, percent=WHOLE) if split.shadow else None,
     )
     notes = {FENCE: fence.model_dump_json(), **({CHANGE: change.model_dump_json()} if change else {})}
-    return spec.manifest(route, namespace, labels=OURS, annotations=notes)
+    return resource.manifest(route, namespace, labels=OURS, annotations=notes)
 
 
 def declared(experiment: Object) -> TrafficSplit:
@@ -42,16 +42,16 @@ def declared(experiment: Object) -> TrafficSplit:
     Raises:
         ServingError: It is none that anybody could be sent by: no candidates, or weights that sum to nothing.
     """
-    spec = experiment.get("spec") or {}
-    weights = {one["name"]: int(one["weight"]) for one in spec.get("candidates") or ()}
+    said = spec(experiment)
+    weights = {one["name"]: int(one["weight"]) for one in said.get("candidates") or ()}
     total = sum(weights.values())
-    stable = spec.get("default") or next(iter(weights), None)
+    stable = said.get("default") or next(iter(weights), None)
     if total <= 0 or min(weights.values()) < 0 or stable not in weights:
         raise ServingError(
-            f"experiment {name_of(experiment)} has weights {weights} and default {spec.get('default')!r}, which is no"
+            f"experiment {name_of(experiment)} has weights {weights} and default {said.get('default')!r}, which is no"
             " split; somebody else wrote it: set traffic again"
         )
-    mirror = (spec.get("mirror") or {}).get("name")
+    mirror = (said.get("mirror") or {}).get("name")
     if mirror in weights:
         raise ServingError(
             f"experiment {name_of(experiment)} mirrors to its own candidate {mirror}; somebody else wrote it: set"
@@ -94,7 +94,7 @@ def is_active(experiment: Object) -> bool:
     """Whether Seldon says that the experiment gets requests."""
     return (
         not is_ending(experiment)
-        and condition(experiment, _ACTIVE).get("status") == "True"
+        and is_true(experiment, _ACTIVE)
         and condition(experiment, "CandidatesReady").get("status", "True") == "True"
         and condition(experiment, "MirrorReady").get("status", "True") == "True"
     )
@@ -102,7 +102,8 @@ def is_active(experiment: Object) -> bool:
 
 def transition(experiment: Object) -> str | None:
     """Return when it last became active or inactive."""
-    return condition(experiment, _ACTIVE).get("lastTransitionTime")
+    found: str | None = condition(experiment, _ACTIVE).get("lastTransitionTime")
+    return found
 
 
 def accepted(experiment: Object, change: Change) -> bool:
@@ -110,7 +111,7 @@ def accepted(experiment: Object, change: Change) -> bool:
     return is_active(experiment) and transition(experiment) != change.since
 
 
-def rejection(experiment: Object) -> dict[str, str] | None:
+def rejection(experiment: Object) -> Object | None:
     """Return the condition that says that Seldon refused a spec, this one or an earlier one."""
     found = condition(experiment, _REJECTED)
     return found if found.get("status") == "False" else None
@@ -118,23 +119,23 @@ def rejection(experiment: Object) -> dict[str, str] | None:
 
 def state(experiment: Object) -> str:
     """Return its conditions for people."""
-    conditions = (experiment.get("status") or {}).get("conditions") or ()
+    conditions = status(experiment).get("conditions") or ()
     told = [f"{one['type']}={one['status']} {one.get('reason') or ''}".strip() for one in conditions]
     return ", ".join(told) or "no state yet; does Seldon's operator watch this namespace?"
 
 
 def uses(experiment: Object) -> frozenset[str]:
     """Return the models that the Experiment names, whoever wrote it."""
-    spec = experiment.get("spec") or {}
-    if spec.get("resourceType") == "pipeline":
+    said = spec(experiment)
+    if said.get("resourceType") == "pipeline":
         return frozenset()
-    parts = [*(spec.get("candidates") or ()), *([spec["mirror"]] if spec.get("mirror") else [])]
+    parts = [*(said.get("candidates") or ()), *([said["mirror"]] if said.get("mirror") else [])]
     return frozenset(part["name"] for part in parts)
 
 
 def default(experiment: Object) -> str | None:
     """Return the model whose own endpoint carries the split."""
-    found: str | None = (experiment.get("spec") or {}).get("default")
+    found: str | None = spec(experiment).get("default")
     return found
 
 

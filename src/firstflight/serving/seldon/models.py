@@ -2,9 +2,9 @@
 
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.seldon import resources
-from firstflight.serving.seldon.api import Object
+from firstflight.serving.seldon.annotations import OURS, ROUTE, VERSION
 from firstflight.serving.seldon.artifacts import Stored
-from firstflight.serving.seldon.marks import OURS, ROUTE, VERSION, condition, is_ending
+from firstflight.serving.seldon.objects import Object, condition, is_ending
 
 REQUIREMENTS = ("mlserver", "python", "firstflight")
 """The last is a capability that only servers of our image have: Seldon's own lack ONNX Runtime."""

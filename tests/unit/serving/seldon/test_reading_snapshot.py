@@ -8,8 +8,8 @@ import yaml
 
 from firstflight.domain.errors import BackendUnavailableError
 from firstflight.domain.findings import Status
+from firstflight.serving.seldon.api import Api
 from firstflight.serving.seldon.configuration import configuration
-from firstflight.serving.seldon.diagnosis.connection import Cluster
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
 from firstflight.serving.seldon.diagnosis.examination import examine
 from firstflight.serving.seldon.diagnosis.reading import read_snapshot
@@ -29,7 +29,7 @@ def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def cluster(api: ReadApi, path: Path) -> Cluster:
+def cluster(api: ReadApi, path: Path) -> Api:
     """Return the client of the API, by way of a kubeconfig."""
     named = {"cluster": "double", "user": "nobody"}
     text = {
@@ -41,7 +41,7 @@ def cluster(api: ReadApi, path: Path) -> Cluster:
         "users": [{"name": "nobody", "user": {"token": "nothing"}}],
     }
     path.write_text(yaml.safe_dump(text))
-    return Cluster(configuration())
+    return Api(configuration(), NAMESPACE)
 
 
 def test_what_is_read_is_what_is_there(kubeconfig: Path) -> None:

@@ -22,8 +22,8 @@ from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.going_home import bring_traffic_home
 from firstflight.serving.preconditions import Fence
+from firstflight.serving.seldon.annotations import CHANGE, FENCE, VERSION, fence_of
 from firstflight.serving.seldon.backend import Patience
-from firstflight.serving.seldon.marks import CHANGE, FENCE, VERSION, fence_of
 from tests.doubles.kubernetes_api import Fault, Object
 from tests.seldon_bench import Cluster, seldon_cluster
 from tests.serving_bench import MODEL, artifact, until

@@ -3,13 +3,12 @@
 from firstflight.domain.errors import BackendUnavailableError
 from firstflight.domain.findings import Finding, failed, warned
 from firstflight.serving.probe import probe
-from firstflight.serving.seldon.configuration import configuration
-from firstflight.serving.seldon.diagnosis.connection import Cluster
+from firstflight.serving.seldon.configuration import open_api
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
 from firstflight.serving.seldon.diagnosis.models import AVAILABLE, state
-from firstflight.serving.seldon.diagnosis.objects import condition, name_of, spec
 from firstflight.serving.seldon.diagnosis.reading import Reads, read_snapshot
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
+from firstflight.serving.seldon.objects import condition, name_of, spec
 from firstflight.settings import Settings
 
 _MOST_PROBES = 3
@@ -18,9 +17,7 @@ _MOST_PROBES = 3
 def examine(settings: Settings, api: Reads | None = None) -> tuple[Finding, ...]:
     """Return every finding about the cluster that the environment names, or that `api` reads."""
     try:
-        snapshot = read_snapshot(
-            api or Cluster(configuration(settings.kube_context)), settings.namespace, settings.operator_namespace
-        )
+        snapshot = read_snapshot(api or open_api(settings), settings.namespace, settings.operator_namespace)
     except BackendUnavailableError as error:
         return (
             failed(

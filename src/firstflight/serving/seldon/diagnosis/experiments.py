@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from firstflight.domain.findings import Finding, failed, named, passed, warned
 from firstflight.serving.seldon.diagnosis.models import AVAILABLE, state
-from firstflight.serving.seldon.diagnosis.objects import Object, condition, deleting, name_of, spec
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
+from firstflight.serving.seldon.objects import Object, condition, is_ending, name_of, spec
 
 _GATEWAYS = ("seldon-modelgateway", "seldon-pipelinegateway", "seldon-dataflow-engine")
 
@@ -81,7 +81,7 @@ def _default_gone(subject: str, one: Object, snapshot: Snapshot) -> Finding | No
     if not default or not _of_models(one) or not snapshot.sees("models"):
         return None
     model = next((each for each in snapshot.items("models") if name_of(each) == default), None)
-    if model is None or deleting(model):
+    if model is None or is_ending(model):
         return failed(
             "experiment-default-gone",
             subject,
@@ -125,7 +125,7 @@ def _inactive(subject: str, one: Object, snapshot: Snapshot) -> Finding | None:
     active = condition(one, "ExperimentReady")
     if active.get("status") == "True":
         return None
-    if deleting(one):
+    if is_ending(one):
         return warned(
             "experiment-deleting",
             subject,

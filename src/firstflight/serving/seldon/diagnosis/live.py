@@ -3,19 +3,19 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from firstflight.serving.seldon.diagnosis.objects import (
+from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
+from firstflight.serving.seldon.objects import (
     Object,
     condition,
     containers,
-    deleting,
     environment,
+    is_ending,
     labels,
     name_of,
     quantity,
     spec,
     status,
 )
-from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
 
 AGENT, RCLONE = "agent", "rclone"
 SIDECARS = {AGENT, RCLONE}
@@ -58,7 +58,7 @@ class LiveServer:
     @property
     def draining(self) -> tuple[str, ...]:
         """Pods that are going away."""
-        return tuple(name_of(pod) for pod in self.pods if deleting(pod))
+        return tuple(name_of(pod) for pod in self.pods if is_ending(pod))
 
     def lacks(self, wanted: Iterable[str]) -> frozenset[str] | None:
         """Return what it does not offer of `wanted`; None when that cannot be told."""
@@ -73,7 +73,7 @@ def live_servers(snapshot: Snapshot) -> dict[str, LiveServer]:
 
 def is_live(pod: Object) -> bool:
     """Whether every container of the pod is ready, and it is to stay."""
-    return condition(pod, "Ready").get("status") == "True" and not deleting(pod)
+    return condition(pod, "Ready").get("status") == "True" and not is_ending(pod)
 
 
 def _live(server: Object, configs: dict[str, Object], snapshot: Snapshot) -> LiveServer:
@@ -91,7 +91,7 @@ def _live(server: Object, configs: dict[str, Object], snapshot: Snapshot) -> Liv
         wanted=int(spec(server).get("replicas", 1)),
         live=_count(snapshot, pods, workload),
         capabilities=_capabilities(server, config, pods, unknown=config is None and not config_missing),
-        deleting=deleting(server),
+        deleting=is_ending(server),
         config=config_name,
         config_missing=config_missing,
         pods=pods,

@@ -10,19 +10,18 @@ from datetime import timedelta
 
 from firstflight.domain.findings import Finding, failed, named, passed, warned
 from firstflight.serving.seldon.diagnosis.live import LiveServer
-from firstflight.serving.seldon.diagnosis.objects import (
+from firstflight.serving.seldon.diagnosis.servers import no_server, why_not_live
+from firstflight.serving.seldon.diagnosis.snapshot import Snapshot, Unseen
+from firstflight.serving.seldon.objects import (
     Object,
     condition,
-    deleting,
-    mebibytes,
+    is_ending,
     moment,
     name_of,
     quantity,
     spec,
     status,
 )
-from firstflight.serving.seldon.diagnosis.servers import no_server, why_not_live
-from firstflight.serving.seldon.diagnosis.snapshot import Snapshot, Unseen
 
 AVAILABLE = "ModelAvailable"
 STATES = {
@@ -36,6 +35,11 @@ SCHEDULER_WAITS = timedelta(seconds=600)
 _EXPLAINER = "alibi-explain"
 
 Servers = Mapping[str, LiveServer]
+
+
+def mebibytes(count: float) -> str:
+    """Return bytes as people read them."""
+    return f"{count / 2**20:.0f}Mi"
 
 
 def model_findings(snapshot: Snapshot, servers: Servers) -> Iterator[Finding]:
@@ -74,7 +78,8 @@ def requirements(model: Object) -> frozenset[str]:
 
 def replicas(model: Object) -> int:
     """Return how many replicas the Model asks for."""
-    return int(spec(model).get("replicas", spec(model).get("minReplicas", 1)))
+    said = spec(model)
+    return int(said["replicas"] if "replicas" in said else said.get("minReplicas", 1))
 
 
 def model_finding(  # noqa: PLR0911 - a return for each state
@@ -83,7 +88,7 @@ def model_finding(  # noqa: PLR0911 - a return for each state
     """Return why the Model is not well, None when it is."""
     subject = f"Model {name_of(model)}"
     said, text = state(model)
-    if deleting(model):
+    if is_ending(model):
         return _going(model, snapshot)
     if not status(model).get("conditions") and not model["metadata"].get("finalizers"):
         return failed(

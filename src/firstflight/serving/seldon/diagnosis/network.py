@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from firstflight.domain.findings import Finding, failed
-from firstflight.serving.seldon.diagnosis.objects import Object, labels, name_of, spec
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
+from firstflight.serving.seldon.objects import Object, labels, name_of, spec
 
 APP = "app.kubernetes.io/name"
 _NAMESPACE = "kubernetes.io/metadata.name"
@@ -121,7 +121,7 @@ def _is_port(port: Object, connection: Connection) -> bool:
     first = port.get("port")
     if first is None or isinstance(first, str):  # a named port may be this one
         return True
-    return int(first) <= connection.port <= int(port.get("endPort", first))
+    return int(first) <= connection.port <= int(port.get("endPort") or first)
 
 
 def _takes(selector: Object, has: dict[str, str]) -> bool:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from firstflight.domain.findings import Finding, failed, named, passed, warned
 from firstflight.serving.seldon.diagnosis import network
 from firstflight.serving.seldon.diagnosis.live import is_live
-from firstflight.serving.seldon.diagnosis.objects import Object, condition, conditions, name_of, spec
 from firstflight.serving.seldon.diagnosis.snapshot import GROUP, KINDS, VERSION, Snapshot
+from firstflight.serving.seldon.objects import Object, condition, name_of, spec, status
 
 OLDEST = (1, 27)
 COMPONENTS = {
@@ -83,7 +83,7 @@ def runtime_findings(snapshot: Snapshot) -> Iterator[Finding]:
 def _components(runtime: Object, snapshot: Snapshot) -> Iterator[Finding]:
     subject = f"SeldonRuntime {name_of(runtime)}"
     disabled = {one["name"] for one in spec(runtime).get("overrides") or () if one.get("disable")}
-    if not conditions(runtime):
+    if not status(runtime).get("conditions"):
         yield failed(
             "runtime-not-watched",
             subject,

@@ -5,15 +5,15 @@ Nothing is written, and nothing is asked of the API for each object.
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 
 from firstflight.domain.errors import BackendUnavailableError
-from firstflight.serving.seldon.diagnosis.objects import Object
+from firstflight.serving.seldon.api import Answer
 from firstflight.serving.seldon.diagnosis.snapshot import GROUP, VERSION, Kind, Listing, Snapshot, Unseen
 from firstflight.serving.seldon.diagnosis.storage import secret_names
+from firstflight.serving.seldon.objects import Object
 
 _SELDON = f"/apis/{GROUP}/{VERSION}"
 _HERE: Mapping[Kind, str] = {
@@ -32,18 +32,10 @@ _HERE: Mapping[Kind, str] = {
 _AT_ONCE = 8
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the API said to one request."""
-
-    status: int
-    body: Any
-
-
 class Reads(Protocol):
-    """The only thing a doctor does to a cluster."""
+    """The only thing a doctor does to a cluster: `Api` can do more."""
 
-    def get(self, path: str) -> Answer:
+    def read(self, path: str) -> Answer:
         """GET the path. Raises BackendUnavailableError when there is no answer."""
 
 
@@ -53,9 +45,9 @@ def read_snapshot(api: Reads, namespace: str, operator_namespace: str) -> Snapsh
     Raises:
         BackendUnavailableError: The API does not say even its version.
     """
-    version = api.get("/version")
+    version = api.read("/version")
     if version.status != HTTPStatus.OK:
-        raise BackendUnavailableError(f"the Kubernetes API answers {_why(version)} to /version")
+        raise BackendUnavailableError(f"the Kubernetes API answers {version.why} to /version")
     places = {kind: f"{group}/namespaces/{namespace}/{kind}" for kind, group in _HERE.items()}
     places["events"] += "?fieldSelector=reason%3DFailedCreate"  # there may be thousands of others
     places["serverconfigs"] = f"{_SELDON}/namespaces/{operator_namespace}/serverconfigs"
@@ -84,18 +76,18 @@ def read_snapshot(api: Reads, namespace: str, operator_namespace: str) -> Snapsh
 def _list(api: Reads, path: str) -> Listing:
     what = _words(path)
     try:
-        answer = api.get(path)
+        answer = api.read(path)
     except BackendUnavailableError as error:
         return Unseen(what, "list", str(error))
     if answer.status == HTTPStatus.OK and isinstance(answer.body, dict) and "items" in answer.body:
         return tuple(answer.body["items"] or ())
-    return Unseen(what, "list", _why(answer), absent=answer.status == HTTPStatus.NOT_FOUND)
+    return Unseen(what, "list", answer.why, absent=answer.status == HTTPStatus.NOT_FOUND)
 
 
 def _body(api: Reads, path: str) -> dict[str, Any]:
     """Return what discovery says; nothing where the API knows nothing."""
     try:
-        answer = api.get(path)
+        answer = api.read(path)
     except BackendUnavailableError:
         return {}
     return answer.body if answer.status == HTTPStatus.OK and isinstance(answer.body, dict) else {}
@@ -104,12 +96,12 @@ def _body(api: Reads, path: str) -> dict[str, Any]:
 def _secret(api: Reads, namespace: str, name: str) -> Object | Unseen | None:
     what = f"Secret {name} in namespace {namespace}"
     try:
-        answer = api.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        answer = api.read(f"/api/v1/namespaces/{namespace}/secrets/{name}")
     except BackendUnavailableError as error:
         return Unseen(what, "get", str(error))
     if answer.status == HTTPStatus.NOT_FOUND:
         return None
-    return answer.body if answer.status == HTTPStatus.OK else Unseen(what, "get", _why(answer))
+    return answer.body if answer.status == HTTPStatus.OK else Unseen(what, "get", answer.why)
 
 
 def _seen(listing: Listing) -> tuple[Object, ...]:
@@ -119,8 +111,3 @@ def _seen(listing: Listing) -> tuple[Object, ...]:
 def _words(path: str) -> str:
     *_, namespace, kind = path.partition("?")[0].split("/")
     return f"{kind} in namespace {namespace}" if "/namespaces/" in path else f"{kind} in every namespace"
-
-
-def _why(answer: Answer) -> str:
-    said = answer.body.get("message", "") if isinstance(answer.body, dict) else str(answer.body)
-    return f"{answer.status} {said}"[:300].strip()

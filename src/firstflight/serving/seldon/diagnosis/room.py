@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from firstflight.domain.findings import Finding, failed, passed, warned
 from firstflight.serving.seldon.diagnosis.live import LiveServer
-from firstflight.serving.seldon.diagnosis.objects import Object, containers, name_of, quantity, spec, status
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
+from firstflight.serving.seldon.objects import Object, containers, name_of, quantity, spec, status
 
 _NEARLY = 0.9
 _SHAPES = ("requests", "limits")

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from firstflight.domain.findings import Finding, failed, named, passed, warned
 from firstflight.serving.seldon.diagnosis import network
 from firstflight.serving.seldon.diagnosis.live import AGENT, LiveServer, is_live
-from firstflight.serving.seldon.diagnosis.objects import (
+from firstflight.serving.seldon.diagnosis.snapshot import Snapshot, Unseen
+from firstflight.serving.seldon.objects import (
     Object,
     condition,
     containers,
@@ -14,7 +15,6 @@ from firstflight.serving.seldon.diagnosis.objects import (
     spec,
     status,
 )
-from firstflight.serving.seldon.diagnosis.snapshot import Snapshot, Unseen
 
 _TLS = "CONTROL_PLANE_SECURITY_PROTOCOL"
 _IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from firstflight.domain.findings import Finding, warned
-from firstflight.serving.seldon.diagnosis.objects import Object
+from firstflight.serving.seldon.objects import Object
 
 GROUP = "mlops.seldon.io"
 VERSION = "v1alpha1"

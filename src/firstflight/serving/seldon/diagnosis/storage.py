@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from firstflight.domain.findings import Finding, failed, named, passed
-from firstflight.serving.seldon.diagnosis.objects import Object, name_of, spec
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot, Unseen
+from firstflight.serving.seldon.objects import Object, name_of, spec
 
 _SHAPE = "exactly one key whose value is YAML or JSON with `type`, `name` and `parameters` (text values)"
 _FIX = "make the Secret anew as deployments/local_secrets.py does; see `storage secrets` in docs/kubernetes.md"

@@ -1,15 +1,11 @@
 """Reading the JSON of Kubernetes objects."""
 
-import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-Object = Mapping[str, Any]
+from kubernetes.utils.quantity import parse_quantity
 
-_QUANTITY = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)")
-_UNITS = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
-_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
+Object = dict[str, Any]
 
 
 def name_of(thing: Object) -> str:
@@ -29,22 +25,22 @@ def status(thing: Object) -> Object:
 
 def labels(thing: Object) -> dict[str, str]:
     """Return metadata.labels."""
-    return dict(thing.get("metadata", {}).get("labels") or {})
+    return thing.get("metadata", {}).get("labels") or {}
 
 
-def deleting(thing: Object) -> bool:
+def is_ending(thing: Object) -> bool:
     """Whether somebody has asked for the object's end."""
     return "deletionTimestamp" in thing["metadata"]
 
 
-def conditions(thing: Object) -> tuple[Object, ...]:
-    """Return status.conditions."""
-    return tuple(status(thing).get("conditions") or ())
-
-
 def condition(thing: Object, kind: str) -> Object:
     """Return the condition of this type, empty when it was never set."""
-    return next((one for one in conditions(thing) if one.get("type") == kind), {})
+    return next((one for one in status(thing).get("conditions") or () if one.get("type") == kind), {})
+
+
+def is_true(thing: Object, kind: str) -> bool:
+    """Whether the condition of this type says True."""
+    return condition(thing, kind).get("status") == "True"
 
 
 def moment(text: str | None) -> datetime | None:
@@ -53,21 +49,8 @@ def moment(text: str | None) -> datetime | None:
 
 
 def quantity(value: str | float | None) -> float:
-    """Return a Kubernetes quantity as a number; nothing is 0.
-
-    Grammar: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/.
-    """
-    if value is None:
-        return 0.0
-    found = _QUANTITY.fullmatch(str(value))
-    if found is None or found[2] not in {**_UNITS, **_BINARY}:
-        raise ValueError(f"{value!r} is no Kubernetes quantity")
-    return float(found[1]) * {**_UNITS, **_BINARY}[found[2]]
-
-
-def mebibytes(count: float) -> str:
-    """Return bytes as people read them."""
-    return f"{count / 2**20:.0f}Mi"
+    """Return a Kubernetes quantity as a number; nothing is 0. Raises ValueError when it is none."""
+    return float(parse_quantity(value or 0))  # type: ignore[no-untyped-call]  # the package types none
 
 
 def environment(container: Object) -> dict[str, str]:
