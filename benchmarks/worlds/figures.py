@@ -35,7 +35,7 @@ class Figures:
 
     `delays` are seconds from onset to roll-back (or page), median and 95th percentile over all rollouts that met the
     fault; None where so many never were. `harmed` are requests, at the same quantiles. `uncovered` is, per metric, how
-    many stages showed an interval that missed the truth at any look.
+    many stages showed an interval that missed the truth at any look. `ended_at` counts rollouts by their last stage.
     """
 
     world: str
@@ -54,6 +54,7 @@ class Figures:
     harmed: tuple[float, float]
     minutes: tuple[float, float]
     uncovered: dict[str, Share]
+    ended_at: dict[int, int]
     looks: int
     requests: int
 
@@ -96,6 +97,7 @@ def figures(world: World, fault: Fault, flown: Sequence[Flown]) -> Figures:
             (_quantile([each.seconds for each in flown], 0.95) or 0.0) / 60,
         ),
         uncovered={metric: Share(misses[metric], stages[metric]) for metric in stages},
+        ended_at=dict(sorted(Counter(each.stage for each in flown).items())),
         looks=sum(each.looks for each in flown),
         requests=sum(each.requests for each in flown),
     )

@@ -50,12 +50,13 @@ class Flown:
     """What became of a rollout: `why` is what ended it.
 
     `delay` counts from the fault's onset to the roll-back, or to the first page where the stable model is at fault;
-    `harmed` to the end. `paged` is the second of the first page.
+    `harmed` to the end. `paged` is the second of the first page, `stage` the last share of traffic the candidate had.
     """
 
     end: End = "held"
     why: tuple[str, ...] = ()
     seconds: int = 0
+    stage: int = 0
     stages_passed: int = 0
     paged: int | None = None
     onset: int | None = None
@@ -118,7 +119,7 @@ class Flight:
                     raise AssertionError(f"a canary has nothing to do with {other}")
         self.coverage.end_stage()
         flown = self.flown
-        flown.seconds, flown.requests = self.now, self.service.requests
+        flown.seconds, flown.stage, flown.requests = self.now, self.stage, self.service.requests
         flown.stages, flown.misses = dict(self.coverage.stages), dict(self.coverage.misses)
         flown.onset = self.began if self.began is not None and self.began < self.now else None
         found = flown.paged if STABLE in self.fault.changes else self.now if flown.end == "rolled back" else None

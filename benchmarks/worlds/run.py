@@ -71,7 +71,7 @@ def measure(orders: Sequence[Order], rollouts: int, seed: int) -> Iterator[Figur
 
 COLUMNS = (
     "world", "fault", "rollouts", "promoted (≤)", "rolled back (≤)", "held", "paged", "blamed", "first stage passed",
-    "proven at the margin", "intervals that missed", "delay, s", "harmed", "minutes", "looks", "requests",
+    "proven at the margin", "intervals that missed", "delay, s", "harmed", "minutes", "ended at %", "looks", "requests",
 )  # fmt: skip
 
 
@@ -95,6 +95,7 @@ def cells(row: Figures) -> list[str]:
         "-" if none_met else " / ".join("-" if each is None else f"{each:,.0f}" for each in row.delays),
         "-" if none_met else " / ".join(f"{each:,.0f}" for each in row.harmed),
         " / ".join(f"{each:,.0f}" for each in row.minutes),
+        ", ".join(f"{stage}: {count}" for stage, count in row.ended_at.items()),
         f"{row.looks:,}",
         f"{row.requests:,}",
     ]

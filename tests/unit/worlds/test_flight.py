@@ -37,7 +37,7 @@ def test_a_healthy_candidate_goes_all_the_way() -> None:
         "approvals": (100,),
     }
     flown = Flight(IID, FAULTS["none"], PLAN.model_copy(update=short), Onset(stage=50), np.random.default_rng(7)).fly()
-    assert ("promoted", 2, flown.looks * 30) == (flown.end, flown.stages_passed, flown.seconds)
+    assert ("promoted", 2, 100, flown.looks * 30) == (flown.end, flown.stages_passed, flown.stage, flown.seconds)
     assert {"error_rate", "latency", "accuracy", "brier"} <= {*flown.stages}
     assert 0 == sum(flown.misses.values())
 
