@@ -13,8 +13,11 @@ from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.states import StateType
 
+from firstflight.orchestrator import BROUGHT_HOME
+
 MOVES_TRAFFIC = ("ab-test", "canary", "release")
-ENDED_BADLY = {f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "Cancelled", "TimedOut")}
+ENDED_BADLY = {f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "Cancelled", "TimedOut", BROUGHT_HOME)}
+"""The last is home already: what is left are the report and the notice."""
 
 
 def bring_home(roll_back: str, flows: dict[str, str]) -> Automation:

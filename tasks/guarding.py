@@ -8,6 +8,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from firstflight.acts.champion import settle_champions
+from firstflight.acts.close_runs import close_runs
 from firstflight.acts.homecoming import bring_orphans_home
 from firstflight.acts.tell import tell_missed_rollbacks
 from firstflight.domain.errors import FirstflightError
@@ -45,6 +46,7 @@ def tidy(world: World, orchestrator: Orchestrator) -> list[str]:
         orphans = bring_orphans_home(world, partial(how_ended, orchestrator), actor="watch-health")
         done += [f"{one.model}: {one.id} is home: {'; '.join(one.reasons)}" for one in orphans]
         done += [f"{one.model}: people were told that {one.id} was rolled back" for one in tell_missed_rollbacks(world)]
+        done += close_runs(world.ledger, orchestrator)
         settle_champions(world)
     except FirstflightError as error:
         log.warning("%s; the next run tries again", error)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, NoReturn
 from unittest.mock import patch
 
@@ -320,12 +321,12 @@ class Twin:
             wait=self.time.sleep,
         )
 
-    def register(self, variant: str) -> ModelVersion:
+    def register(self, variant: str, tags: Mapping[str, str] = MappingProxyType({})) -> ModelVersion:
         """Register another version, whose artifact is as small as can be."""
         with TemporaryDirectory(prefix="firstflight-") as folder:
             number = len(self.registry.versions(MODEL)) + 1
             (Path(folder) / "model.onnx").write_text(f"a model, {variant} {number}")
-            return self.registry.register(MODEL, variant, Path(folder), {})
+            return self.registry.register(MODEL, variant, Path(folder), tags)
 
     def champion(self) -> ModelVersion:
         """Make a first champion, served and with all traffic."""

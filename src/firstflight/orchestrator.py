@@ -3,7 +3,7 @@
 The library does not import Prefect. Paths and states: https://docs.prefect.io/v3/api-ref/rest-api.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,6 +14,8 @@ from pydantic import SecretStr
 from firstflight.domain.errors import ApprovalRefusedError, FirstflightError, OrchestratorUnavailableError
 from firstflight.domain.values import Value
 
+BROUGHT_HOME = "BroughtHome"
+"""Name of the state of a run that waited for a person when somebody else ended its rollout."""
 FINAL_STATES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
 
@@ -30,6 +32,11 @@ class FlowRun(Value):
     def final(self) -> bool:
         """Whether it will not run again."""
         return self.state_type in FINAL_STATES
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a person wanted it to end, whether it has or not."""
+        return self.state_type in {"CANCELLING", "CANCELLED"}
 
     @property
     def suspended(self) -> bool:
@@ -76,6 +83,11 @@ class Orchestrator:
         """Return the run as it is now."""
         return _flow_run(self._call("GET", f"/flow_runs/{run}"))
 
+    def runs(self, identities: Collection[str]) -> tuple[FlowRun, ...]:
+        """Return those of the runs that the server knows, as they are now."""
+        body = {"flow_runs": {"id": {"any_": list(identities)}}, "limit": len(identities)}
+        return tuple(_flow_run(found) for found in self._call("POST", "/flow_runs/filter", body))
+
     def suspended(self) -> tuple[FlowRun, ...]:
         """Return the runs that wait for a person, newest first."""
         body = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}, "sort": "START_TIME_DESC", "limit": 50}
@@ -90,6 +102,14 @@ class Orchestrator:
     def cancel(self, run: UUID | str) -> None:
         """Ask for the run to be cancelled; its worker or, when suspended, the server does so."""
         self._call("POST", f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}, "force": False})
+
+    def close(self, run: UUID | str, message: str) -> None:
+        """End a suspended run whose question nobody is to answer any more; `message` says what became of it.
+
+        An automation, which knows the state by its name, then does what the run has left to do.
+        """
+        state = {"type": "CANCELLED", "name": BROUGHT_HOME, "message": message}
+        self._call("POST", f"/flow_runs/{run}/set_state", {"state": state, "force": False})
 
     def pool(self, name: str) -> Pool | None:
         """Return the work pool with its workers, None when there is none of this name."""

@@ -5,14 +5,17 @@ import logging
 import math
 import signal
 import sys
+import threading
 from collections.abc import Mapping
 
 import typer
 from rich.logging import RichHandler
 
+from firstflight.acts.close_runs import close_runs
 from firstflight.domain.errors import FirstflightError
 from firstflight.guard.guard import Guard
 from firstflight.guard.heartbeat import beat
+from firstflight.guard.runs import Polled
 from firstflight.orchestrator import Orchestrator
 from firstflight.settings import Settings
 from firstflight.world import open_world
@@ -27,13 +30,19 @@ def guard(*, seconds: float | None, as_json: bool) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(show_path=False)])
     prefect = Orchestrator(settings.prefect_api, settings.prefect_auth)
 
-    def announce(event: str, payload: Mapping[str, str]) -> None:
+    def emit(event: str, payload: Mapping[str, str]) -> None:
         try:
             prefect.emit(event, payload["model"], payload)
         except FirstflightError as error:
             log.warning("Prefect was not told: %s", error)
 
-    watching = Guard(open_world(settings), announce=announce, went=lambda: beat(settings.home))
+    def announce(event: str, payload: Mapping[str, str]) -> None:
+        threading.Thread(target=emit, args=(event, payload), daemon=True).start()  # no round waits for Prefect
+
+    world = open_world(settings)
+    runs = Polled(prefect.runs, lambda: close_runs(world.ledger, prefect))
+    runs.start()
+    watching = Guard(world, runs=runs, announce=announce, went=lambda: beat(settings.home))
     something = False
     for home in watching.rounds(settings.guard_seconds, math.inf if seconds is None else seconds):
         something = True

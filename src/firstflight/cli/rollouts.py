@@ -1,31 +1,43 @@
 """Answer, end and read rollouts from a terminal."""
 
 import json
-from uuid import UUID
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from firstflight.domain.errors import ApprovalRefusedError
+from firstflight.acts.approve import asked
+from firstflight.acts.approve import reject as reject_now
+from firstflight.domain.errors import FirstflightError
 from firstflight.ledger import open_store
-from firstflight.orchestrator import Orchestrator
 from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import stream
 from firstflight.rollout.story import reasons, sentence
 from firstflight.settings import Settings
+from firstflight.world import open_world
 
 console = Console()
 
 
 def approve(run: str, name: str, comment: str) -> None:
-    """Answer yes. Raises ApprovalRefusedError when the run does not wait, or does not take it."""
-    _answer(run, Answer(approver=name, decision="approve", comment=comment))
+    """Answer yes. Raises ApprovalRefusedError when no rollout of the run waits, or the run does not take it."""
+    rollout = asked(open_world(Settings()), run)
+    _resume(rollout.driver, Answer(approver=name, decision="approve", comment=comment))
+    typer.echo(f"{name} approved {max(rollout.asked)} % of {rollout.id}; run {rollout.driver} goes on within seconds")
 
 
 def reject(run: str, name: str, comment: str) -> None:
-    """Answer no. Raises ApprovalRefusedError when the run does not wait, or does not take it."""
-    _answer(run, Answer(approver=name, decision="reject", comment=comment))
+    """Answer no: traffic first, then the run. Raises ApprovalRefusedError when no rollout of the run waits."""
+    world = open_world(Settings())
+    rollout, given = asked(world, run), Answer(approver=name, decision="reject", comment=comment)
+    ended = reject_now(world, rollout, given)
+    typer.echo(
+        f"{name} rejected {max(rollout.asked)} % of {rollout.id}: {ended.phase}, the router reports {ended.split}"
+    )
+    try:
+        _resume(rollout.driver, given)
+    except FirstflightError as error:
+        typer.echo(f"its run could not be told, the guard ends it when it can: {error}", err=True)
 
 
 def history(model: str, last: int, *, as_json: bool) -> None:
@@ -41,19 +53,8 @@ def history(model: str, last: int, *, as_json: bool) -> None:
     console.print(table)
 
 
-def _answer(run: str, answer: Answer) -> None:
+def _resume(run: str, answer: Answer) -> None:
+    from firstflight.orchestrator import Orchestrator  # noqa: PLC0415 - a reject is home before this is needed
+
     settings = Settings()
-    orchestrator = Orchestrator(settings.prefect_api, settings.prefect_auth)
-    found = _waiting(orchestrator, run)
-    orchestrator.resume(found, answer.model_dump())
-    console.print(f"{answer.approver}: {answer.decision} taken by run {found}; it goes on within seconds")
-
-
-def _waiting(orchestrator: Orchestrator, run: str) -> str:
-    waiting = orchestrator.suspended()
-    if run == "latest" and waiting:
-        return str(waiting[0].id)
-    if any(str(one.id) == run for one in waiting):
-        return str(UUID(run))
-    listed = ", ".join(f"{one.id} ({one.name})" for one in waiting) or "none"
-    raise ApprovalRefusedError(f"run {run!r} does not wait for an answer; runs that do: {listed}")
+    Orchestrator(settings.prefect_api, settings.prefect_auth).resume(run, answer.model_dump())

@@ -19,6 +19,7 @@ from firstflight.domain.errors import FirstflightError, HeadMovedError, Outage
 from firstflight.domain.values import Value
 from firstflight.guard.clock import LeaseClock
 from firstflight.guard.counter_check import CounterCheck
+from firstflight.guard.runs import Runs, Unheard
 from firstflight.guard.watch import Watch
 from firstflight.rollout.machine import Rollout
 from firstflight.serving.going_home import HomeProof, bring_traffic_home
@@ -43,10 +44,12 @@ class BroughtHome(Value):
 class Guard:
     """Goes its rounds in `world`; what it remembers only spares it work and may be lost at any time.
 
-    `announce` tells the orchestrator's event feed, `went` is called after each round.
+    `runs` tells of the runs that drive, `announce` tells the orchestrator's event feed, `went` is called after each
+    round.
     """
 
     world: World
+    runs: Runs | None = None
     announce: Callable[[str, Mapping[str, str]], None] = lambda _event, _payload: None
     went: Callable[[], None] = lambda: None
     monotonic: Callable[[], float] = time.monotonic
@@ -58,6 +61,7 @@ class Guard:
         self.clock = LeaseClock(self.world.lease_seconds)
         self.counters = CounterCheck(self.world.wait)
         self.watch = Watch(self.world)
+        self._heard: Runs = self.runs or Unheard(self.world.wait)
         self._paged: set[str] = set()
         self._blind = False
         self._read_at = self.monotonic()
@@ -76,6 +80,7 @@ class Guard:
         told = self._told()
         held = {route: lease for route, lease in held.items() if not _is_of_another(lease, told.get(route))}
         self.watch.forget_all_but({rollout.id for rollout in told.values()})
+        self._heard.follow([*(lease.holder for lease in held.values()), *(one.driver for one in told.values())])
         now = self.monotonic()
         if self._blind:
             self.clock.excuse(now - self._read_at)
@@ -100,7 +105,7 @@ class Guard:
             self.went()
             if self.monotonic() >= end:
                 return
-            self.world.wait(max(0.0, every - (self.monotonic() - begun)))
+            self._heard.pause(max(0.0, every - (self.monotonic() - begun)))
 
     def _told(self) -> dict[str, Rollout]:
         """Return the open rollouts by model; none when the ledger does not answer."""
@@ -116,13 +121,15 @@ class Guard:
         if lease and (lease.surrendered or (rollout is None and self._has_ended(lease))):
             return self._settle(lease, rollout)
         candidates = lease.candidates if lease else _candidates(rollout)
-        reason = lost or self._danger(route, candidates, rollout, now)
-        if lost and rollout and self.watch.holds(rollout):
-            log.error("%s: %s, but the stable model fails: the split is held until a person decides", route, lost)
+        over = self._heard.over(rollout.driver if rollout else lease.holder if lease else "")
+        gone = lost or (over.why if over else None)
+        if gone and not (over and over.asked) and rollout and self.watch.holds(rollout):
+            log.error("%s: %s, but the stable model fails: the split is held until a person decides", route, gone)
             return None
+        reason = (over.why if over else lost) or self._danger(route, candidates, rollout, now)
         if reason is None:
             return None
-        why = Surrender(actor=ACTOR, reason=reason, trigger=ACTOR)
+        why = Surrender(actor=ACTOR, reason=reason, trigger="run ended" if over else ACTOR)
         return self._bring_home(route, lease, rollout, candidates, why)
 
     def _has_ended(self, lease: Lease) -> bool:
@@ -150,7 +157,8 @@ class Guard:
         name = lease.rollout if lease else rollout.id if rollout else route
         if not recorded:
             self._page(route, name, candidates, reason, proof)
-        self.announce("firstflight.brought-home", {"model": route, "rollout": name, "reason": reason})
+        payload = {"model": route, "rollout": name, "reason": reason, "by": why.actor}
+        self.announce("firstflight.brought-home", payload)
         return BroughtHome(route=route, rollout=name, reason=reason, proof=proof, recorded=recorded)
 
     def _send_home(self, route: str, candidates: tuple[str, ...]) -> HomeProof:

@@ -40,7 +40,7 @@ class Router(MemoryBackend):
 @pytest.fixture
 def router(tmp_path: Path) -> Router:
     """A route of which half goes to a candidate."""
-    backend = Router(tmp_path / "backend.json")
+    backend = Router()
     for number, variant in enumerate(("baseline", "lightweight"), 1):
         backend.deploy(artifact(tmp_path / variant, number, variant=variant), tmp_path / variant)
     backend.set_traffic(MODEL, TrafficSplit.canary(STABLE, CANDIDATE, 50), 1)

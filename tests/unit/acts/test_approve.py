@@ -1,0 +1,112 @@
+"""Answers: the ledger says who is asked, and a no is home before its run is."""
+
+from typing import Any
+
+import pytest
+
+from firstflight.acts.approve import asked, reject
+from firstflight.acts.close_runs import close_runs
+from firstflight.acts.homecoming import bring_model_home
+from firstflight.acts.lease import surrender_lease
+from firstflight.acts.ledger_view import reread
+from firstflight.acts.start import resume_or_start
+from firstflight.domain.errors import ApprovalRefusedError
+from firstflight.orchestrator import FlowRun
+from firstflight.rollout.approval import Answer
+from firstflight.rollout.machine import Phase, Rollout, stream
+from firstflight.serving.lease import Surrender
+from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
+
+RUN = "5f3c9a52-9a3f-4d35-9f61-8f8f5a3b5a11"
+NO = Answer(approver="ada", decision="reject", comment="not on a Friday")
+
+
+def waiting(twin: Twin) -> Rollout:
+    """A rollout whose run is suspended before its second stage."""
+    twin.champion()
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,), "approval_seconds": 300})
+    return drive(twin.world, resume_or_start(twin.world, plan, run=RUN))
+
+
+class Suspended:
+    """One suspended run, and what it was told at its end."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def suspended(self) -> tuple[FlowRun, ...]:
+        """The run, until it is ended."""
+        run = {"id": RUN, "name": "blue-crow", "state_type": "PAUSED", "state_name": "Suspended", "message": ""}
+        return () if self.said else (FlowRun.model_validate(run),)
+
+    def close(self, run: Any, message: str) -> None:
+        """Keep it."""
+        assert RUN == str(run)
+        self.said.append(message)
+
+
+def test_who_is_asked_is_what_the_ledger_says(twin: Twin) -> None:
+    """By the run's id, or the latest question; another run's is refused with those that wait."""
+    rollout = waiting(twin)
+    assert rollout == asked(twin.world, RUN) == asked(twin.world, "latest")
+    with pytest.raises(ApprovalRefusedError, match=rf"run 'other' does not wait.*runs that do: {RUN} \({rollout.id}"):
+        asked(twin.world, "other")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_question_that_is_over_takes_no_answer(twin: Twin, *, told: bool) -> None:
+    """Somebody brought it home meanwhile: he and his reason are named, the ledger told or not yet."""
+    rollout = waiting(twin)
+    if told:
+        bring_model_home(twin.world, MODEL, actor="guard", reason="half of its requests failed")
+    else:
+        surrender_lease(
+            twin.world, MODEL, Surrender(actor="guard", reason="half of its requests failed", trigger="guard")
+        )
+    with pytest.raises(ApprovalRefusedError, match=f"{rollout.id} is .*half of its requests failed"):
+        asked(twin.world, RUN)
+
+
+def test_a_no_is_home_at_once_in_the_name_of_who_said_it(twin: Twin) -> None:
+    """No process of the run is needed; when the run goes on it finds its rollout ended."""
+    rollout = waiting(twin)
+    ended = reject(twin.world, rollout, NO)
+    assert (Phase.ROLLED_BACK, ("ada rejected: not on a Friday",)) == (ended.phase, ended.reasons)
+    assert rollout.home == twin.world.backend.get_traffic(MODEL)
+    records = twin.world.ledger.read(stream(MODEL), after=rollout.head)
+    assert {"ada"} == {record.actor for record in records}
+    assert "approval.answered" in [record.kind for record in records]
+    assert ended == resume_or_start(twin.world, rollout.plan, run=RUN)
+    assert {} == twin.world.leases.held()
+
+
+def test_a_no_to_what_was_moved_meanwhile_is_home_too(twin: Twin) -> None:
+    """A yes came first, at the same moment: the no is the safe one."""
+    rollout = waiting(twin)
+    resume_or_start(twin.world, rollout.plan, run=RUN)
+    assert Phase.ROLLED_BACK is reject(twin.world, rollout, NO).phase
+    assert rollout.home == twin.world.backend.get_traffic(MODEL)
+
+
+def test_a_run_whose_rollout_has_ended_waits_no_more(twin: Twin) -> None:
+    """Its page offers no Resume, and says what became of the rollout and by whom; once."""
+    rollout, runs = waiting(twin), Suspended()
+    assert () == close_runs(twin.world.ledger, runs)
+    bring_model_home(twin.world, MODEL, actor="guard", reason="half of its requests failed")
+    [said] = close_runs(twin.world.ledger, runs)
+    assert f"{rollout.id} is rolled back, ended by guard: half of its requests failed" == said
+    assert [said] == runs.said
+    assert () == close_runs(twin.world.ledger, runs)
+
+
+def test_a_run_of_which_the_ledger_knows_nothing_is_left_alone(twin: Twin) -> None:
+    """Another flow that was paused by somebody, or another ledger's."""
+    runs = Suspended()
+    assert () == close_runs(twin.world.ledger, runs)
+    assert [] == runs.said
+
+
+def test_the_rollout_is_as_its_records_tell(twin: Twin) -> None:
+    """What a no returns is what anybody reads afterwards."""
+    rollout = waiting(twin)
+    assert reject(twin.world, rollout, NO) == reread(twin.world.ledger, rollout)

@@ -1,0 +1,142 @@
+"""The guard hears of runs that are over, and waits for nobody to hear it."""
+
+import time
+from collections.abc import Collection
+
+import pytest
+
+from firstflight.acts.enter_stage import enter_stage
+from firstflight.acts.ledger_view import current
+from firstflight.acts.start import resume_or_start
+from firstflight.domain.errors import OrchestratorUnavailableError
+from firstflight.guard.guard import Guard
+from firstflight.guard.runs import Polled
+from firstflight.orchestrator import FlowRun
+from firstflight.rollout.machine import Phase, Rollout
+from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
+
+RUN = "5f3c9a52-9a3f-4d35-9f61-8f8f5a3b5a11"
+
+
+class Prefect:
+    """Says of each run what it was set to."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+        self.asked: list[frozenset[str]] = []
+
+    def runs(self, identities: Collection[str]) -> tuple[FlowRun, ...]:
+        """Those it knows."""
+        self.asked.append(frozenset(identities))
+        return tuple(
+            FlowRun.model_validate(
+                {"id": one, "name": "blue-crow", "state_type": state, "state_name": state.title(), "message": "why"}
+            )
+            for one, state in self.states.items()
+            if one in identities
+        )
+
+
+@pytest.fixture
+def prefect() -> Prefect:
+    """An orchestrator that knows no run yet."""
+    return Prefect()
+
+
+@pytest.fixture
+def runs(prefect: Prefect) -> Polled:
+    """What is heard of it, when it is asked by hand."""
+    return Polled(prefect.runs, lambda: None)
+
+
+def in_first_stage(twin: Twin) -> Rollout:
+    """A rollout that RUN drives."""
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
+    return enter_stage(twin.world, resume_or_start(twin.world, plan, run=RUN), 10)
+
+
+def guard_of(twin: Twin, runs: Polled) -> Guard:
+    """A guard that hears of runs."""
+    return Guard(twin.world, runs=runs, monotonic=lambda: twin.time.now)
+
+
+@pytest.mark.parametrize("state", ["CANCELLING", "CANCELLED", "CRASHED", "FAILED"])
+def test_a_run_that_is_over_is_brought_home_in_the_next_round(
+    twin: Twin, prefect: Prefect, runs: Polled, state: str
+) -> None:
+    """A person has cancelled it, or it died: nobody waits for its lease to run out."""
+    rollout, guard = in_first_stage(twin), guard_of(twin, runs)
+    prefect.states[RUN] = "RUNNING"
+    assert () == guard.round()
+    runs.ask()
+    assert () == guard.round()
+    prefect.states[RUN] = state
+    runs.ask()
+    [home] = guard.round()
+    assert f"flow run blue-crow is {state.title()}: why" == home.reason
+    told = current(twin.world.ledger, MODEL)
+    assert told is not None
+    assert (rollout.id, Phase.ROLLED_BACK) == (told.id, told.phase)
+    assert rollout.home == twin.world.backend.get_traffic(MODEL)
+
+
+def test_a_suspended_run_that_is_cancelled_is_brought_home(twin: Twin, prefect: Prefect, runs: Polled) -> None:
+    """No process of it lives, and its lease lasts for as long as people may take to answer."""
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,), "approval_seconds": 3600})
+    rollout = drive(twin.world, resume_or_start(twin.world, plan, run=RUN))
+    assert Phase.AWAITING_APPROVAL is rollout.phase
+    guard = guard_of(twin, runs)
+    prefect.states[RUN] = "PAUSED"
+    assert () == guard.round()
+    runs.ask()
+    assert () == guard.round()
+    prefect.states[RUN] = "CANCELLED"
+    runs.ask()
+    assert 1 == len(guard.round())
+    assert rollout.home == twin.world.backend.get_traffic(MODEL)
+
+
+def test_who_is_no_run_is_not_asked_for(twin: Twin, prefect: Prefect, runs: Polled) -> None:
+    """A drill's process and a person drive as well; nobody is asked while nobody drives."""
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
+    enter_stage(twin.world, resume_or_start(twin.world, plan, run="drill-1-errors"), 10)
+    guard_of(twin, runs).round()
+    runs.ask()
+    assert [] == prefect.asked
+
+
+def test_news_end_the_wait(prefect: Prefect, runs: Polled) -> None:
+    """The next round begins when a run is found to be over, not when it was due; once for each run."""
+    runs.follow([RUN])
+    prefect.states[RUN] = "CANCELLING"
+    runs.ask()
+    began = time.monotonic()
+    runs.pause(60)
+    assert time.monotonic() - began < 30
+    runs.ask()
+    began = time.monotonic()
+    runs.pause(0.05)
+    assert time.monotonic() - began >= 0.05
+
+
+def test_an_orchestrator_that_is_away_costs_no_round(twin: Twin) -> None:
+    """It is asked in a thread; what is not heard is not over."""
+
+    def away(_: Collection[str]) -> Collection[FlowRun]:
+        raise OrchestratorUnavailableError("Prefect does not answer")
+
+    runs = Polled(away, lambda: None)
+    in_first_stage(twin)
+    guard = guard_of(twin, runs)
+    runs.start()
+    assert () == guard.round()
+    with pytest.raises(OrchestratorUnavailableError):
+        runs.ask()
+    assert () == guard.round()
+
+
+def test_a_guard_without_an_orchestrator_waits_by_its_own_clock(twin: Twin) -> None:
+    """As in a drill, in model checking, and where Prefect was never there."""
+    began = twin.time.now
+    assert [] == list(Guard(twin.world, monotonic=lambda: twin.time.now).rounds(3.0, 6.0))
+    assert twin.time.now - began >= 6
