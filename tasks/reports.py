@@ -21,8 +21,8 @@ OUTCOMES = {Phase.PROMOTED: "Promoted", Phase.ROLLED_BACK: "RolledBack", Phase.C
 
 @task(**CALLS_OUT)
 def write_report(rollout: Rollout) -> None:
-    """Write one HTML file about everything the rollout's run did, and link it in Prefect."""
-    from firstflight.acts.report import report_data  # noqa: PLC0415 - with the next: matplotlib, once a run has ended
+    """Write one HTML file about everything the rollout's run did so far, and link it in Prefect."""
+    from firstflight.acts.report import report_data  # noqa: PLC0415 - with the next: matplotlib, to draw alone
     from firstflight.report.page import write_report as write  # noqa: PLC0415 - see above
 
     settings = Settings()

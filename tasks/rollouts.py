@@ -20,6 +20,7 @@ from firstflight.settings import Settings
 from firstflight.world import open_world
 from tasks.artifacts import Progress
 from tasks.options import CALLS_OUT, WATCHES
+from tasks.reports import write_report
 from tasks.runs import top_run
 
 P = ParamSpec("P")
@@ -54,8 +55,10 @@ class InTasks:
     def answer(self, rollout: Rollout, stage: int) -> Answer:
         """Suspend the run until somebody answers; it starts again from the top with the answer stored.
 
-        Past the deadline Prefect fails the run, and the automation brings traffic home.
+        Before, the report is written for whoever is asked; one that cannot be written keeps no question back. Past the
+        deadline Prefect fails the run, and the automation brings traffic home.
         """
+        write_report.with_options(retries=0)(rollout, return_state=True)
         left = (rollout.answer_by(stage) - datetime.now(UTC)).total_seconds()
         question = key(rollout.id, stage, flow_run.run_count)
         form = suspend_flow_run(wait_for_input=Answer, key=question, timeout=max(1, int(left)))

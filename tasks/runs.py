@@ -1,6 +1,11 @@
-"""Which run this is."""
+"""Which run this is, and that it hears what the library says."""
+
+import logging
 
 from prefect.runtime import flow_run
+
+# Prefect hands our records to the run and its process, but leaves our logger at the root's WARNING.
+logging.getLogger("firstflight").setLevel(logging.INFO)
 
 
 def top_run() -> str:

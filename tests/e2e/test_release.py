@@ -104,6 +104,23 @@ def test_the_registry_knows_where_the_model_comes_from(runs: Runs) -> None:
     assert {"training_data_hash", "git_commit", "gate", "gate_reasons", "parameters"} <= tags.keys()
 
 
+def test_the_run_s_log_tells_the_rollout_and_its_notices(released: FlowRun, runs: Runs) -> None:
+    """The run's page holds each act, each check and each notice: a notice that nobody got is kept there."""
+    page: list[str] = []
+    while len(page) % 200 == 0:
+        body = {"logs": {"flow_run_id": {"any_": [str(released.id)]}}, "limit": 200, "offset": len(page)}
+        found = httpx.post(f"{runs.settings.prefect_api}/logs/filter", json=body, timeout=10).json()
+        page += [one["message"] for one in found]
+        assert found, "fewer lines than a release tells"
+    rollout = runs.rollout(released.id)
+    for said in (
+        f"{rollout.id}: moving to 25 %",
+        f"{rollout.id}: check at 50 %: PROMOTE",
+        f"{MODEL}: {rollout.candidate.served_name} promoted",
+    ):
+        assert any(said in message for message in page)
+
+
 def test_notices_are_kept_with_where_they_went(released: FlowRun, runs: Runs, live: Settings) -> None:
     """Without a Slack token they are in the log and the ledger, and say so, once each."""
     assert live.slack_token is None

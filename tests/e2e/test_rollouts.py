@@ -1,5 +1,7 @@
 """Canaries on the real local stack that do not end in promotion: broken, rejected, cancelled, unanswered, doubled."""
 
+from pathlib import Path
+
 import pytest
 
 from firstflight.serving import open_backend
@@ -20,10 +22,12 @@ def test_a_broken_candidate_is_caught(runs: Runs) -> None:
     assert "error rate" in " ".join(rollout.reasons)
 
 
-def test_a_rejection_leads_home(runs: Runs) -> None:
-    """A person says no in the form; traffic is back and the reason is theirs."""
+def test_a_rejection_leads_home(runs: Runs, reports: Path) -> None:
+    """A person opens the report, says no in the form; traffic is back and the reason is theirs."""
     run = canary(runs, candidate(runs, "rejected"))
     runs.suspended(run.id)
+    report = (reports / f"{runs.rollout(run.id).id}.html").read_text(encoding="utf-8")
+    assert "Approve 50 % of traffic?" in report
     runs.orchestrator.resume(run.id, {"approver": "grace", "decision": "reject", "comment": "not on a Friday"})
     assert "RolledBack" == runs.ended(run.id).state_name
     rollout = runs.rollout(run.id)
@@ -45,12 +49,15 @@ def test_a_cancelled_wait_leads_home_and_a_second_rollout_is_refused_meanwhile(r
 
 
 def test_silence_leads_home(runs: Runs) -> None:
-    """Nobody answers in time: Prefect fails the run, the automation brings traffic home."""
+    """Nobody answers in time: Prefect fails the run, the automation brings traffic home; the guard looked on."""
     plan = CANARY.model_copy(update={"approval_seconds": 5.0})
     run = canary(runs, candidate(runs, "unanswered"), plan)
     runs.suspended(run.id)
     assert "FAILED" == runs.ended(run.id).state_type
-    assert_home(runs, runs.home(run.id))
+    rollout = runs.home(run.id)
+    assert_home(runs, rollout)
+    said = (runs.settings.home / "supervisor" / "logs" / "guard.log").read_text(encoding="utf-8")
+    assert f"{rollout.id}: check at 25 %: " in said
 
 
 def test_an_answer_without_a_name_is_refused(runs: Runs) -> None:

@@ -1,5 +1,6 @@
 """Read and write the rollouts of a model in the ledger."""
 
+import logging
 from typing import Any
 
 from firstflight.decision.verdicts import Decision
@@ -7,6 +8,9 @@ from firstflight.domain.errors import RolloutError
 from firstflight.domain.samples import Look
 from firstflight.ledger.record import RecordStore
 from firstflight.rollout.machine import Rollout, checks_stream, follow, rollouts, stream
+from firstflight.rollout.story import sentence
+
+log = logging.getLogger(__name__)
 
 
 def history(ledger: RecordStore, model: str) -> tuple[Rollout, ...]:
@@ -60,4 +64,5 @@ def append(
     Raises HeadMovedError when somebody else wrote first: read the rollout again before acting.
     """
     record = ledger.append(stream(rollout.model), kind, body, actor=actor or rollout.driver, expect=rollout.head)
+    log.info("%s: %s", rollout.id, sentence(record))
     return follow(rollout, record)

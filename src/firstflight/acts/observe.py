@@ -16,6 +16,7 @@ from firstflight.domain.plans import ABTestPlan, CanaryPlan
 from firstflight.domain.samples import Look
 from firstflight.ledger.record import Record
 from firstflight.rollout.machine import Phase, Rollout, checks_stream
+from firstflight.rollout.story import sentence
 from firstflight.world import World
 
 log = logging.getLogger(__name__)
@@ -128,7 +129,9 @@ def check(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tup
 def record_check(world: World, rollout: Rollout, look: Look, decision: Decision, head: int) -> Record:
     """Record a check after the one numbered `head`."""
     body = {"look": look.model_dump(mode="json"), "decision": decision.model_dump(mode="json")}
-    return world.ledger.append(checks_stream(rollout), "check", body, actor=rollout.driver, expect=head)
+    record = world.ledger.append(checks_stream(rollout), "check", body, actor=rollout.driver, expect=head)
+    log.info("%s: %s: %s", rollout.id, sentence(record), "; ".join(decision.reasons))
+    return record
 
 
 def persist(world: World, rollout: Rollout, attempt: Callable[[Callable[[], None]], Decision]) -> Decision:

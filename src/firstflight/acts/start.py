@@ -1,5 +1,6 @@
 """Begin a rollout, or go on with the one this run began."""
 
+import logging
 from contextlib import suppress
 
 from firstflight.acts.champion import settle_champion
@@ -18,8 +19,11 @@ from firstflight.domain.errors import (
 from firstflight.domain.plans import ABTestPlan, CanaryPlan
 from firstflight.domain.versions import ModelVersion
 from firstflight.rollout.machine import Arms, Rollout, rollouts, stream
+from firstflight.rollout.story import sentence
 from firstflight.serving.backend import ServingBackend
 from firstflight.world import World
+
+log = logging.getLogger(__name__)
 
 
 def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, *, run: str) -> Rollout:
@@ -61,7 +65,9 @@ def _resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, run: str) -> R
         "arms": arms.model_dump(mode="json"),
     }
     head = records[-1].number if records else 0
-    rollout = Rollout.started(world.ledger.append(stream(plan.model), "rollout.started", body, actor=run, expect=head))
+    record = world.ledger.append(stream(plan.model), "rollout.started", body, actor=run, expect=head)
+    log.info("%s", sentence(record))
+    rollout = Rollout.started(record)
     renew_lease(world, rollout)
     return rollout
 

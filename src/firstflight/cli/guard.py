@@ -9,7 +9,6 @@ import threading
 from collections.abc import Mapping
 
 import typer
-from rich.logging import RichHandler
 
 from firstflight.acts.close_runs import close_runs
 from firstflight.domain.errors import FirstflightError
@@ -27,7 +26,8 @@ def guard(*, seconds: float | None, as_json: bool) -> None:
     """Go rounds until `seconds` are over; exit code 4 when something was brought home."""
     signal.signal(signal.SIGTERM, _leave)
     settings = Settings()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(show_path=False)])
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("firstflight").setLevel(logging.INFO)  # its own checks and notices; others are only noise
     prefect = Orchestrator(settings.prefect_api, settings.prefect_auth)
 
     def emit(event: str, payload: Mapping[str, str]) -> None:

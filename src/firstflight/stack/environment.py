@@ -21,6 +21,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "firstflight",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # a hook speaks to its process's log alone
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{settings.ports.mlflow}",
         "MLFLOW_DISABLE_TELEMETRY": "true",
