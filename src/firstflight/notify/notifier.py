@@ -32,7 +32,7 @@ class LogNotifier:
     """Writes messages to the log; `reason` says why that is all."""
 
     def __init__(self, reason: str = "no Slack token configured") -> None:
-        self._reason = f"{reason}: kept in the run's log and the report"
+        self._reason = f"{reason}: kept in the log and the report"
 
     def send(self, message: Message) -> Delivery:
         """Write `message` to the log."""
