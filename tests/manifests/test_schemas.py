@@ -9,17 +9,10 @@ import kubernetes_validate
 import pytest
 from pydantic import ValidationError
 
-from firstflight.serving.seldon.resources import (
-    API_VERSION,
-    Experiment,
-    Model,
-    Pipeline,
-    Resource,
-    SeldonRuntime,
-    Server,
-)
+from firstflight.serving.seldon.resources import API_VERSION, Experiment, Model, Resource
 from tests.manifests.objects import BUILDS, OVERLAYS, Object, build, identity, pods, whole_pod
 from tests.manifests.schemas import MONITORING, RUNTIME_CONFIG
+from tests.manifests.seldon_kinds import Pipeline, SeldonRuntime, Server
 
 VERSIONS = ("1.30", "1.33", "1.37")  # the oldest we say to support, one between, the newest there is
 FOREIGN = (API_VERSION, "monitoring.coreos.com/v1")

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from firstflight.serving.seldon.resources import Experiment, Model, Pipeline, Resource, SeldonRuntime, Server, Step
+from firstflight.serving.seldon.resources import Experiment, Model, Resource
+from tests.manifests.seldon_kinds import Pipeline, SeldonRuntime, Server, Step
 
 CANDIDATES = [{"name": "a", "weight": 90}, {"name": "b", "weight": 10}]
 

@@ -281,9 +281,9 @@ def test_an_outage_while_the_split_before_is_asked_for_deletes_nothing(cluster: 
     cluster.seldon.lose(CANDIDATE)
     cluster.api.faults.append(Fault(503, "list", "models"))
     with pytest.raises(BackendUnavailableError):
-        backend._known(experiment(cluster))
+        backend._routes.known(experiment(cluster))
     cluster.api.faults.clear()
-    assert HOME == backend._known(experiment(cluster))
+    assert HOME == backend._routes.known(experiment(cluster))
 
 
 def test_a_dead_shadow_is_not_healthy(cluster: Cluster, tmp_path: Path) -> None:

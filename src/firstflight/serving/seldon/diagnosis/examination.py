@@ -5,7 +5,7 @@ from firstflight.domain.findings import Finding, failed, warned
 from firstflight.serving.probe import probe
 from firstflight.serving.seldon.configuration import open_api
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
-from firstflight.serving.seldon.diagnosis.models import AVAILABLE, state
+from firstflight.serving.seldon.diagnosis.placement import AVAILABLE, state
 from firstflight.serving.seldon.diagnosis.reading import Reads, read_snapshot
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
 from firstflight.serving.seldon.objects import condition, name_of, spec

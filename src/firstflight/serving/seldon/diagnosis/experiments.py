@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from firstflight.domain.findings import Finding, failed, named, passed, warned
-from firstflight.serving.seldon.diagnosis.models import AVAILABLE, state
+from firstflight.serving.seldon.diagnosis.placement import AVAILABLE, state
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
 from firstflight.serving.seldon.objects import Object, condition, is_ending, name_of, spec
 
