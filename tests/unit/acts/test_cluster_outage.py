@@ -1,9 +1,10 @@
 """A whole rollout on a cluster, by a clock of its own, while the Kubernetes API goes away for two minutes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -47,10 +48,10 @@ class OnCluster(Twin):
                 self.backend.splits[MODEL] = split
         super().settle()
 
-    def register(self, variant: str) -> ModelVersion:
+    def register(self, variant: str, tags: Mapping[str, str] = MappingProxyType({})) -> ModelVersion:
         """Register a version that a server can really load."""
         artifact(self.folder / variant, 1, variant=variant, model=MODEL)
-        version = self.registry.register(MODEL, variant, self.folder / variant, {})
+        version = self.registry.register(MODEL, variant, self.folder / variant, tags)
         self.backend.versions[version.served_name] = version
         return version
 

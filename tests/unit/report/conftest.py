@@ -1,9 +1,9 @@
 """Reports of rollouts that really went, in memory: one promoted, one brought home, one that waits for a person."""
 
 import math
-import statistics
-from collections import defaultdict
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -13,10 +13,11 @@ from firstflight.acts.observe import canary_plan, check, recall
 from firstflight.acts.report import report_data
 from firstflight.acts.start import resume_or_start
 from firstflight.acts.tell import tell_ended
+from firstflight.analysis.exceedance import quantile_estimate
 from firstflight.domain.plans import ABTestPlan, Guardrail
+from firstflight.domain.samples import Counts, Histogram, Window
 from firstflight.domain.versions import PARAMETERS, ModelVersion, Registered
 from firstflight.observation.history import Activity, Bin, History
-from firstflight.observation.records import Prediction
 from firstflight.report.data import Link, ReportData
 from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import Phase, Rollout
@@ -61,26 +62,30 @@ class Past(History):
 
     def timeline(self, route: str, since: datetime, until: datetime, bin_seconds: float) -> tuple[Bin, ...]:
         """Return what each model did in each bin."""
-        asked: dict[tuple[int, str], list[Prediction]] = defaultdict(list)
-        for one, _ in self._twin.source._predictions.values():
-            if one.route == route and one.arm and since <= one.at < until:
-                asked[math.floor((one.at - since).total_seconds() / bin_seconds), one.arm].append(one)
-        models: defaultdict[int, dict[str, Activity]] = defaultdict(dict)
-        for (place, arm), found in asked.items():
-            took = statistics.median((one.us or 0) / 1e3 for one in found)
-            models[place][arm] = Activity(len(found), sum(one.failed for one in found), took, took, shadow=False)
-        places, step = math.ceil((until - since).total_seconds() / bin_seconds), timedelta(seconds=bin_seconds)
-        return tuple(Bin(since + place * step, bin_seconds, models[place]) for place in range(places))
+        length = timedelta(seconds=bin_seconds)
+        begins = [since + place * length for place in range(math.ceil((until - since) / length))]
+        return tuple(Bin(at, bin_seconds, self._activity(route, at, length)) for at in begins)
+
+    def _activity(self, route: str, at: datetime, length: timedelta) -> dict[str, Activity]:
+        window, source = Window(since=at, until=at + length), self._twin.source
+        found = {}
+        for name in source.assignments(route, window):
+            samples = source.samples(route, name, window)
+            requests, times = samples["error_rate"], samples["latency"]
+            assert isinstance(requests, Counts)
+            assert isinstance(times, Histogram)
+            took = quantile_estimate(times.edges, times.counts, 0.5)
+            found[name] = Activity(requests.exposures, requests.events, took, took, shadow=False)
+        return found
 
 
 def registered(twin: Twin, variant: str) -> ModelVersion:
     """Register a version with a model card."""
-    folder = twin.folder / "artifacts" / variant
-    folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(variant.encode())
-    (folder / "model_card.md").write_text(CARD.format(title=variant))
     tags = {"git_commit": "7e6aaf4", PARAMETERS: "5000" if variant == "lightweight" else "50000"}
-    return twin.world.registry.register(MODEL, variant, folder, tags)
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "model.onnx").write_bytes(variant.encode())
+        (Path(folder) / "model_card.md").write_text(CARD.format(title=variant))
+        return twin.registry.register(MODEL, variant, Path(folder), tags)
 
 
 def begun(twin: Twin) -> ModelVersion:
@@ -118,9 +123,9 @@ def looked_on(twin: Twin, rollout: Rollout, looks: int) -> None:
 
 
 @pytest.fixture(scope="session")
-def promoted(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
+def promoted() -> ReportData:
     """An A/B test, six stages, an approval, a promotion."""
-    twin = Twin(tmp_path_factory.mktemp("promoted"))
+    twin = Twin()
     waiting = released(twin)
     looked_on(twin, waiting, 3)
     ended = drive(twin.world, waiting, YES)
@@ -130,17 +135,17 @@ def promoted(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
 
 
 @pytest.fixture(scope="session")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
+def asked() -> ReportData:
     """The same, while a person is asked and the guard has looked on for long."""
-    twin = Twin(tmp_path_factory.mktemp("asked"))
+    twin = Twin()
     looked_on(twin, released(twin), LOOKS_WHILE_ASKED)
     return report_of(twin)
 
 
 @pytest.fixture(scope="session")
-def rolled_back(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
+def rolled_back() -> ReportData:
     """A candidate that fails, brought home at its first stage."""
-    twin = Twin(tmp_path_factory.mktemp("rolled-back"))
+    twin = Twin()
     candidate = begun(twin)
     twin.clients.failing[candidate.served_name] = 0.3
     plan = CANARY.model_copy(update={"candidate": candidate.number})
@@ -149,9 +154,9 @@ def rolled_back(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
 
 
 @pytest.fixture(scope="session")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
+def compared() -> ReportData:
     """An A/B test by itself."""
-    twin = Twin(tmp_path_factory.mktemp("compared"))
+    twin = Twin()
     begun(twin)
     drive(twin.world, resume_or_start(twin.world, AB_TEST, run=RUN))
     return report_of(twin)
