@@ -141,8 +141,9 @@ def baked(twin: Twin) -> Rollout:
             yes = {"stage": 50, "approver": "ada", "decision": "approve", "comment": ""}
             rollout = append(twin.ledger, rollout, "approval.answered", yes)
         rollout = pass_stage(world, enter_stage(world, rollout, stage), ())
-    rollout = append(twin.ledger, rollout, "promotion.intended", {})
-    return append(twin.ledger, rollout, "bake.started", {})
+    arms = rollout.arms.model_dump(mode="json")
+    rollout = append(twin.ledger, rollout, "promotion.intended", {"candidate": CANDIDATE})
+    return append(twin.ledger, rollout, "bake.started", {"champion": arms["candidates"][0], "before": arms["stable"]})
 
 
 def test_two_who_bring_a_model_home_do_not_take_it_from_each_other() -> None:

@@ -307,7 +307,7 @@ def test_an_alias_moved_by_a_broken_promotion_is_restored(twin: Twin) -> None:
     rollout = resume_or_start(twin.world, plan, run="run-1")
     for stage in (10, 50, 100):
         rollout = pass_stage(twin.world, enter_stage(twin.world, rollout, stage), ("good",))
-    rollout = append(twin.world.ledger, rollout, "promotion.intended", {})
+    rollout = append(twin.world.ledger, rollout, "promotion.intended", {"candidate": rollout.candidate.served_name})
     twin.world.registry.set_alias(candidate, "champion")
     bring_run_home(twin.world, "run-1", actor="hook", reason="killed")
     assert stable == twin.world.registry.get(MODEL, "champion")

@@ -56,7 +56,7 @@ def test_a_promotion_that_is_taken_back_gives_both_names_back(twin: Twin) -> Non
     """Brought home during the bake."""
     stable, candidate = twin.champion(), challenger(twin)
     rollout = resume_or_start(twin.world, DEFAULT, run="run-1")
-    rollout = append(twin.world.ledger, rollout, "promotion.intended", {})
+    rollout = append(twin.world.ledger, rollout, "promotion.intended", {"candidate": rollout.candidate.served_name})
     twin.world.registry.set_alias(candidate, "champion")
     twin.world.registry.set_alias(stable, "challenger")
     bring_home(twin.world, rollout, Surrender(actor="ada", reason="stop", trigger="person"))

@@ -35,7 +35,7 @@ def test_the_way_home_does_not_wait_for_the_registry(twin: Twin) -> None:
     stable = twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
     rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
-    rollout = append(twin.world.ledger, rollout, "promotion.intended", {})
+    rollout = append(twin.world.ledger, rollout, "promotion.intended", {"candidate": rollout.candidate.served_name})
     ended = bring_home(
         replace(twin.world, registry=NOBODY), rollout, Surrender(actor="ada", reason="stop", trigger="person")
     )
