@@ -266,9 +266,10 @@ def _limit(axes: Axes, value: float, label: str, colour: str = "limit") -> None:
         plain(label),
         (0.995, value),
         xycoords=axes.get_yaxis_transform(),
-        xytext=(0, 3),
+        xytext=(0, 3 if value >= 0 else -3),
         textcoords="offset points",
         ha="right",
+        va="bottom" if value >= 0 else "top",
         color=STAND_IN[colour],
         fontsize=10,
     )
