@@ -121,7 +121,7 @@ def _summary(rollout: Rollout, impact: RollbackImpact, found: Comparison | NoDat
         case Phase.PROMOTED:
             return f"{tried} passed every stage and now serves all traffic; {stable} stays loaded to go back to."
         case Phase.ROLLED_BACK:
-            cost = "" if impact.requests is None else f" It failed {impact.requests:,} requests."
+            cost = "" if impact.requests is None else f" It failed or delayed {impact.requests:,} requests."
             return f"{tried} was tried and brought home at {rollout.stage or 0} %; {stable} serves all traffic.{cost}"
         case Phase.COMPARED:
             said = found.headline if isinstance(found, Comparison) else "nothing was compared"

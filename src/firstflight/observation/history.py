@@ -14,17 +14,6 @@ FROM prediction WHERE route = %(route)s AND at >= %(since)s AND at < %(until)s A
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 
-_HARMED = """
-SELECT count(*) FROM prediction
-WHERE route = %(route)s AND arm = %(name)s AND at >= %(since)s AND at < %(until)s AND failed
-"""
-
-_SLOW = """
-SELECT count(*) FROM prediction
-WHERE route = %(route)s AND arm = %(name)s AND at >= %(since)s AND at < %(until)s
-    AND NOT failed AND us > %(limit)s * 1000
-"""
-
 
 @dataclass(frozen=True)
 class Activity:
@@ -50,7 +39,7 @@ class Bin:
 
 
 class History:
-    """Questions about the past of a route; every method raises StoreUnavailableError when the store is away."""
+    """The past of a route; raises StoreUnavailableError when the store is away."""
 
     def __init__(self, url: str) -> None:
         """Keep the address of the store; the first call connects."""
@@ -67,16 +56,3 @@ class History:
                 models[number][arm] = Activity(requests, failed, p50, p95, shadow)
         step = timedelta(seconds=bin_seconds)
         return tuple(Bin(since + number * step, bin_seconds, found) for number, found in enumerate(models))
-
-    def harmed(self, route: str, name: str, since: datetime, until: datetime) -> int:
-        """Return how many requests `name` failed, those the gateway masked by asking another model included."""
-        return self._count(_HARMED, {"route": route, "name": name, "since": since, "until": until})
-
-    def slow(self, route: str, name: str, since: datetime, until: datetime, limit: float) -> int:
-        """Return how many requests `name` did not fail, but took longer than `limit` milliseconds."""
-        return self._count(_SLOW, {"route": route, "name": name, "since": since, "until": until, "limit": limit})
-
-    def _count(self, query: str, asked: Mapping[str, object]) -> int:
-        with self._database.connection() as connection:
-            [(count,)] = connection.execute(query, asked).fetchall()
-        return int(count)

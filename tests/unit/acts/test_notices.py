@@ -47,6 +47,17 @@ def test_a_rollback_tells_trigger_limit_harm_and_link(twin: Twin) -> None:
     assert "limit limit" not in told.text
 
 
+def test_a_slow_candidate_harms_whom_it_keeps_waiting(twin: Twin) -> None:
+    """Requests later than the limit are harm and are timed, although not one of them failed."""
+    twin.clients.milliseconds["lightweight-predictor-v2"] = 400.0
+    ended = drive(twin.world, begun(twin))
+    told = notices.ended(ended, impact_of(twin.world, ended), RUN)
+    facts = dict(told.facts)
+    assert " ms, limit 200 ms, stable " in facts["Trigger: p95 latency"]
+    assert int(facts["Harmed requests"]) > 5
+    assert facts["Breach to safety"].endswith(" s")
+
+
 def test_what_was_not_measured_is_not_zero(twin: Twin) -> None:
     """Unknown harm and unknown time are said to be unknown."""
     facts = dict(notices.ended(begun(twin), RollbackImpact(), RUN).facts)

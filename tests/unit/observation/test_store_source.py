@@ -91,7 +91,7 @@ def test_stamps_follow_each_other_when_the_clock_goes_back(url: str) -> None:
 
 
 def test_history_by_the_time_of_the_request(url: str) -> None:
-    """Each bin tells what each model did in it, empty ones included; harm and slowness are counted apart."""
+    """Each bin tells what each model did in it, empty ones included."""
     store = PredictionStore(url)
     minute = [datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in range(60)]
     with store.collecting() as collection:
@@ -108,14 +108,10 @@ def test_history_by_the_time_of_the_request(url: str) -> None:
             ],
             Position(),
         )
-    history = History(url)
-    bins = history.timeline("m", minute[0], minute[30], 10)
+
+    bins = History(url).timeline("m", minute[0], minute[30], 10)
     assert [minute[0], minute[10], minute[20]] == [one.at for one in bins]
     assert [{"a", "b", "s"}, set(), {"a"}] == [set(one.models) for one in bins]
     assert Activity(requests=3, failed=1, p50=100.0, p95=280.0, shadow=False) == bins[0].models["a"]
     assert (1, 1, False) == (bins[0].models["b"].requests, bins[0].models["b"].failed, bins[0].models["b"].shadow)
     assert Activity(requests=1, failed=1, p50=None, p95=None, shadow=True) == bins[0].models["s"]
-    assert 1 == history.harmed("m", "b", minute[0], minute[30])
-    assert 0 == history.harmed("m", "b", minute[10], minute[30])
-    assert 2 == history.slow("m", "a", minute[0], minute[30], limit=200.0)
-    assert 1 == history.slow("m", "a", minute[0], minute[30], limit=250.0)
