@@ -13,7 +13,9 @@ from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from psycopg import sql
 
+from firstflight.acts import report
 from firstflight.domain.plans import CanaryPlan, Guardrail
+from firstflight.report import page
 from firstflight.settings import Settings
 from flows import canary
 from tasks import artifacts, reports, rollouts
@@ -42,8 +44,8 @@ def twin(monkeypatch: pytest.MonkeyPatch) -> Twin:
     twin.world = replace(twin.world, link="http://localhost/runs/{}".format)
     for module in (reports, rollouts):
         monkeypatch.setattr(module, "open_world", lambda _settings: twin.world)
-    monkeypatch.setattr(reports, "report_data", lambda *_: None)
-    monkeypatch.setattr(reports, "write", lambda *_: None)
+    monkeypatch.setattr(report, "report_data", lambda *_: None)
+    monkeypatch.setattr(page, "write_report", lambda *_: None)
     update = artifacts.Progress.update
 
     def update_and_wait(self: artifacts.Progress, *args: object) -> None:

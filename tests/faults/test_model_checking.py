@@ -26,6 +26,7 @@ from firstflight.acts.look import fault_of
 from firstflight.acts.observe import observe
 from firstflight.acts.roll_back import bring_home, rejoin
 from firstflight.acts.start import resume_or_start
+from firstflight.decision.verdicts import Verdict
 from firstflight.domain.errors import (
     BackendUnavailableError,
     StaleTokenError,
@@ -265,7 +266,7 @@ def test_an_outage_of_the_ledger_does_not_cost_the_lease(twin: Twin) -> None:
     patient = PLAN.model_copy(update={"no_data_seconds": 120.0})
     away = Hurt(raises=StoreUnavailableError("the database does not answer"))
     twin.faults = lambda _process, call: away if call == "read" and 5.0 <= twin.time.now < 75.0 else None
-    observe(world, rollout.model_copy(update={"plan": patient}))
+    assert Verdict.PROMOTE is observe(world, rollout.model_copy(update={"plan": patient})).verdict
     held = [at for at, _, call in twin.calls if call == "hold"]
     assert held[-1] >= 75.0
     assert max(after - before for before, after in pairwise(held)) < world.lease_seconds / 2

@@ -28,7 +28,7 @@ from firstflight.domain.traffic import TrafficSplit
 from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import Phase
 from firstflight.serving.memory import MemoryBackend
-from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
+from tests.unit.acts.twin import MODEL, PLAN, Twin, begun, drive, in_first_stage
 
 YES = Answer(approver="ada", decision="approve", comment="fine")
 NO = Answer(approver="ada", decision="reject", comment="not today")
@@ -125,8 +125,7 @@ def test_a_resumed_run_goes_on_where_it_stood(twin: Twin) -> None:
 def test_a_rejection_leads_home(twin: Twin) -> None:
     """The stable model has all traffic, and the reason is the person's."""
     stable = twin.champion()
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,)})
-    ended = drive(twin.world, resume_or_start(twin.world, plan, run="run-1"), NO)
+    ended = drive(twin.world, begun(twin, approvals=(50,)), NO)
     assert (Phase.ROLLED_BACK, ("ada rejected: not today",)) == (ended.phase, ended.reasons)
     assert TrafficSplit.all_to(stable.served_name) == twin.world.backend.get_traffic(MODEL)
 
@@ -143,9 +142,7 @@ def test_a_run_resumed_after_a_rollback_does_not_begin_again(twin: Twin) -> None
 
 def test_a_late_driver_is_refused_by_ledger_and_backend(twin: Twin) -> None:
     """A driver that was replaced can neither write nor move traffic."""
-    twin.champion()
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    late = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
+    late = in_first_stage(twin)
     taken = attach(twin.world, late, actor="ada")
     with pytest.raises(StaleTokenError):
         enter_stage(twin.world, late, 50)
@@ -158,9 +155,7 @@ def test_a_late_driver_is_refused_by_ledger_and_backend(twin: Twin) -> None:
 
 def test_rolling_back_twice_does_no_harm(twin: Twin) -> None:
     """The second call finds the rollout ended and returns it."""
-    twin.champion()
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
+    in_first_stage(twin)
     first = bring_model_home(twin.world, MODEL, actor="ada", reason="stop")
     again = bring_model_home(twin.world, MODEL, actor="bob", reason="stop")
     assert first.rollout == again.rollout
@@ -170,8 +165,7 @@ def test_rolling_back_twice_does_no_harm(twin: Twin) -> None:
 def test_what_a_dead_run_left_open_is_ended(twin: Twin) -> None:
     """An automation names the run; only what that run left open ends, once."""
     stable = twin.champion()
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    open_one = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
+    open_one = in_first_stage(twin)
     assert () == bring_run_home(twin.world, "another run", actor="hook", reason="died")
     [ended] = bring_run_home(twin.world, "run-1", actor="hook", reason="died")
     assert (open_one.id, Phase.ROLLED_BACK) == (ended.id, ended.phase)
@@ -181,9 +175,7 @@ def test_what_a_dead_run_left_open_is_ended(twin: Twin) -> None:
 
 def test_what_a_dead_roll_back_left_open_is_ended_by_what_became_of_its_run(twin: Twin) -> None:
     """Only where the orchestrator says that the driver's run is over."""
-    twin.champion()
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
+    rollout = in_first_stage(twin)
     assert () == bring_orphans_home(twin.world, {"run-0": "ended"}.get, actor="watch-health")
     [ended] = bring_orphans_home(twin.world, {"run-1": "run-1 ended Crashed"}.get, actor="watch-health")
     assert (rollout.id, Phase.ROLLED_BACK, ("run-1 ended Crashed",)) == (ended.id, ended.phase, ended.reasons)
@@ -257,9 +249,7 @@ def test_a_lease_that_cannot_be_marked_keeps_nobody_from_going_home(
     twin: Twin, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """Marking comes first, and traffic all the same."""
-    twin.champion()
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
+    rollout = in_first_stage(twin)
 
     def fails(*_: object) -> None:
         raise error
@@ -274,8 +264,7 @@ def test_a_lease_that_cannot_be_marked_keeps_nobody_from_going_home(
 def test_a_route_is_opened_to_its_champion_after_a_restore(twin: Twin) -> None:
     """Registry and ledger are back, serving is empty: the champion is deployed and gets its traffic, once."""
     champion = twin.champion()
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
+    rollout = in_first_stage(twin)
     world = replace(twin.world, backend=MemoryBackend())
     assert open_route(world, MODEL, actor="ada") is None
     deploy(world, champion)
@@ -290,9 +279,7 @@ def test_a_route_is_opened_to_its_champion_after_a_restore(twin: Twin) -> None:
 
 def test_a_split_changed_behind_its_back_ends_the_rollout(twin: Twin) -> None:
     """What is true is what the router reports; where it disagrees, traffic goes home."""
-    twin.champion()
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
+    rollout = in_first_stage(twin)
     twin.world.backend.set_traffic(MODEL, rollout.split_at(90), rollout.token)
     ended = drive(twin.world, rollout)
     assert Phase.ROLLED_BACK is ended.phase

@@ -10,27 +10,16 @@ from firstflight.acts.ledger_view import checks
 from firstflight.acts.promote import conclude
 from firstflight.acts.start import resume_or_start
 from firstflight.decision.decide import Verdict
-from firstflight.domain.plans import ABTestPlan, Guardrail
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.rollout.machine import EnterStage, Phase, Rollout, next_act
-from tests.unit.acts.twin import MODEL, Twin
-
-PLAN = ABTestPlan(
-    model=MODEL,
-    weights={"baseline": 80, "lightweight": 20},
-    shadow=None,
-    requests=1000,
-    seconds=300,
-    check_seconds=10,
-    guardrails=(Guardrail(metric="error_rate", limit=0.01, margin=0.05),),
-)
+from tests.unit.acts.twin import AB_TEST, MODEL, Twin
 
 
 def begun(twin: Twin) -> Rollout:
     """The test's split in force."""
     twin.champion()
     twin.candidate()
-    rollout = resume_or_start(twin.world, PLAN, run="run-1")
+    rollout = resume_or_start(twin.world, AB_TEST, run="run-1")
     act = next_act(rollout)
     assert isinstance(act, EnterStage)
     return enter_stage(twin.world, rollout, act.stage)
@@ -43,7 +32,7 @@ def test_it_runs_its_planned_length_and_goes_back_to_its_control(twin: Twin) -> 
     assert Verdict.PROMOTE is decision.verdict
     found = comparison_in(twin.world.ledger, rollout)
     assert found is not None
-    assert found.assigned_requests >= PLAN.requests
+    assert found.assigned_requests >= AB_TEST.requests
     ended = conclude(twin.world, pass_stage(twin.world, rollout, decision.reasons))
     assert Phase.COMPARED is ended.phase
     assert TrafficSplit.all_to("baseline-predictor-v1") == twin.world.backend.get_traffic(MODEL)
@@ -56,7 +45,7 @@ def test_harm_ends_it_at_once(twin: Twin) -> None:
     decision = compare_variants(twin.world, rollout)
     assert Verdict.ROLL_BACK is decision.verdict
     seen = sum(sum(look.assignments.values()) for look, _ in checks(twin.world.ledger, rollout))
-    assert seen < PLAN.requests
+    assert seen < AB_TEST.requests
     assert comparison_in(twin.world.ledger, rollout) is None
 
 

@@ -5,15 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from firstflight.acts.enter_stage import enter_stage
 from firstflight.acts.freeze import begin_freeze, lift_freezes
 from firstflight.acts.homecoming import bring_model_home
-from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import RolloutFrozenError
 from firstflight.rollout.freeze import Freeze
-from firstflight.rollout.machine import Phase, Rollout
+from firstflight.rollout.machine import Phase
 from firstflight.world import World
-from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
+from tests.unit.acts.twin import MODEL, Twin, begun, drive, in_first_stage
 
 
 def stop_the_line(twin: Twin) -> None:
@@ -34,20 +32,11 @@ def at(twin: Twin, seconds: float, do: Callable[[], object]) -> World:
     return replace(twin.world, wait=wait)
 
 
-def in_first_stage(twin: Twin, approval_seconds: float = 300) -> Rollout:
-    """A rollout that observes its first stage."""
-    twin.champion()
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approval_seconds": approval_seconds})
-    return enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
-
-
 def test_no_rollout_begins(twin: Twin) -> None:
     """It is refused with who froze and why, and leaves no record."""
-    twin.champion()
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
     stop_the_line(twin)
     with pytest.raises(RolloutFrozenError, match=r"frozen by ada .* incident 42"):
-        resume_or_start(twin.world, plan, run="run-1")
+        begun(twin)
     kinds = [record.kind for record in twin.world.ledger.read(f"rollout/{MODEL}")]
     assert "rollout.started" not in kinds
 

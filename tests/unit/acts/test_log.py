@@ -4,16 +4,13 @@ import logging
 
 import pytest
 
-from firstflight.acts.start import resume_or_start
-from tests.unit.acts.twin import PLAN, Twin, drive
+from tests.unit.acts.twin import Twin, begun, drive
 
 
 def test_each_act_and_each_check_is_a_line(twin: Twin, caplog: pytest.LogCaptureFixture) -> None:
     """From the start to the end, with the rollout's name before each line and the reasons behind each check."""
     caplog.set_level(logging.INFO, logger="firstflight")
-    twin.champion()
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    drive(twin.world, resume_or_start(twin.world, plan, run="run-1"))
+    drive(twin.world, begun(twin))
     said = [record.getMessage() for record in caplog.records]
     for begins in (
         "canary financial-predictor-r1 started: lightweight-predictor-v2 against baseline-predictor-v1",

@@ -10,26 +10,10 @@ from firstflight.acts.impact import RollbackImpact, impact_of
 from firstflight.acts.promote import conclude
 from firstflight.acts.start import resume_or_start
 from firstflight.acts.tell import notices_stream, tell_ended
-from firstflight.domain.plans import ABTestPlan, CanaryPlan, Guardrail
-from firstflight.rollout.machine import EnterStage, Phase, Rollout, next_act
-from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
+from firstflight.rollout.machine import EnterStage, Phase, next_act
+from tests.unit.acts.twin import AB_TEST, MODEL, Twin, begun, drive
 
 RUN = "http://127.0.0.1:4200/runs/flow-run/x"
-AB_TEST = ABTestPlan(
-    model=MODEL,
-    weights={"baseline": 80, "lightweight": 20},
-    shadow=None,
-    requests=1000,
-    seconds=300,
-    check_seconds=10,
-    guardrails=(Guardrail(metric="error_rate", limit=0.01, margin=0.05),),
-)
-
-
-def begun(twin: Twin, plan: CanaryPlan = PLAN) -> Rollout:
-    """A canary that has just started."""
-    twin.champion()
-    return resume_or_start(twin.world, plan.model_copy(update={"candidate": twin.candidate().number}), run="run-1")
 
 
 def test_a_rollback_tells_trigger_limit_harm_and_link(twin: Twin) -> None:
@@ -111,7 +95,7 @@ def test_a_canary_tells_its_stages_and_what_comes_next(twin: Twin) -> None:
 
 def test_a_question_carries_its_deadline_and_what_silence_means(twin: Twin) -> None:
     """Who is asked knows by when, and that no answer is a no."""
-    rollout = begun(twin, PLAN.model_copy(update={"approvals": (50,), "approval_seconds": 3600}))
+    rollout = begun(twin, approvals=(50,), approval_seconds=3600)
     passed = pass_stage(twin.world, enter_stage(twin.world, rollout, 10), ("good",))
     asked = ask(twin.world, passed, 50)
     told = notices.approval_wanted(asked, 50, RUN)

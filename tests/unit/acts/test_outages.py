@@ -15,7 +15,7 @@ from firstflight.observation.memory_source import MemorySource
 from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.rollout.machine import Phase
 from firstflight.serving.lease import Surrender
-from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
+from tests.unit.acts.twin import MODEL, PLAN, Twin, drive, in_first_stage
 
 NOBODY = MlflowRegistry("http://127.0.0.1:9")
 
@@ -33,8 +33,7 @@ def test_nothing_starts_without_the_registry(twin: Twin) -> None:
 def test_the_way_home_does_not_wait_for_the_registry(twin: Twin) -> None:
     """Killed in mid-promotion, with MLflow away: traffic is home, and the record says what is left to do."""
     stable = twin.champion()
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
+    rollout = in_first_stage(twin)
     rollout = append(twin.world.ledger, rollout, "promotion.intended", {"candidate": rollout.candidate.served_name})
     ended = bring_home(
         replace(twin.world, registry=NOBODY), rollout, Surrender(actor="ada", reason="stop", trigger="person")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from firstflight.acts.enter_stage import enter_stage
+from benchmarks.faults.twin import Hurt, Process
 from firstflight.acts.homecoming import bring_model_home, bring_run_home
 from firstflight.acts.lease import renew_lease
 from firstflight.acts.ledger_view import checks, current
@@ -24,14 +24,13 @@ from firstflight.domain.errors import (
 from firstflight.domain.plans import CanaryPlan
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.guard.guard import BroughtHome, Guard
-from firstflight.ledger.memory import MemoryRecordStore
 from firstflight.ledger.record import Record
 from firstflight.notify.messages import Message
 from firstflight.notify.notifier import Delivery
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving.lease import Lease, Surrender
 from firstflight.world import World
-from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
+from tests.unit.acts.twin import MODEL, PLAN, Twin, begun, drive, in_first_stage
 
 
 def seconds(twin: Twin) -> float:
@@ -54,16 +53,16 @@ def rounds(guard: Guard, twin: Twin, seconds: float, also: Callable[[], object] 
     return done
 
 
-def in_first_stage(twin: Twin, **changes: Any) -> Rollout:
-    """A rollout that has entered its first stage."""
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, **changes})
-    return enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), plan.stages[0])
+def blind(twin: Twin, **clients: Any) -> World:
+    """The guard's world while the ledger does not answer."""
+    down = Hurt(raises=StoreUnavailableError("the database does not answer"))
+    twin.faults = lambda _process, call: down if call == "read" or call.startswith("append") else None
+    return replace(twin.world_of(Process("guard")), wait=twin.wait, **clients)
 
 
 def waiting(twin: Twin) -> Rollout:
     """A rollout whose run is suspended before its second stage."""
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,), "approval_seconds": 300})
-    return drive(twin.world, resume_or_start(twin.world, plan, run="run-1"))
+    return drive(twin.world, begun(twin, approvals=(50,), approval_seconds=300))
 
 
 def is_home(twin: Twin, rollout: Rollout) -> bool:
@@ -137,7 +136,7 @@ def test_a_dead_candidate_goes_home_at_once(twin: Twin) -> None:
 def test_a_burst_of_errors_goes_home_without_statistics(twin: Twin) -> None:
     """Every request to the candidate fails: a few seconds of counters are enough."""
     rollout = in_first_stage(twin)
-    guard = guard_of(twin, replace(twin.world, ledger=_Down()))
+    guard = guard_of(twin, blind(twin))
     rounds(guard, twin, 9, lambda: renew_lease(twin.world, rollout))
     twin.clients.failing[rollout.candidate.served_name] = 1.0
     begun = twin.time.now
@@ -156,7 +155,7 @@ def test_a_candidate_that_the_router_does_not_count_is_said_to_be_unseen(
 ) -> None:
     """Nothing counted is no health: it is said, once, and the other questions are still asked."""
     rollout = in_first_stage(twin)
-    guard = guard_of(twin, replace(twin.world, ledger=_Down()))
+    guard = guard_of(twin, blind(twin))
     monkeypatch.setattr(twin.world.backend, "tallies", lambda _route: {})
     assert [] == rounds(guard, twin, 9, lambda: renew_lease(twin.world, rollout))
     said = [one for one in caplog.records if f"counts nothing of {rollout.candidate.served_name}" in one.getMessage()]
@@ -170,7 +169,7 @@ def test_everybody_failing_is_not_the_candidates_fault(twin: Twin) -> None:
     """Going home cures nothing when the stable model fails as well."""
     rollout = in_first_stage(twin)
     twin.clients.failing = {rollout.candidate.served_name: 1.0, rollout.arms.stable.served_name: 1.0}
-    guard = Guard(replace(twin.world, ledger=_Down()), monotonic=lambda: seconds(twin))
+    guard = Guard(blind(twin), monotonic=lambda: seconds(twin))
     assert [] == rounds(guard, twin, 30, lambda: renew_lease(twin.world, rollout))
 
 
@@ -209,29 +208,9 @@ def test_a_guard_that_is_restarted_does_not_begin_the_wait_anew(twin: Twin) -> N
     """A lease of an hour that is nearly over stays so."""
     rollout = waiting(twin)
     twin.wait((rollout.answer_by(50) - twin.world.now()).total_seconds())
-    world = replace(twin.world, ledger=_Down())
+    world = blind(twin)
     assert 1 == len(rounds(guard_of(twin, world), twin, 51))
     assert rollout.home == twin.world.backend.get_traffic(MODEL)
-
-
-class _Down(MemoryRecordStore):
-    """A ledger that does not answer."""
-
-    def append(self, *_: Any, **__: Any) -> Record:
-        """Fail."""
-        raise StoreUnavailableError("the database does not answer")
-
-    def read(self, *_: Any, **__: Any) -> tuple[Record, ...]:
-        """Fail."""
-        raise StoreUnavailableError("the database does not answer")
-
-    def head(self, *_: Any, **__: Any) -> int:
-        """Fail."""
-        raise StoreUnavailableError("the database does not answer")
-
-    def streams(self, *_: Any, **__: Any) -> tuple[str, ...]:
-        """Fail."""
-        raise StoreUnavailableError("the database does not answer")
 
 
 class _Pager:
@@ -258,8 +237,8 @@ def test_without_the_database_traffic_goes_home_and_is_recorded_later(twin: Twin
     """Lease and router are enough; one page is sent; when the database is back, it learns why."""
     rollout = in_first_stage(twin)
     pager = _Pager()
-    blind = guard_of(twin, replace(twin.world, ledger=_Down(), notifier=pager))
-    [home] = rounds(blind, twin, 60)
+    watching = guard_of(twin, blind(twin, notifier=pager))
+    [home] = rounds(watching, twin, 60)
     assert rollout.home == twin.world.backend.get_traffic(MODEL)
     assert not home.recorded
     assert ["rolled back"] == [message.kind for message in pager.sent]
@@ -273,7 +252,7 @@ def test_without_the_database_traffic_goes_home_and_is_recorded_later(twin: Twin
 def test_a_pager_that_fails_does_not_keep_traffic_away(twin: Twin) -> None:
     """People are told after traffic is safe, if they can be."""
     rollout = in_first_stage(twin)
-    rounds(guard_of(twin, replace(twin.world, ledger=_Down(), notifier=_Broken())), twin, 60)
+    rounds(guard_of(twin, blind(twin, notifier=_Broken())), twin, 60)
     assert rollout.home == twin.world.backend.get_traffic(MODEL)
 
 
@@ -312,7 +291,7 @@ def test_two_guards_do_no_harm(twin: Twin) -> None:
 def test_a_driver_that_comes_back_too_late_ends_the_rollout(twin: Twin) -> None:
     """It was asleep while the guard sent traffic home without a database: it can neither renew nor raise traffic."""
     rollout = in_first_stage(twin)
-    rounds(guard_of(twin, replace(twin.world, ledger=_Down())), twin, 60)
+    rounds(guard_of(twin, blind(twin)), twin, 60)
     with pytest.raises(StaleTokenError):
         renew_lease(twin.world, rollout)
     with pytest.raises(StaleTokenError):
@@ -325,7 +304,7 @@ def test_a_run_that_resumes_after_the_guard_ends_as_rolled_back(twin: Twin) -> N
     """A rollback made while the run was suspended ends it, even when the database was away meanwhile."""
     rollout = waiting(twin)
     twin.world.backend.evict(rollout.candidate.served_name)
-    rounds(guard_of(twin, replace(twin.world, ledger=_Down())), twin, 3)
+    rounds(guard_of(twin, blind(twin)), twin, 3)
     found = resume_or_start(twin.world, _plan(rollout), run="run-1")
     assert (rollout.id, Phase.ROLLED_BACK) == (found.id, found.phase)
 

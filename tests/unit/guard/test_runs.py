@@ -12,8 +12,8 @@ from firstflight.domain.errors import OrchestratorUnavailableError
 from firstflight.guard.guard import Guard
 from firstflight.guard.runs import Polled
 from firstflight.orchestrator import FlowRun
-from firstflight.rollout.machine import Phase, Rollout
-from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
+from firstflight.rollout.machine import Phase
+from tests.unit.acts.twin import MODEL, PLAN, Twin, drive, in_first_stage
 
 RUN = "5f3c9a52-9a3f-4d35-9f61-8f8f5a3b5a11"
 
@@ -49,12 +49,6 @@ def runs(prefect: Prefect) -> Polled:
     return Polled(prefect.runs, lambda: None)
 
 
-def in_first_stage(twin: Twin) -> Rollout:
-    """A rollout that RUN drives."""
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    return enter_stage(twin.world, resume_or_start(twin.world, plan, run=RUN), 10)
-
-
 def guard_of(twin: Twin, runs: Polled) -> Guard:
     """A guard that hears of runs."""
     return Guard(twin.world, runs=runs, monotonic=lambda: twin.time.now)
@@ -65,7 +59,7 @@ def test_a_run_that_is_over_is_brought_home_in_the_next_round(
     twin: Twin, prefect: Prefect, runs: Polled, state: str
 ) -> None:
     """A person has cancelled it, or it died: nobody waits for its lease to run out."""
-    rollout, guard = in_first_stage(twin), guard_of(twin, runs)
+    rollout, guard = in_first_stage(twin, RUN), guard_of(twin, runs)
     prefect.states[RUN] = "RUNNING"
     assert () == guard.round()
     runs.ask()
@@ -126,7 +120,7 @@ def test_an_orchestrator_that_is_away_costs_no_round(twin: Twin) -> None:
         raise OrchestratorUnavailableError("Prefect does not answer")
 
     runs = Polled(away, lambda: None)
-    in_first_stage(twin)
+    in_first_stage(twin, RUN)
     guard = guard_of(twin, runs)
     runs.start()
     assert () == guard.round()

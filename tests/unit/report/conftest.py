@@ -14,13 +14,14 @@ from firstflight.acts.report import report_data
 from firstflight.acts.start import resume_or_start
 from firstflight.acts.tell import tell_ended
 from firstflight.analysis.exceedance import quantile_estimate
-from firstflight.domain.plans import ABTestPlan, Guardrail
+from firstflight.domain.plans import Guardrail
 from firstflight.domain.samples import Counts, Histogram, Window
 from firstflight.domain.versions import PARAMETERS, ModelVersion, Registered
 from firstflight.observation.history import Activity, Bin, History
 from firstflight.report.data import Link, ReportData
 from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import Phase, Rollout
+from tests.unit.acts.twin import AB_TEST as AB
 from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
 
 RUN = "8c0f7a52-1d1e-4f6e-9a51-0d2a6b7c8d9e"
@@ -30,15 +31,7 @@ GUARDRAILS = (
     Guardrail(metric="latency", limit=200, quantile=0.95),
     Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05, proves=False),
 )
-AB_TEST = ABTestPlan(
-    model=MODEL,
-    weights={"baseline": 80, "lightweight": 20},
-    shadow=None,
-    requests=1000,
-    seconds=300,
-    check_seconds=10,
-    guardrails=GUARDRAILS[:2],
-)
+AB_TEST = AB.model_copy(update={"guardrails": GUARDRAILS[:2]})
 CANARY = PLAN.model_copy(update={"stages": (5, 10, 25, 50, 75, 100), "approvals": (50,), "guardrails": GUARDRAILS})
 CARD = """# {title}
 

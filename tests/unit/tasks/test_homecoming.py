@@ -3,14 +3,12 @@
 import pytest
 
 import tasks.homecoming
-from firstflight.acts.enter_stage import enter_stage
 from firstflight.acts.ledger_view import current
-from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import TrafficNotAppliedError
-from firstflight.rollout.machine import Phase, Rollout
+from firstflight.rollout.machine import Phase
 from firstflight.settings import Settings
 from firstflight.world import World
-from tests.unit.acts.twin import MODEL, PLAN, Twin
+from tests.unit.acts.twin import MODEL, Twin, in_first_stage
 
 
 @pytest.fixture(autouse=True)
@@ -19,12 +17,6 @@ def _here(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
         return twin.world
 
     monkeypatch.setattr(tasks.homecoming, "open_world", world)
-
-
-def in_first_stage(twin: Twin) -> Rollout:
-    """A rollout that has entered its first stage."""
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
-    return enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
 
 
 def test_the_form_with_its_defaults_brings_everything_home(twin: Twin) -> None:
