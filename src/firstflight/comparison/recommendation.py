@@ -8,7 +8,7 @@ from firstflight.analysis.status import Status
 from firstflight.comparison.metric_rows import MetricRow
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.values import Value
-from firstflight.domain.wording import gap, number, p_value, quantity, signed, span
+from firstflight.domain.wording import gap, number, p_words, quantity, signed, span
 
 
 class SampleRatioCheck(Value):
@@ -30,10 +30,8 @@ class SampleRatioCheck(Value):
             return "the division of requests cannot be checked: " + (
                 "no requests were seen" if self.status is Status.NO_DATA else "fewer than two arms have a share"
             )
-        return (
-            f"{names} got {got} requests where {planned} % were planned "
-            f"({'as' if self.ok else 'not as'} planned, p = {self.p_value:.2g})"
-        )
+        verdict = "as" if self.ok else "not as"
+        return f"{names} got {got} requests where {planned} % were planned ({verdict} planned, {p_words(self.p_value)})"
 
 
 class Recommendation(Value):
@@ -189,8 +187,7 @@ def _difference(row: MetricRow, confidence: str) -> str:
     if row.improvement is not None:
         parts.append(f"{number(abs(row.improvement))} % {'better' if row.improvement > 0 else 'worse'}")
     if row.p_holm is not None:
-        shown = p_value(row.p_holm)
-        parts.append(f"adjusted p {shown if shown.startswith('<') else f'= {shown}'}")
+        parts.append(f"adjusted {p_words(row.p_holm)}")
     return ", ".join([*parts, _units(row)])
 
 

@@ -73,9 +73,9 @@ def metric_name(metric: str, quantile: float | None = None) -> str:
     return name if quantile is None else f"p{100 * quantile:g} {name}"
 
 
-def p_value(value: float | None) -> str:
-    """Return a p-value; below 0.0001 it is only said to be so."""
-    return "< 0.0001" if value is not None and value < 1e-4 else number(value)  # noqa: PLR2004 - as the text says
+def p_words(value: float) -> str:
+    """Return a p-value, `p = 0.0412`; below 0.0001 it is only said to be so."""
+    return "p < 0.0001" if value < 1e-4 else f"p = {number(value)}"  # noqa: PLR2004 - as the text says
 
 
 def duration(seconds: float) -> str:

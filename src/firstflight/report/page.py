@@ -14,7 +14,7 @@ from firstflight.comparison.compare import Comparison
 from firstflight.comparison.recommendation import proof_words
 from firstflight.decision.reasons import ends, meaning, ratio_words
 from firstflight.domain.samples import NoData
-from firstflight.domain.wording import duration, gap, metric_name, number, odds, p_value, quantity, signed, span
+from firstflight.domain.wording import duration, gap, metric_name, odds, p_words, quantity, signed, span
 from firstflight.report import markdown, plots
 from firstflight.report.data import Approval, Event, ReportData
 from firstflight.report.palette import meanings, variable
@@ -33,7 +33,7 @@ def render(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for said in (number, signed, quantity, gap, span, odds, metric_name, p_value, duration):
+    for said in (signed, quantity, gap, span, odds, metric_name, p_words, duration):
         environment.filters[said.__name__] = said
     for told in (meaning, ends, ratio_words, proof_words, plots.row_name, variable):
         environment.filters[told.__name__] = told

@@ -22,7 +22,7 @@ def test_numbers_have_three_digits(value: float | None, text: str) -> None:
 def test_signs_and_p_values() -> None:
     """A gain shows its plus, and a tiny p is not printed as zero."""
     assert ("+2.5", "−2.5", "0", "–") == tuple(map(wording.signed, (2.5, -2.5, 0, None)))
-    assert ("< 0.0001", "0.0412", "–") == tuple(map(wording.p_value, (1e-9, 0.0412, None)))
+    assert ("p < 0.0001", "p = 0.0412") == tuple(map(wording.p_words, (1e-9, 0.0412)))
 
 
 @pytest.mark.parametrize(
