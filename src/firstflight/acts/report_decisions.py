@@ -43,9 +43,10 @@ def _of_stage(label: str, made: Sequence[Decision]) -> list[StageDecision]:
     for place, one in enumerate(made):
         if one.verdict is not Verdict.CONTINUE and (not news or one.verdict is not made[news[-1]].verdict):
             news.append(place)
+    ends = [*news[1:], len(made)] if news else []  # a person may end a stage that no look had decided
     return [
         StageDecision(stage=label, checks=place + 1, decision=made[place], later=_in_words(made[place + 1 : until]))
-        for place, until in zip(news, [*news[1:], len(made)], strict=True)
+        for place, until in zip(news, ends, strict=True)
     ]
 
 
