@@ -20,6 +20,14 @@ FAULTS = ("errors", "latency", "inverted", "driver", "disk", "candidate", "gatew
 As = Annotated[str, typer.Option("--as", help="Who you are; it is kept in the record.")]
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON, no table.")]
 Model = Annotated[str, typer.Argument(help="Registered model, which is also the route that clients ask.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Change one value of the plan, such as guardrails.error_rate.limit=0.02; may be given again.",
+    ),
+]
 Run = Annotated[str, typer.Argument(help="Flow run that waits: its id, or `latest`.")]
 
 
@@ -106,16 +114,27 @@ def demo(
 
 @done_by("train")
 def train(
+    file: Annotated[
+        Path | None,
+        typer.Option("--plan", help="Training or release plan; none: the defaults.", exists=True, dir_okay=False),
+    ] = None,
+    changes: Changes = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Most epochs for a variant; none: the plan's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random number; none: the plan's.")] = None,
+    *,
+    as_json: Json = False,
 ) -> None:
-    """Train the three variants side by side and register them in MLflow; moves no alias and no traffic."""
+    """Train a plan's variants side by side and register them in MLflow, without the orchestrator.
+
+    The last that passes the gate is the challenger from then on, as after the flow; no traffic moves.
+    """
 
 
 @done_by("plan")
 def plan(
     file: Annotated[Path, typer.Argument(help="Canary or release plan, JSON or YAML.", exists=True, dir_okay=False)],
     rate: Annotated[float, typer.Option(help="Requests per second on the route, all models together.", min=0.001)],
+    changes: Changes = None,
     baseline: Annotated[
         list[str] | None,
         typer.Option(help="METRIC=VALUE of the stable model: error rate, accuracy, share slower than the limit."),

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 
 import typer
-import yaml
-from pydantic import ValidationError
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from firstflight.cli.plan_files import plan_from
 from firstflight.decision.forecast import GuardrailForecast, StageForecast, forecast
 from firstflight.domain.plans import CanaryPlan
 
@@ -17,9 +16,9 @@ console = Console()
 _CANNOT_ANSWER = 4
 
 
-def plan(file: Path, rate: float, baseline: list[str] | None, *, as_json: bool) -> None:
+def plan(file: Path, rate: float, changes: list[str] | None, baseline: list[str] | None, *, as_json: bool) -> None:
     """Show what each stage of the plan in `file` can answer; exit code 4 when one cannot."""
-    stages = forecast(_read(file), rate, _baselines(baseline or []))
+    stages = forecast(plan_from(CanaryPlan, file, changes or ()), rate, _baselines(baseline or []))
     if as_json:
         typer.echo(json.dumps([stage.model_dump(mode="json") for stage in stages], indent=1))
     else:
@@ -29,17 +28,6 @@ def plan(file: Path, rate: float, baseline: list[str] | None, *, as_json: bool) 
                 console.print(_advice(stage))
     if any(stage.verdict == "impossible" for stage in stages):
         raise typer.Exit(_CANNOT_ANSWER)
-
-
-def _read(file: Path) -> CanaryPlan:
-    """Return the canary plan in a file, also from inside a release plan."""
-    try:
-        content = yaml.safe_load(file.read_text())
-        if isinstance(content, dict) and "canary" in content:
-            content = content["canary"]
-        return CanaryPlan.model_validate(content)
-    except (ValidationError, yaml.YAMLError) as error:
-        raise typer.BadParameter(f"{file} is not a valid canary plan: {error}") from error
 
 
 def _baselines(pairs: list[str]) -> dict[str, float]:

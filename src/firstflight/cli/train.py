@@ -1,12 +1,17 @@
 """Train variants from a terminal, without the orchestrator."""
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Self
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from firstflight.acts.register import register
+from firstflight.cli.plan_files import plan_from
 from firstflight.domain.plans import TrainingPlan
 from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.registry.mlflow_tracker import MlflowTracker
@@ -47,21 +52,26 @@ class EpochBars:
         self._progress.update(self._bars[variant], completed=epoch.number, loss=loss)
 
 
-def train(epochs: int | None, seed: int | None) -> None:
+def train(file: Path | None, changes: list[str] | None, epochs: int | None, seed: int | None, *, as_json: bool) -> None:
     """Train with bars that grow, register, and show the figures."""
-    settings, console = Settings(), Console()
+    settings, console = Settings(), Console(stderr=as_json)
     given = {"max_epochs": epochs, "seed": seed}
-    plan = TrainingPlan.model_validate({name: value for name, value in given.items() if value is not None})
-    tracker, registry = MlflowTracker(settings.mlflow_uri), MlflowRegistry(settings.mlflow_uri)
-    market = load_market(fear_file=settings.fear_index_file)
+    more = [f"{name}={value}" for name, value in given.items() if value is not None]
+    plan = plan_from(TrainingPlan, file, [*(changes or ()), *more])
+    market = load_market(settings.data_file(plan.data), settings.fear_index_file)
     folder = settings.home / "artifacts" / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    registry, tracker = MlflowRegistry(settings.mlflow_uri), MlflowTracker(settings.mlflow_uri)
     with EpochBars(plan, console) as bars:
         trained = train_side_by_side(
             plan, market, folder, tracker, commit=git_commit(settings.project), on_epoch=bars.show
         )
-    for one in trained:
-        version = registry.register(one.model, one.variant, one.artifact, one.tags)
-        console.print(f"registered {version}")
+    registered = [register(registry, one) for one in trained]
+    if as_json:
+        typer.echo(json.dumps([one.model_dump(mode="json") for one in registered]))
+        return
+    for one in registered:
+        refused = f", refused: {'; '.join(one.reasons)}" if not one.passed else ""
+        console.print(f"registered {one.version}{refused}", highlight=False)
     console.print(figures(trained))
 
 

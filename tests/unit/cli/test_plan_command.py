@@ -49,3 +49,35 @@ def test_a_plan_that_is_not_valid_is_refused(file: Path, content: str) -> None:
 def test_a_baseline_is_a_share(file: Path, baseline: str) -> None:
     """Exit code 2 for anything else."""
     assert 2 == CliRunner().invoke(app, ["plan", str(file), "--rate", "20", "--baseline", baseline]).exit_code
+
+
+def test_a_guardrail_is_changed_by_its_metric_and_the_others_stay(file: Path) -> None:
+    """Of a plan that names none: the defaults apply, the changed one among them."""
+    given = ["plan", str(file), "--rate", "20", "--json", "--set", "stages=[100]", "--set", "approvals=[]"]
+    result = CliRunner().invoke(app, [*given, "--set", "guardrails.error_rate.limit=0.2"])
+    (stage,) = json.loads(result.stdout)
+    metrics = {each["metric"]: each["proof_minutes"] for each in stage["guardrails"]}
+    (as_it_was,) = json.loads(CliRunner().invoke(app, given).stdout)
+    before = {each["metric"]: each["proof_minutes"] for each in as_it_was["guardrails"]}
+    assert before.keys() == metrics.keys()
+    assert ["error_rate"] == [metric for metric in metrics if metrics[metric] != before[metric]]
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ("stages", "is not PATH=VALUE"),
+        ("guardrails.eror_rate.limit=1", "no eror_rate; there are error_rate, latency, accuracy, profit"),
+        ("guardrails.error_rate=1", "name what of error_rate is to change"),
+        ("stages=[5", "is no value"),
+        ("stages.first=5", "stages: Input should be a valid tuple"),
+        ("stage_second=5", "stage_second: Extra inputs are not permitted"),
+        ("bake_seconds=-1", "bake_seconds: Input should be greater than or equal to 0"),
+        ("stages=[5]", "the plan: stages (5,) must ascend and end at 100"),
+    ],
+)
+def test_a_change_that_does_not_fit_is_refused(file: Path, change: str, wanted: str) -> None:
+    """Exit code 2, with what is wrong and what there is."""
+    result = CliRunner().invoke(app, ["plan", str(file), "--rate", "20", "--set", change])
+    assert 2 == result.exit_code
+    assert wanted in " ".join(result.output.split())
