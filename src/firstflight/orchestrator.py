@@ -4,19 +4,27 @@ The library does not import Prefect. Paths and states: https://docs.prefect.io/v
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
-from firstflight.domain.errors import ApprovalRefusedError, FirstflightError, OrchestratorUnavailableError
+from firstflight.domain.errors import (
+    ApprovalRefusedError,
+    FirstflightError,
+    NotFoundError,
+    OrchestratorUnavailableError,
+)
 from firstflight.domain.values import Value
 
 BROUGHT_HOME = "BroughtHome"
 """Name of the state of a run that waited for a person when somebody else ended its rollout."""
 FINAL_STATES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+FOLLOWED = ("canary", "ab-test", "release", "train")
+"""Flows of which a person asks what the latest run does."""
 
 
 class FlowRun(Value):
@@ -27,6 +35,7 @@ class FlowRun(Value):
     state_type: str
     state_name: str
     message: str
+    parameters: dict[str, Any] = Field(default={})
 
     @property
     def final(self) -> bool:
@@ -75,9 +84,14 @@ class Orchestrator:
 
     def start(self, deployment: str, parameters: dict[str, Any]) -> FlowRun:
         """Create a run of `deployment` (`flow/name`). Raises FirstflightError when Prefect refuses."""
-        found = self._call("GET", f"/deployments/name/{deployment}")
+        found = self._deployment(deployment)
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
         return _flow_run(self._call("POST", f"/deployments/{found['id']}/create_flow_run", body))
+
+    def parameters(self, deployment: str) -> dict[str, Any]:
+        """Return what a run of `deployment` is given when nothing else is."""
+        given: dict[str, Any] = self._deployment(deployment).get("parameters") or {}
+        return given
 
     def run(self, run: UUID | str) -> FlowRun:
         """Return the run as it is now."""
@@ -91,6 +105,32 @@ class Orchestrator:
     def suspended(self) -> tuple[FlowRun, ...]:
         """Return the runs that wait for a person, newest first."""
         body = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}, "sort": "START_TIME_DESC", "limit": 50}
+        return tuple(_flow_run(found) for found in self._call("POST", "/flow_runs/filter", body))
+
+    def find(self, word: str) -> FlowRun:
+        """Return the run whose id or name is `word`; for `latest` the newest that a person follows.
+
+        Raises:
+            NotFoundError: There is none; the message names the newest.
+        """
+        newest: dict[str, Any] = {
+            "flows": {"name": {"any_": [*FOLLOWED]}},
+            "flow_runs": {"parent_task_run_id": {"is_null_": True}},
+        }
+        if word == "latest":
+            found = self._newest(newest, 1)
+        else:
+            named: dict[str, Any] = {"name": {"any_": [word]}}
+            with suppress(ValueError):
+                named = {"id": {"any_": [str(UUID(word))]}}
+            found = self._newest({"flow_runs": named}, 1)
+        if found:
+            return found[0]
+        listed = ", ".join(f"{one.id} ({one.name})" for one in self._newest(newest, 5)) or "none yet"
+        raise NotFoundError(f"Prefect has no run {word!r}; the newest: {listed}")
+
+    def _newest(self, asked: dict[str, Any], limit: int) -> tuple[FlowRun, ...]:
+        body = {**asked, "sort": "EXPECTED_START_TIME_DESC", "limit": limit}
         return tuple(_flow_run(found) for found in self._call("POST", "/flow_runs/filter", body))
 
     def resume(self, run: UUID | str, answer: dict[str, Any]) -> None:
@@ -136,6 +176,13 @@ class Orchestrator:
         }
         self._call("POST", "/events", [body])
 
+    def _deployment(self, name: str) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = self._call("GET", f"/deployments/name/{name}")
+        except NotFoundError as error:
+            raise NotFoundError(f"Prefect has no deployment {name}; `firstflight up` deploys the flows") from error
+        return found
+
     def _call(self, method: str, path: str, body: dict[str, Any] | list[Any] | None = None) -> Any:
         try:
             response = httpx.request(method, self.api + path, json=body, auth=self._auth, timeout=15.0)
@@ -145,6 +192,8 @@ class Orchestrator:
             ) from error
         if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise OrchestratorUnavailableError(f"Prefect answered {response.status_code} to {method} {path}")
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise NotFoundError(f"Prefect at {self.api} knows nothing of {path}: {response.text[:500]}")
         if response.is_error:
             raise FirstflightError(f"Prefect refused {method} {path}: {response.status_code} {response.text[:500]}")
         return response.json() if response.content else None
@@ -165,4 +214,5 @@ def _flow_run(found: dict[str, Any]) -> FlowRun:
         state_type=state.get("type") or "PENDING",
         state_name=state.get("name") or "Pending",
         message=state.get("message") or "",
+        parameters=found.get("parameters") or {},
     )

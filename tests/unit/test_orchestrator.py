@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from firstflight.domain.errors import ApprovalRefusedError, FirstflightError, OrchestratorUnavailableError
+from firstflight.domain.errors import (
+    ApprovalRefusedError,
+    FirstflightError,
+    NotFoundError,
+    OrchestratorUnavailableError,
+)
 from firstflight.orchestrator import Orchestrator
 
 RUN = "8d9f2a52-53a8-4e0e-9b52-0f3c4c5f1a11"
@@ -111,6 +116,43 @@ def test_a_run_tells_its_state(server: Server) -> None:
     server.answer = {"id": RUN, "name": "a-run", "state": {"type": "PAUSED", "name": "Suspended", "message": None}}
     found = client(server).run(RUN)
     assert (True, False, "Suspended") == (found.suspended, found.final, found.state_name)
+
+
+@pytest.mark.parametrize(
+    ("word", "wanted"),
+    [
+        (RUN, {"flow_runs": {"id": {"any_": [RUN]}}}),
+        ("swift-lynx", {"flow_runs": {"name": {"any_": ["swift-lynx"]}}}),
+        (
+            "latest",
+            {
+                "flows": {"name": {"any_": ["canary", "ab-test", "release", "train"]}},
+                "flow_runs": {"parent_task_run_id": {"is_null_": True}},
+            },
+        ),
+    ],
+)
+def test_a_run_is_found_by_id_by_name_or_as_the_latest(server: Server, word: str, wanted: dict[str, Any]) -> None:
+    """The latest is one that a person started; an A/B test inside a release is no run of its own."""
+    server.answer = [{"id": RUN, "name": "swift-lynx", "state": None, "parameters": {"plan": {"model": "m"}}}]
+    found = client(server).find(word)
+    assert ("swift-lynx", "PENDING", {"plan": {"model": "m"}}) == (found.name, found.state_type, found.parameters)
+    ((_, path, asked),) = server.asked
+    assert ("/api/flow_runs/filter", {**wanted, "sort": "EXPECTED_START_TIME_DESC", "limit": 1}) == (path, asked)
+
+
+def test_a_run_that_is_not_there_is_named(server: Server) -> None:
+    """With what there is instead."""
+    server.answer = []
+    with pytest.raises(NotFoundError, match="Prefect has no run 'nosuch'; the newest: none yet"):
+        client(server).find("nosuch")
+
+
+def test_a_deployment_that_is_not_there_is_named(server: Server) -> None:
+    """With what puts it there."""
+    server.status = 404
+    with pytest.raises(NotFoundError, match="no deployment canary/canary; `firstflight up` deploys"):
+        client(server).start("canary/canary", {})
 
 
 def test_a_pool_tells_who_works_for_it(server: Server) -> None:

@@ -15,11 +15,43 @@ import typer
 
 Command = Callable[..., None]
 
+
+def _known(of: str) -> Callable[[], list[str]]:
+    """Return what TAB asks for: imported when it is pressed, and not before."""
+
+    def names() -> list[str]:
+        found: list[str] = getattr(importlib.import_module("firstflight.cli.completion"), of)()
+        return found
+
+    return names
+
+
+def _somebody(name: str) -> str:
+    """Refuse a name that names nobody: it is kept in the record."""
+    if not name.strip() or len(name) > _LONGEST_NAME:
+        raise typer.BadParameter(f"{name!r} is nobody's name; who are you? At most {_LONGEST_NAME} characters")
+    return name.strip()
+
+
+def _short(comment: str) -> str:
+    """Refuse what no record holds."""
+    if len(comment) > _LONGEST_COMMENT:
+        raise typer.BadParameter(f"{len(comment)} characters; at most {_LONGEST_COMMENT} are kept")
+    return comment
+
+
+_LONGEST_NAME, _LONGEST_COMMENT = 100, 2000
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 FAULTS = ("errors", "latency", "inverted", "driver", "disk", "candidate", "gateway", "all")
-As = Annotated[str, typer.Option("--as", help="Who you are; it is kept in the record.")]
+As = Annotated[
+    str, typer.Option("--as", metavar="NAME", help="Who you are; it is kept in the record.", callback=_somebody)
+]
+Comment = Annotated[str, typer.Option(help="Why; it is kept in the record.", metavar="TEXT", callback=_short)]
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON, no table.")]
-Model = Annotated[str, typer.Argument(help="Registered model, which is also the route that clients ask.")]
+Model = Annotated[
+    str,
+    typer.Argument(help="Registered model, which is also the route that clients ask.", autocompletion=_known("models")),
+]
 Changes = Annotated[
     list[str] | None,
     typer.Option(
@@ -28,7 +60,17 @@ Changes = Annotated[
         help="Change one value of the plan, such as guardrails.error_rate.limit=0.02; may be given again.",
     ),
 ]
-Run = Annotated[str, typer.Argument(help="Flow run that waits: its id, or `latest`.")]
+Run = Annotated[
+    str,
+    typer.Argument(help="Run that waits: its id, its model, or `latest`.", autocompletion=_known("waiting")),
+]
+
+
+PlanFile = Annotated[
+    Path | None,
+    typer.Argument(help="Plan, YAML or JSON; none: the deployment's own.", exists=True, dir_okay=False),
+]
+Follow = Annotated[bool, typer.Option("--watch", help="Follow the run to its end, as `watch` does.")]
 
 
 def done_by(module: str) -> Callable[[Command], Command]:
@@ -45,7 +87,7 @@ def done_by(module: str) -> Callable[[Command], Command]:
 
 
 @done_by("stack")
-def up() -> None:
+def up(*, as_json: Json = False) -> None:
     """Start the local stack, wait until every part answers, and deploy the project's flows.
 
     PostgreSQL, Prefect (server, page and a worker), MLflow, the Envoy gateway and the collector of predictions,
@@ -54,6 +96,8 @@ def up() -> None:
     State is kept in FIRSTFLIGHT_HOME (.firstflight here by default). A taken port is refused by name: set
     FIRSTFLIGHT_PORT_PREFECT, _MLFLOW, _GATEWAY, _GATEWAY_MIRROR, _GATEWAY_ADMIN or _SERVERS (48 ports from there on).
     FIRSTFLIGHT_DATABASE_URL=postgresql://… uses a server of your own.
+
+    Exit code 0: every part is up; 1: one did not start, and why.
     """
 
 
@@ -71,6 +115,8 @@ def down() -> None:
 
     Models, predictions, runs and the ledger stay in FIRSTFLIGHT_HOME and are there again after the next `up`.
     Works too when the supervisor itself was killed: what it left behind is found and ended.
+
+    Exit code 0, also when nothing ran.
     """
 
 
@@ -127,6 +173,8 @@ def train(
     """Train a plan's variants side by side and register them in MLflow, without the orchestrator.
 
     The last that passes the gate is the challenger from then on, as after the flow; no traffic moves.
+
+    Exit code 1: a variant cannot be trained, or MLflow does not answer; 2: the plan is not valid.
     """
 
 
@@ -137,7 +185,9 @@ def plan(
     changes: Changes = None,
     baseline: Annotated[
         list[str] | None,
-        typer.Option(help="METRIC=VALUE of the stable model: error rate, accuracy, share slower than the limit."),
+        typer.Option(
+            metavar="METRIC=VALUE", help="Of the stable model: error rate, accuracy, share slower than the limit."
+        ),
     ] = None,
     *,
     as_json: Json = False,
@@ -162,43 +212,84 @@ def replay(
 ) -> None:
     """Replay held-out days as live requests, and post the truth about each a moment later.
 
-    Runs until --seconds or --requests are over, or until Ctrl-C; ends with a summary either way.
+    Runs until --seconds or --requests are over, or until Ctrl-C; ends with a summary either way. Other models are asked
+    the same way, with questions of their own: POST to the gateway's /v2/models/MODEL/infer.
+
+    Exit code 0: every request was answered; 1: none was; 3: the gateway has no such route; 4: some were not.
+    """
+
+
+@done_by("start")
+def canary(file: PlanFile = None, changes: Changes = None, *, follow: Follow = False, as_json: Json = False) -> None:
+    """Start a canary: send more and more of a model's traffic to a candidate, and bring it home when it falters.
+
+    The file may be a release's plan, too, whose canary is taken.
+
+    Exit code 0: started; 2: the plan is not valid; 3: its flow is not deployed. With --watch that of `watch`.
+    """
+
+
+@done_by("start")
+def ab_test(file: PlanFile = None, changes: Changes = None, *, follow: Follow = False, as_json: Json = False) -> None:
+    """Start an A/B test: divide a model's traffic between variants for a planned number of requests, and compare.
+
+    The file may be a release's plan, too, whose A/B test is taken.
+
+    Exit code 0: started; 2: the plan is not valid; 3: its flow is not deployed. With --watch that of `watch`.
+    """
+
+
+@done_by("start")
+def release(file: PlanFile = None, changes: Changes = None, *, follow: Follow = False, as_json: Json = False) -> None:
+    """Start a release: train, deploy, A/B test, canary, promote.
+
+    Exit code 0: started; 2: the plan is not valid; 3: its flow is not deployed. With --watch that of `watch`.
     """
 
 
 @done_by("watch")
-def watch(run: Annotated[str, typer.Argument(help="Flow run to follow: its id.")]) -> None:
-    """Follow a run until it ends: what it does, check by check."""
+def watch(
+    run: Annotated[str, typer.Argument(help="Flow run: its id or name, or `latest`.", autocompletion=_known("runs"))],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Tell what a run has done, follow it until it ends, and say how it ended.
 
-
-@done_by("rollouts")
-def approve(run: Run, name: As, comment: Annotated[str, typer.Option(help="Why.")] = "") -> None:
-    """Let a waiting rollout go on to its next stage.
-
-    Exit code 5: the run does not wait, or does not take the answer.
+    Exit code 0: it did what it was for; 1: it failed; 3: there is no such run; 4: traffic went back to the stable
+    model, or no candidate was good enough.
     """
 
 
 @done_by("rollouts")
-def reject(run: Run, name: As, comment: Annotated[str, typer.Option(help="Why; it is asked for.")]) -> None:
+def approve(run: Run, name: As, comment: Comment = "", *, as_json: Json = False) -> None:
+    """Let a waiting rollout go on to its next stage, and say which and on what evidence.
+
+    Exit code 5: nothing is asked there, or the answer was not taken.
+    """
+
+
+@done_by("rollouts")
+def reject(run: Run, name: As, comment: Comment, *, as_json: Json = False) -> None:
     """End a waiting rollout: traffic goes back to the stable model.
 
-    Exit code 5: the run does not wait, or does not take the answer.
+    Exit code 5: nothing is asked there, or the answer was not taken.
     """
 
 
 @done_by("promote")
-def promote(model: Model, name: As, comment: Annotated[str, typer.Option(help="Why.")]) -> None:
+def promote(model: Model, name: As, comment: Comment, *, as_json: Json = False) -> None:
     """Have the candidate take over at once, because the stable model itself is failing.
 
     Refused unless the last look says so, and while the candidate breaks a limit of its own.
+
+    Exit code 1: refused, and why.
     """
 
 
 @done_by("roll_back")
 def roll_back(
     model: Annotated[str, typer.Argument(help="Model whose open rollout is to end.")],
-    reason: Annotated[str, typer.Option(help="Why; it is kept in the record.")] = "asked for at a terminal",
+    reason: Comment = "asked for at a terminal",
     name: As = "terminal",
     *,
     as_json: Json = False,
@@ -206,6 +297,8 @@ def roll_back(
     """Send all of a model's traffic to its stable version, now. Safe at any moment, and twice.
 
     Works without Prefect, MLflow, Slack and the database. Prints what was, what is, and how it was verified.
+
+    Exit code 0: traffic is home, proved; 1: it is not, or that could not be proved.
     """
 
 
@@ -216,7 +309,10 @@ def history(
     *,
     as_json: Json = False,
 ) -> None:
-    """Print what happened to a model: every record of its rollouts."""
+    """Tell what happened to a model: every record of its rollouts, with who wrote it.
+
+    Exit code 3: the ledger has no rollout of it.
+    """
 
 
 @done_by("guard")
@@ -262,20 +358,32 @@ def drill(
 def freeze(
     reason: Annotated[str, typer.Option(help="Why; everybody who is kept waiting reads it.")],
     name: As,
-    since: Annotated[datetime | None, typer.Option("--from", formats=_FORMATS, help="UTC; none: now.")] = None,
-    until: Annotated[
-        datetime | None, typer.Option("--until", formats=_FORMATS, help="UTC; none: until `thaw`.")
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from", metavar="TIME", formats=_FORMATS, help="UTC, as 2026-12-24 or 2026-12-24T18:00; none: now."
+        ),
     ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--until", metavar="TIME", formats=_FORMATS, help="UTC; none: until `thaw`.")
+    ] = None,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Let no rollout begin and none raise traffic: stop the line now, or announce a freeze window.
 
     Open rollouts stay at their weight, watched by the guard; going home is always allowed.
+
+    Exit code 2: it has no reason, or ends before it begins.
     """
 
 
 @done_by("freezing")
-def thaw(reason: Annotated[str, typer.Option(help="Why; it is kept in the record.")], name: As) -> None:
-    """Lift every freeze, announced ones included."""
+def thaw(reason: Comment, name: As, *, as_json: Json = False) -> None:
+    """Lift every freeze, announced ones included.
+
+    Exit code 0, also when nothing was frozen.
+    """
 
 
 @done_by("freezing")
@@ -287,6 +395,44 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "The local stack": (up, status, down),
     "Wherever it runs": (doctor,),
     "Try it": (demo, train, plan, replay),
-    "A rollout": (watch, approve, reject, promote, roll_back, history),
+    "A rollout": (canary, ab_test, release, watch, approve, reject, promote, roll_back, history),
     "Safety": (guard, drill, freeze, thaw, frozen),
 }
+
+EXAMPLES: dict[Command, tuple[str, ...]] = {
+    canary: (
+        "firstflight canary deployments/plans/demo-release.yaml --watch",
+        "firstflight canary --set candidate=7 --set guardrails.error_rate.limit=0.02",
+    ),
+    ab_test: ("firstflight ab-test --set requests=5000 --watch",),
+    release: ("firstflight release deployments/plans/demo-release.yaml --watch",),
+    train: ("firstflight train --plan deployments/plans/demo-release.yaml --set seed=11",),
+    plan: (
+        "firstflight plan deployments/plans/demo-release.yaml --rate 50",
+        "firstflight plan my.yaml --rate 50 --baseline error_rate=0.002",
+    ),
+    replay: ("firstflight replay financial-predictor --rate 50 --seconds 60",),
+    watch: ("firstflight watch latest",),
+    approve: ('firstflight approve latest --as ann --comment "the errors are known"',),
+    reject: ('firstflight reject financial-predictor --as ann --comment "too slow"',),
+    promote: ('firstflight promote financial-predictor --as ann --comment "stable fails"',),
+    roll_back: ('firstflight roll-back financial-predictor --as ann --reason "complaints"',),
+    history: ("firstflight history financial-predictor --last 10",),
+    doctor: ("firstflight doctor --json",),
+    drill: ("firstflight drill --fault errors --fault latency",),
+    freeze: (
+        'firstflight freeze --as ann --reason "on call is ill"',
+        "firstflight freeze --as al --reason feast --from 2026-12-24 --until 2026-12-27",
+    ),
+    thaw: ('firstflight thaw --as ann --reason "all are back"',),
+    demo: ("firstflight demo --approve auto",),
+}
+EXIT_CODES = {
+    0: "done, and well",
+    1: "failed; the line in red says why",
+    2: "not understood: a word, or a plan that is not valid",
+    3: "not there: a part that is down, or a name that nothing has",
+    4: "done, and somebody should look: rolled back, frozen, cannot answer in time",
+    5: "an answer that was not taken",
+}
+"""What the command leaves for whoever called it; each command's help says which are its own."""

@@ -12,22 +12,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.prompt import Prompt
-from rich.table import Table
 
 from firstflight.acts.impact import impact_of
 from firstflight.acts.ledger_view import history
 from firstflight.acts.start import champion
+from firstflight.cli.plan_files import plan_from
 from firstflight.cli.stack import bring_up
-from firstflight.cli.watch import follow
+from firstflight.cli.telling import say
+from firstflight.cli.watch import Terminal, follow
 from firstflight.domain.errors import FirstflightError
 from firstflight.domain.plans import ABTestPlan, CanaryPlan, ReleasePlan
 from firstflight.domain.versions import ModelVersion
 from firstflight.domain.wording import duration
 from firstflight.ledger import open_store
 from firstflight.orchestrator import FlowRun, Orchestrator
+from firstflight.registry.mlflow_rest import MlflowRest
 from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.settings import Settings
@@ -51,8 +53,9 @@ def demo(approve: Literal["ask", "auto"], fault: str) -> None:
     os.environ.update(environment(settings))
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     console.rule("[bold]1 · the local stack")
-    bring_up(settings)
-    plan = ReleasePlan.model_validate(read_plan(settings.project / "deployments" / "plans" / "demo-release.yaml"))
+    bring_up(settings, console)
+    plan = plan_from(ReleasePlan, settings.project / "deployments" / "plans" / "demo-release.yaml", ())
+    mlflow = MlflowRest(settings.mlflow_uri)
     orchestrator, ledger = Orchestrator(settings.prefect_api, settings.prefect_auth), open_store(settings)
 
     def answer(run: FlowRun) -> None:
@@ -65,8 +68,9 @@ def demo(approve: Literal["ask", "auto"], fault: str) -> None:
 
     def run_to_end(deployment: str, parameters: dict[str, Any]) -> FlowRun:
         started = orchestrator.start(deployment, parameters)
-        console.print(f"run {settings.run_page(started.id)}", highlight=False)
-        return follow(orchestrator, ledger, str(started.id), console, settings.mlflow_uri, answer)
+        console.print(f"run {settings.run_page(started.id)}", highlight=False, soft_wrap=True)
+        with console.status(f"run {started.name}") as status:
+            return follow(orchestrator, ledger, started, Terminal(console, status), mlflow, answer).run
 
     with live_traffic(settings, plan.canary.model):
         console.rule("[bold]2 · a release: train, deploy, A/B test, canary, approve, promote")
@@ -81,7 +85,8 @@ def demo(approve: Literal["ask", "auto"], fault: str) -> None:
         console.print(f"[bold]{caught.state_name}[/bold]: {caught.message}")
     console.rule("[bold]what happened")
     told = history(ledger, plan.canary.model)
-    console.print(story(world, told))
+    for indent, words in story(world, told):
+        say(console, words, indent)
     console.print(f"Prefect  {settings.prefect_page}", highlight=False)
     console.print(f"MLflow   {settings.mlflow_uri}", highlight=False)
     for rollout in told:
@@ -106,17 +111,11 @@ def demo_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"home": home})
 
 
-def read_plan(path: Path) -> dict[str, Any]:
-    """Read a plan from a YAML file."""
-    plan: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return plan
-
-
 def person() -> Answer:
     """Ask the person at the terminal."""
     console.print("[bold yellow]The rollout waits for you[/bold yellow] (Prefect's page asks the same).")
     decision = Prompt.ask("approve or reject?", choices=["approve", "reject"], console=console)
-    name = Prompt.ask("who are you?", console=console) or "somebody"
+    name = Prompt.ask("who are you?", console=console).strip() or "somebody"
     return Answer.model_validate(
         {"approver": name, "decision": decision, "comment": Prompt.ask("why?", default="", console=console)}
     )
@@ -143,27 +142,17 @@ def register_broken(world: World, good: ModelVersion, fault: Fault) -> ModelVers
         return world.registry.register(good.model, good.variant, broken, {"fault": fault.kind})
 
 
-def story(world: World, told: tuple[Rollout, ...]) -> Table:
-    """One line for each rollout: what was tried, how it ended, why, and what it cost."""
-    table = Table(show_lines=True)
-    for column in ("", "tried", "against", "ended", "took", "harmed"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("why")
+def story(world: World, told: tuple[Rollout, ...]) -> Iterator[tuple[int, str]]:
+    """Yield what was tried, how it ended, what it cost and why: a headline for each rollout, lines indented below."""
     for rollout in told:
         harm = impact_of(world, rollout)
+        kind = "A/B test" if isinstance(rollout.plan, ABTestPlan) else "canary"
+        tried = ", ".join(version.served_name for version in rollout.arms.candidates)
+        yield 0, f"[bold]{kind}[/bold]: {tried} against {rollout.arms.stable.served_name}"
         lasted = (rollout.ended_at - rollout.started_at).total_seconds() if rollout.ended_at else None
-        caught = (
-            f"\nhome {duration(harm.seconds)} after the first harm"
-            if harm.seconds and rollout.phase is Phase.ROLLED_BACK
-            else ""
-        )
-        table.add_row(
-            "A/B test" if isinstance(rollout.plan, ABTestPlan) else "canary",
-            "\n".join(version.served_name for version in rollout.arms.candidates),
-            rollout.arms.stable.served_name,
-            str(rollout.phase) + caught,
-            duration(lasted) if lasted is not None else "–",
-            "–" if harm.requests is None else str(harm.requests),
-            (rollout.reasons[0] if rollout.reasons else "")[:160],
-        )
-    return table
+        after = f" after {duration(lasted)}" if lasted is not None else ""
+        harmed = f", {harm.requests} requests harmed" if harm.requests is not None else ""
+        yield 4, f"{rollout.phase}{after}{harmed}"
+        if harm.seconds and rollout.phase is Phase.ROLLED_BACK:
+            yield 4, f"home {duration(harm.seconds)} after the first harm"
+        yield from ((4, escape(reason)) for reason in rollout.reasons[:1])

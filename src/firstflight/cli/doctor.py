@@ -5,8 +5,8 @@ import json
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from firstflight.cli.telling import say
 from firstflight.doctor.examine import examine
 from firstflight.domain.findings import Finding, Report, Status
 from firstflight.settings import Settings
@@ -34,10 +34,14 @@ def _as_json(report: Report) -> str:
 
 def _show(report: Report, console: Console, *, every: bool) -> None:
     shown = report.findings if every or not report.count(Status.FAIL) else _unwell(report)
-    table = Table("", "what", "found", "wanted, and what to do", box=None, pad_edge=False)
     for finding in shown:
-        table.add_row(*_row(finding))
-    console.print(table)
+        colour = _COLOURS[finding.status]
+        mark = f"[{colour}]{finding.status:4}[/{colour}]"
+        say(console, f"{mark}  [bold]{escape(finding.subject)}[/bold]: {escape(finding.found)}")
+        if finding.runbook:
+            say(console, f"wanted: {escape(finding.wanted)}", indent=6)
+            say(console, f"[bold]fix: {escape(finding.fix)}[/bold]", indent=6)
+            say(console, f"[dim]{finding.runbook}[/dim]", indent=6)
     told = ", ".join(f"[{_COLOURS[status]}]{report.count(status)} {status}[/]" for status in Status)
     console.print(f"\n{escape(report.home)}: {told} in {report.seconds:.1f} s", highlight=False)
     if len(shown) < len(report.findings):
@@ -46,17 +50,3 @@ def _show(report: Report, console: Console, *, every: bool) -> None:
 
 def _unwell(report: Report) -> tuple[Finding, ...]:
     return tuple(finding for finding in report.findings if finding.status is not Status.PASS)
-
-
-def _row(finding: Finding) -> tuple[str, str, str, str]:
-    todo = "\n".join(
-        (
-            f"wanted: {escape(finding.wanted)}",
-            f"[bold]fix: {escape(finding.fix)}[/bold]",
-            f"[dim]{finding.runbook}[/dim]",
-        )
-        if finding.runbook
-        else ()
-    )
-    colour = _COLOURS[finding.status]
-    return f"[{colour}]{finding.status}[/{colour}]", escape(finding.subject), escape(finding.found), todo

@@ -45,7 +45,8 @@ def table(done: Drill) -> Table:
     """Return the drill as a table for a terminal."""
     shown = Table(title=headline(done), caption=f"{LEGEND}.", caption_justify="left", box=None, padding=(0, 1, 0, 0))
     for header in HEADERS:
-        shown.add_column(header, justify="left" if header in {"fault", "kept", "by"} else "right", no_wrap=True)
+        words = header in {"fault", "kept", "by"}
+        shown.add_column(header, justify="left" if words else "right", no_wrap=header != "by")
     for result in done.results:
         shown.add_row(*row(result), style=None if result.kept else "bold red")
     return shown

@@ -5,24 +5,43 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from firstflight import __version__
-from firstflight.cli.commands import SECTIONS
-from firstflight.domain.errors import ApprovalRefusedError, FirstflightError
+from firstflight.cli.commands import EXAMPLES, EXIT_CODES, SECTIONS
+from firstflight.domain.errors import ApprovalRefusedError, FirstflightError, NotFoundError
 
 
 class Sections(TyperGroup):
-    """Commands by section, each with the whole first paragraph of its help: nothing is cut off."""
+    """Commands by section, each with the whole first paragraph of its help: nothing is cut off.
+
+    What Typer hands over is of types that are private to it.
+    """
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write one list for each section; the types are private to Typer."""
+        """Write one list for each section."""
         for section, commands in SECTIONS.items():
             named = [(command, self.get_command(ctx, spelled(command))) for command in commands]
             with formatter.section(section):
                 formatter.write_dl(
                     [(spelled(command), (found.help or "").partition("\n\n")[0]) for command, found in named if found]
                 )
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Typer passes both
+        """Say what the exit codes mean."""
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
+
+class WithExamples(TyperCommand):
+    """A command whose help ends with lines to copy."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Typer passes both
+        """Write each example as it is: wrapped, it could not be copied."""
+        if lines := next((EXAMPLES[one] for one in EXAMPLES if spelled(one) == self.name), ()):
+            with formatter.section("Examples"):
+                for line in lines:
+                    formatter.write(f"  {line}\n")
 
 
 def spelled(command: Any) -> str:
@@ -39,7 +58,7 @@ app = typer.Typer(
 )
 for panel in SECTIONS.values():
     for each in panel:
-        app.command(spelled(each))(each)
+        app.command(spelled(each), cls=WithExamples)(each)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
@@ -61,13 +80,16 @@ def everything(
 def main(words: list[str] | None = None) -> None:
     """Run the command that `words` or the terminal's say; an error made on purpose is one red line, not a stack trace.
 
-    Exit code 1: it failed; 5: an answer was not taken; others are in the commands' own help.
+    Exit codes are those of `EXIT_CODES`.
     """
     try:
         app(words)
     except ApprovalRefusedError as error:
         _say(str(error))
         sys.exit(5)
+    except NotFoundError as error:
+        _say(str(error))
+        sys.exit(3)
     except FirstflightError as error:
         _say(f"{type(error).__name__}: {error}")
         sys.exit(1)

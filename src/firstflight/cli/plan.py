@@ -12,7 +12,6 @@ from firstflight.cli.plan_files import plan_from
 from firstflight.decision.forecast import GuardrailForecast, StageForecast, forecast
 from firstflight.domain.plans import CanaryPlan
 
-console = Console()
 _CANNOT_ANSWER = 4
 
 
@@ -22,6 +21,7 @@ def plan(file: Path, rate: float, changes: list[str] | None, baseline: list[str]
     if as_json:
         typer.echo(json.dumps([stage.model_dump(mode="json") for stage in stages], indent=1))
     else:
+        console = Console()
         console.print(_table(stages))
         for stage in stages:
             if stage.verdict != "ok":
@@ -49,6 +49,7 @@ def _table(stages: tuple[StageForecast, ...]) -> Table:
         caption="proof: minutes until a candidate as good as the stable model has shown it\n"
         "sees: the smallest harmful share that half of the stages would catch\n"
         "caught: minutes until a fault of the margin, or of twice the limit, is; bad: its bad answers",
+        caption_justify="left",
         box=SIMPLE_HEAD,
     )
     headers = ("stage", "guardrail", "proof", "sees", "caught", "bad", "")

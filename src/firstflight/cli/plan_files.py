@@ -1,6 +1,5 @@
 """Plans from files, with single values changed on the command line."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +26,7 @@ def plan_from(
     Raises:
         typer.BadParameter: The file holds no plan, or what comes of it is not valid; each fault is named.
     """
-    body = _content(kind, file) if file else copy.deepcopy(dict(otherwise or {}))
+    body = _apart(_content(kind, file) if file else dict(otherwise or {}))
     for change in changes:
         _change(body, change)
     try:
@@ -49,6 +48,13 @@ def _content(kind: type[Plan], file: Path) -> dict[str, Any]:
         raise typer.BadParameter(f"{file} holds no plan: wanted names with values, found {type(content).__name__}")
     part = PARTS.get(kind)
     return content[part] if isinstance(content.get(part), dict) else content
+
+
+def _apart(content: Any) -> Any:
+    """Return a copy in which nothing stands in two places, as what YAML names by an anchor does."""
+    if isinstance(content, dict):
+        return {name: _apart(value) for name, value in content.items()}
+    return [_apart(value) for value in content] if isinstance(content, list) else content
 
 
 def _words(kind: type[Plan]) -> str:

@@ -1,5 +1,7 @@
 """Let a candidate take over from a stable model that fails."""
 
+import json
+
 import typer
 
 from firstflight.acts.ledger_view import current
@@ -9,11 +11,15 @@ from firstflight.settings import Settings
 from firstflight.world import open_world
 
 
-def promote(model: str, name: str, comment: str) -> None:
+def promote(model: str, name: str, comment: str, *, as_json: bool) -> None:
     """Write down that the model's open rollout is to be promoted; its driver does so within seconds."""
     world = open_world(Settings())
     rollout = current(world.ledger, model)
     if rollout is None or rollout.final:
         raise RolloutError(f"{model} has no open rollout; `firstflight history {model}` tells of the last one")
     ordered = order_promotion(world, rollout, approver=name, comment=comment)
-    typer.echo(f"{name}: {ordered.candidate.served_name} is to serve all of {model}; its driver acts within seconds")
+    candidate = ordered.candidate.served_name
+    if as_json:
+        typer.echo(json.dumps({"rollout": ordered.id, "run": ordered.driver, "candidate": candidate, "approver": name}))
+        return
+    typer.echo(f"{name}: {candidate} is to serve all of {model}; its driver acts within seconds")

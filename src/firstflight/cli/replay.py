@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from firstflight.domain.errors import NotFoundError
 from firstflight.observation.store import PredictionStore
 from firstflight.replay.progress import line
 from firstflight.replay.run import Load, OnProgress, run
@@ -19,6 +20,7 @@ from firstflight.workloads.market.data.market import load_market
 from firstflight.workloads.market.features.held_out import held_out_questions
 
 _LOG_SECONDS = 10.0
+SOME_FAILED = 4
 
 
 def replay(
@@ -54,6 +56,12 @@ def replay(
     with _progress(Console(stderr=True)) as on_progress:
         summary = asyncio.run(ask(on_progress))
     typer.echo(summary.model_dump_json() if as_json else line(summary))
+    if summary.requests and summary.statuses == {"404": summary.requests}:
+        raise NotFoundError(
+            f"the gateway at {settings.gateway_url} has no route {model!r}: it said 404 to every request"
+        )
+    if summary.failed:
+        raise typer.Exit(SOME_FAILED if summary.ok else 1)
 
 
 @contextmanager

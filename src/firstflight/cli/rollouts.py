@@ -4,57 +4,80 @@ import json
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from firstflight.acts.approve import asked
-from firstflight.acts.approve import reject as reject_now
-from firstflight.domain.errors import FirstflightError
+from firstflight.acts.ledger_view import history as rollouts_of
+from firstflight.acts.ledger_view import of_run, open_rollouts
+from firstflight.cli.telling import say, tell
+from firstflight.domain.errors import ApprovalRefusedError, NotFoundError
 from firstflight.ledger import open_store
+from firstflight.ledger.record import RecordStore
+from firstflight.orchestrator import Orchestrator
 from firstflight.rollout.approval import Answer
-from firstflight.rollout.machine import stream
-from firstflight.rollout.story import reasons, sentence
+from firstflight.rollout.machine import AwaitApproval, Rollout, checks_stream, next_act, stream
+from firstflight.rollout.story import actor_name, reasons, sentence
 from firstflight.settings import Settings
-from firstflight.world import open_world
-
-console = Console()
 
 
-def approve(run: str, name: str, comment: str) -> None:
-    """Answer yes. Raises ApprovalRefusedError when no rollout of the run waits, or the run does not take it."""
-    rollout = asked(open_world(Settings()), run)
-    _resume(rollout.driver, Answer(approver=name, decision="approve", comment=comment))
-    typer.echo(f"{name} approved {max(rollout.asked)} % of {rollout.id}; run {rollout.driver} goes on within seconds")
+def approve(run: str, name: str, comment: str, *, as_json: bool) -> None:
+    """Answer yes. Raises ApprovalRefusedError when nothing is asked, or Prefect does not take it."""
+    _answer(run, Answer(approver=name, decision="approve", comment=comment), as_json=as_json)
 
 
-def reject(run: str, name: str, comment: str) -> None:
-    """Answer no: traffic first, then the run. Raises ApprovalRefusedError when no rollout of the run waits."""
-    world = open_world(Settings())
-    rollout, given = asked(world, run), Answer(approver=name, decision="reject", comment=comment)
-    ended = reject_now(world, rollout, given)
-    typer.echo(
-        f"{name} rejected {max(rollout.asked)} % of {rollout.id}: {ended.phase}, the router reports {ended.split}"
-    )
-    try:
-        _resume(rollout.driver, given)
-    except FirstflightError as error:
-        typer.echo(f"its run could not be told, the guard ends it when it can: {error}", err=True)
+def reject(run: str, name: str, comment: str, *, as_json: bool) -> None:
+    """Answer no. Raises ApprovalRefusedError when nothing is asked, or Prefect does not take it."""
+    _answer(run, Answer(approver=name, decision="reject", comment=comment), as_json=as_json)
 
 
 def history(model: str, last: int, *, as_json: bool) -> None:
-    """Show the last records of a model's rollouts."""
-    records = open_store(Settings()).read(stream(model))[-last:]
+    """Tell the last records of a model's rollouts. Raises NotFoundError when there are none."""
+    ledger = open_store(Settings())
+    if not (records := ledger.read(stream(model))[-last:]):
+        known = ", ".join(name.removeprefix("rollout/") for name in ledger.streams("rollout/")) or "none yet"
+        raise NotFoundError(f"the ledger has no rollout of {model!r}; models it has some of: {known}")
     if as_json:
         for record in records:
             typer.echo(json.dumps(record.model_dump(mode="json")))
         return
-    table = Table("at (UTC)", "who", "what", title=f"{model}: {len(records)} records")
+    console, day, who = Console(), None, ""
     for record in records:
-        table.add_row(f"{record.at:%Y-%m-%d %H:%M:%S}", record.actor, "\n".join((sentence(record), *reasons(record))))
-    console.print(table)
+        if record.at.date() != day:
+            day = record.at.date()
+            say(console, f"[bold]{model}, {day:%Y-%m-%d} (UTC)[/bold]")
+        tell(console, record, by="" if record.actor == who else actor_name(record.actor))
+        who = record.actor
 
 
-def _resume(run: str, answer: Answer) -> None:
-    from firstflight.orchestrator import Orchestrator  # noqa: PLC0415 - a reject is home before this is needed
-
+def _answer(word: str, answer: Answer, *, as_json: bool) -> None:
     settings = Settings()
-    Orchestrator(settings.prefect_api, settings.prefect_auth).resume(run, answer.model_dump())
+    ledger = open_store(settings)
+    rollout, stage = _question(ledger, word)
+    Orchestrator(settings.prefect_api, settings.prefect_auth).resume(rollout.driver, answer.model_dump())
+    candidate, stable = rollout.candidate.served_name, rollout.arms.stable.served_name
+    if as_json:
+        told = {"rollout": rollout.id, "run": rollout.driver, "candidate": candidate, "stage": stage}
+        typer.echo(json.dumps({**told, **answer.model_dump()}))
+        return
+    goes = f"{candidate} goes on to {stage} %" if answer.decision == "approve" else f"traffic goes back to {stable}"
+    verb = "approved" if answer.decision == "approve" else "rejected"
+    typer.echo(f"{answer.approver} {verb} {rollout.id} before {stage} %: {goes} within seconds (run {rollout.driver})")
+    if check := next((one for one in reversed(ledger.read(checks_stream(rollout))) if one.kind == "check"), None):
+        typer.echo(f"its last {sentence(check)}: {'; '.join(reasons(check))}")
+
+
+def _question(ledger: RecordStore, word: str) -> tuple[Rollout, int]:
+    """Return the rollout that asks a person, named by run, model, its own id or `latest`, and the stage it asks of."""
+    asking = [
+        (rollout, act.stage)
+        for rollout in open_rollouts(ledger)
+        if isinstance(act := next_act(rollout), AwaitApproval) and act.stage in rollout.asked
+    ]
+    asking.sort(key=lambda one: one[0].asked[one[1]])
+    named = [one for one in asking if word in {"latest", one[0].driver, one[0].model, one[0].id}]
+    if named:
+        return named[-1]
+    ended = (of_run(ledger, word) or rollouts_of(ledger, word))[-1:]
+    became = "".join(f"; {rollout.id} is {rollout.phase} and asks nothing" for rollout in ended)
+    listed = (
+        ", ".join(f"{rollout.model} before {stage} % (run {rollout.driver})" for rollout, stage in asking) or "none"
+    )
+    raise ApprovalRefusedError(f"{word!r} waits for no answer{became}; what does: {listed}")

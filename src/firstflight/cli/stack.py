@@ -7,9 +7,11 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from firstflight.cli.telling import say
 from firstflight.settings import Settings
 from firstflight.stack import local
 from firstflight.stack.local import PartStatus, Phase, ShowPhase
@@ -17,32 +19,18 @@ from firstflight.stack.local import PartStatus, Phase, ShowPhase
 SOMETHING_DOWN = 3
 
 
-def up() -> None:
+def up(*, as_json: bool) -> None:
     """Start the stack and show its parts."""
-    Console().print(_table(bring_up(Settings())))
+    settings = Settings()
+    _show(settings, bring_up(settings, Console(stderr=as_json)), as_json=as_json)
 
 
 def status(*, as_json: bool) -> None:
     """Show each part; exit code 3 when one is down."""
     settings = Settings()
     found = local.status(settings)
-    everything_up = all(part.up for part in found)
-    if as_json:
-        parts = [
-            {
-                "name": part.name,
-                "up": part.up,
-                "state": part.state,
-                "pid": part.pid,
-                "address": part.address,
-                "log": str(part.log),
-            }
-            for part in found
-        ]
-        typer.echo(json.dumps({"home": str(settings.home), "up": everything_up, "parts": parts}))
-    else:
-        Console().print(_table(found))
-    raise typer.Exit(0 if everything_up else SOMETHING_DOWN)
+    _show(settings, found, as_json=as_json)
+    raise typer.Exit(0 if all(part.up for part in found) else SOMETHING_DOWN)
 
 
 def down() -> None:
@@ -53,9 +41,9 @@ def down() -> None:
     console.print("The stack is down; its data stays.")
 
 
-def bring_up(settings: Settings) -> tuple[PartStatus, ...]:
+def bring_up(settings: Settings, console: Console) -> tuple[PartStatus, ...]:
     """Bring the stack up and show how far each part is: a spinner and a clock, or plain lines without a terminal."""
-    with _phases_shown(Console()) as show:
+    with _phases_shown(console) as show:
         return local.up(settings, show)
 
 
@@ -81,9 +69,20 @@ def _phases_shown(console: Console) -> Iterator[ShowPhase]:
         yield show
 
 
-def _table(found: tuple[PartStatus, ...]) -> Table:
+def _show(settings: Settings, found: tuple[PartStatus, ...], *, as_json: bool) -> None:
+    if as_json:
+        names = ("name", "up", "state", "pid", "address")
+        parts = [{**{name: getattr(part, name) for name in names}, "log": str(part.log)} for part in found]
+        everything_up = all(part.up for part in found)
+        typer.echo(json.dumps({"home": str(settings.home), "up": everything_up, "parts": parts}))
+        return
+    console = Console()
     table = Table("part", "state", "process", "address", box=None, pad_edge=False)
     for part in found:
-        state = f"[green]{part.state}[/green]" if part.up else f"[red]{part.state}[/red] (see {part.log})"
-        table.add_row(part.name, state, str(part.pid or ""), part.address or "")
-    return table
+        colour = "green" if part.up else "red"
+        table.add_row(part.name, f"[{colour}]{part.state}[/{colour}]", str(part.pid or ""), part.address or "")
+    console.print(table)
+    for part in found:
+        if not part.up and part.log.exists():
+            say(console, f"[red]{part.name}[/red] is down; its log: {escape(str(part.log))}")
+    say(console, f"[dim]home: {escape(str(settings.home))}[/dim]")

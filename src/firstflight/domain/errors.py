@@ -11,7 +11,8 @@
     ├── InvalidDataError                market data breaks its contract; every fault is named
     ├── TrainingFailedError             a variant cannot be fitted or evaluated
     ├── RegistryRefusedError            the registry does not take what it was sent
-    ├── ModelNotFoundError              no such model, version or alias in the registry
+    ├── NotFoundError                   nothing has the name that was given
+    │   └── ModelNotFoundError          no such model, version or alias in the registry
     ├── NoStableModelError              nothing to compare with and nothing to fall back to
     ├── ServingError
     │   ├── ModelNotReadyError          a served model did not become ready in time
@@ -88,7 +89,11 @@ class TrainingFailedError(FirstflightError):
     """A variant could not be fitted or evaluated."""
 
 
-class ModelNotFoundError(FirstflightError):
+class NotFoundError(FirstflightError):
+    """Nothing has the name that was given; the message says what there is."""
+
+
+class ModelNotFoundError(NotFoundError):
     """The registry holds no such model, version or alias."""
 
 

@@ -10,7 +10,7 @@ from firstflight.domain.values import Value
 class Answer(Value):
     """Who answered, what, and why. No field that matters has a default: silence is not consent."""
 
-    approver: str = Field(min_length=1, max_length=100, description="Who you are.")
+    approver: str = Field(min_length=1, max_length=100, pattern=r"\S", description="Who you are.")
     decision: Literal["approve", "reject"] = Field(description="approve goes on to the next stage; reject rolls back.")
     comment: str = Field(max_length=2000, description="Why; it is kept in the record.")
 

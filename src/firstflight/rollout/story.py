@@ -1,7 +1,7 @@
 """Each record as one sentence, for terminals, the report and people at 3 a.m."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from firstflight.domain.traffic import TrafficSplit
@@ -72,6 +72,18 @@ def sentence(record: Record) -> str:
     if record.kind == "driver.attached" and record.body["before"] == record.actor:
         return "the run goes on where it stood"
     return SENTENCES[record.kind](record.body) if record.kind in SENTENCES else record.kind
+
+
+def of_run(records: Iterable[Record], run: str) -> tuple[Record, ...]:
+    """Return those of a model's records, in order, that tell of rollouts in which `run` had a hand."""
+    parts: list[list[Record]] = [[]]
+    for record in records:
+        if record.kind == "rollout.started":
+            parts.append([])
+        parts[-1].append(record)
+    before, *rollouts = parts
+    mine = [part for part in rollouts if any(run in {record.actor, record.body.get("run")} for record in part)]
+    return (*(record for record in before if record.actor == run), *(record for part in mine for record in part))
 
 
 def actor_name(actor: str) -> str:

@@ -1,0 +1,35 @@
+"""Words on a terminal and in a pipe: none is cut off, at eighty columns neither."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+
+from firstflight.ledger.record import Record
+from firstflight.rollout.story import reasons, sentence
+
+COLOURS = {
+    "rollout.promoted": "bold green",
+    "stage.passed": "green",
+    "rollback.intended": "bold red",
+    "rollout.rolled_back": "bold red",
+    "approval.asked": "bold yellow",
+    "approval.answered": "yellow",
+}
+_INDENT = len("12:00:00 ")
+
+
+def tell(console: Console, record: Record, by: str = "") -> None:
+    """Print a record as a line, `by` whom behind it, and its reasons below."""
+    colour = COLOURS.get(record.kind, "default")
+    who = f" [dim]({escape(by)})[/dim]" if by else ""
+    say(console, f"[dim]{record.at:%H:%M:%S}[/dim] [{colour}]{escape(sentence(record))}[/{colour}]{who}")
+    for reason in reasons(record):
+        say(console, f"[dim]{escape(reason)}[/dim]", indent=_INDENT)
+
+
+def say(console: Console, markup: str, indent: int = 0) -> None:
+    """Print a paragraph: wrapped between words on a terminal, on one line in a pipe, where it is searched."""
+    if console.is_terminal:
+        console.print(Padding(markup, (0, 0, 0, indent)), highlight=False)
+    else:
+        console.print(" " * indent + markup, highlight=False, soft_wrap=True)
