@@ -8,7 +8,7 @@ from rich.console import Console
 from firstflight.acts.ledger_view import history as rollouts_of
 from firstflight.acts.ledger_view import of_run, open_rollouts
 from firstflight.cli.telling import say, tell
-from firstflight.domain.errors import ApprovalRefusedError, NotFoundError
+from firstflight.domain.errors import ApprovalRefusedError, NotFoundError, StoreUnavailableError
 from firstflight.ledger import open_store
 from firstflight.ledger.record import RecordStore
 from firstflight.orchestrator import Orchestrator
@@ -49,9 +49,13 @@ def history(model: str, last: int, *, as_json: bool) -> None:
 
 def _answer(word: str, answer: Answer, *, as_json: bool) -> None:
     settings = Settings()
-    ledger = open_store(settings)
-    rollout, stage = _question(ledger, word)
-    Orchestrator(settings.prefect_api, settings.prefect_auth).resume(rollout.driver, answer.model_dump())
+    ledger, orchestrator = open_store(settings), Orchestrator(settings.prefect_api, settings.prefect_auth)
+    try:
+        rollout, stage = _question(ledger, word)
+    except StoreUnavailableError as error:
+        _answer_unseen(orchestrator, word, answer, str(error), as_json=as_json)
+        return
+    orchestrator.resume(rollout.driver, answer.model_dump())
     candidate, stable = rollout.candidate.served_name, rollout.arms.stable.served_name
     if as_json:
         told = {"rollout": rollout.id, "run": rollout.driver, "candidate": candidate, "stage": stage}
@@ -62,6 +66,20 @@ def _answer(word: str, answer: Answer, *, as_json: bool) -> None:
     typer.echo(f"{answer.approver} {verb} {rollout.id} before {stage} %: {goes} within seconds (run {rollout.driver})")
     if check := next((one for one in reversed(ledger.read(checks_stream(rollout))) if one.kind == "check"), None):
         typer.echo(f"its last {sentence(check)}: {'; '.join(reasons(check))}")
+
+
+def _answer_unseen(orchestrator: Orchestrator, word: str, answer: Answer, why: str, *, as_json: bool) -> None:
+    """Answer a run that is named by its id, as from outside a cluster, where the ledger cannot be asked what it is."""
+    run = orchestrator.find(word)
+    if str(run.id) != word or not run.suspended:
+        raise ApprovalRefusedError(
+            f"{word!r} is not the id of a run that waits, and nothing else can be looked up: {why}"
+        )
+    orchestrator.resume(run.id, answer.model_dump())
+    if as_json:
+        typer.echo(json.dumps({"run": word, **answer.model_dump()}))
+    else:
+        typer.echo(f"{answer.approver}: {answer.decision} taken by run {run.id} ({run.name}), unseen: {why}")
 
 
 def _question(ledger: RecordStore, word: str) -> tuple[Rollout, int]:

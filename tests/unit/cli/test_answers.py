@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from firstflight.cli import rollouts as command
+from firstflight.domain.errors import StoreUnavailableError
 from firstflight.rollout.approval import Answer
-from tests.unit.cli.doubles import RUN, Ledger, Prefect
+from tests.unit.cli.doubles import RUN, Ledger, Prefect, flow_run
 
 Firstflight = Callable[..., tuple[int, str, str]]
 OTHER = "11111111-53a8-4e0e-9b52-0f3c4c5f1a11"
@@ -65,6 +66,24 @@ def test_what_waits_for_no_answer_is_left_alone(firstflight: Firstflight, ledger
         assert f"what does: n before 100 % (run {OTHER})" in told
     assert 5 == firstflight("approve", "nosuch", "--as", "ann")[0]
     assert [] == prefect.answers
+
+
+def test_where_the_ledger_cannot_be_asked_a_run_is_named_by_its_id(
+    firstflight: Firstflight, monkeypatch: pytest.MonkeyPatch, ledger: Ledger
+) -> None:
+    """As from outside a cluster, with Prefect's API alone; `latest` might be anything, and is refused."""
+
+    def away(*_: object) -> None:
+        raise StoreUnavailableError("no socket here")
+
+    monkeypatch.setattr(ledger, "streams", away)
+    monkeypatch.setattr(command, "open_store", lambda _: ledger)
+    waits, over = Prefect(flow_run("PAUSED", "Suspended")), Prefect(flow_run())
+    for server, word, code in ((waits, RUN, 0), (waits, "latest", 5), (over, RUN, 5)):
+        monkeypatch.setattr(command, "Orchestrator", lambda *_, server=server: server)
+        assert code == firstflight("approve", word, "--as", "ann")[0]
+    assert [RUN] == [str(run) for run, _ in waits.answers]
+    assert [] == over.answers
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 101])
