@@ -23,6 +23,8 @@ SHARES = frozenset({"error_rate", "timeout_rate", "accuracy"})
 """Metrics that are the share of some events among requests or answers, whatever the source."""
 _OF_ONE = SHARES | {"brier"}
 """Metrics whose every value lies between 0 and 1."""
+_NONE, _ALL = 1e-12, 1 - 1e-9
+"""Shares that cannot be told from 0, and from 1."""
 _DISTRIBUTIONS = frozenset({"latency"})
 
 
@@ -111,11 +113,15 @@ class Guardrail(Value):
 
     def share_fault(self) -> str:
         """Return why no share of events can be judged by these numbers; empty when it can."""
-        if self.limit is not None and not (0 < self.limit < 1 and 0 < 1 - self.limit < 1):
-            return f"limit {self.limit:g} of a share must lie between 0 and 1, both excluded"
+        if self.limit is not None:
+            harmful = self.limit if self.direction == "lower_is_better" else 1 - self.limit
+            if not _NONE < harmful < _ALL:
+                return f"limit {self.limit:g} of a share must lie between 0 and 1, both excluded"
         for name, value in (("margin", self.margin), ("tolerance", self.tolerance)):
-            if value is not None and value >= 1:
+            if value is not None and value >= _ALL:
                 return f"{name} {value:g} of a share must be below 1: nothing is worse by more"
+            if value and value <= _NONE:
+                return f"{name} {value:g} of a share cannot be told from 0"
         return ""
 
     def tolerated(self, stable: float | None) -> float:

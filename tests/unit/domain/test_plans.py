@@ -90,6 +90,9 @@ def test_a_guardrail_without_anything_to_prove_is_refused() -> None:
         ({"metric": "accuracy", "direction": "higher_is_better", "limit": 1e-17}, "limit 1e-17 of a share"),
         ({"metric": "accuracy", "direction": "higher_is_better", "margin": 1.0}, "margin 1 of a share must be below 1"),
         ({"metric": "error_rate", "limit": 0.01, "tolerance": 1.5}, "tolerance 1.5 of a share must be below 1"),
+        ({"metric": "error_rate", "margin": 5e-324, "proves": False}, "of a share cannot be told from 0"),
+        ({"metric": "error_rate", "margin": 1 - 1e-16}, "of a share must be below 1"),
+        ({"metric": "error_rate", "limit": 1 - 1e-16}, "must lie between 0 and 1"),
         (
             {"metric": "latency", "limit": 200.0, "quantile": 0.95, "direction": "higher_is_better"},
             "only lower_is_better can be judged",
@@ -112,7 +115,7 @@ def test_a_guardrail_that_can_never_answer_is_refused(guardrail: dict[str, objec
         ({"warmup_seconds": 1800}, "leaves nothing to judge"),
         ({"stage_seconds": 600, "warmup_seconds": 590}, "begins after 570 s"),
         ({"guardrails": ({"metric": "error_rate", "limit": 1e-10},)}, r"needs 3e\+10 requests in a stage"),
-        ({"guardrails": ({"metric": "accuracy", "margin": 1e-12},)}, r"needs 3e\+12 requests in a stage"),
+        ({"guardrails": ({"metric": "accuracy", "margin": 1e-11},)}, r"needs 3e\+11 requests in a stage"),
         ({"guardrails": ({"metric": "latency", "limit": 9.0, "quantile": 1 - 1e-13},)}, "can never be proven"),
     ],
 )
