@@ -40,23 +40,26 @@ hypothesis.settings.load_profile("firstflight")
 StackMaker = Callable[[Path], AbstractContextManager[Settings]]
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of one stack to one process, begun first, and whole files of the rest to the others.
+def group(item: pytest.Item) -> str:
+    """Return whose process runs the test: those of one stack share one, and so does each file of the rest.
 
     Tests that kill parts of a stack have one of their own, beside those that need it in peace.
     """
+    file = item.nodeid.partition("::")[0]  # xdist writes the group behind it
+    if "stack" not in getattr(item, "fixturenames", ()):
+        return file
+    return "stack in pieces" if file.startswith("tests/faults/") or file == "tests/e2e/test_faults.py" else "stack"
 
-    def group(item: pytest.Item) -> str:
-        file = item.nodeid.partition("::")[0]
-        if "stack" not in getattr(item, "fixturenames", ()):
-            return file
-        return "stack in pieces" if file.startswith("tests/faults/") or file == "tests/e2e/test_faults.py" else "stack"
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tell xdist the group, before it reads all of them."""
+    item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: the two stacks."""
     order = ("stack", "stack in pieces")
     items.sort(key=lambda item: order.index(group(item)) if group(item) in order else len(order))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
 
 
 @pytest.fixture(scope="session")
