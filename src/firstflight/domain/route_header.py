@@ -1,10 +1,7 @@
-"""The header by which a gateway tells who was chosen to answer, in Seldon's form: `:baseline-predictor-v1_1:`."""
+"""What a gateway's header says of whom it chose to answer: `:baseline-predictor-v1_1:`."""
 
 import re
 from typing import overload
-
-ROUTE_HEADER = "x-seldon-route"
-"""Of an answer: who was chosen to give it. Sent back, it chooses the same one again."""
 
 
 def route_value(name: str) -> str:

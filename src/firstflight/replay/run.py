@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import aiohttp
 
 from firstflight.domain.questions import Question
-from firstflight.domain.route_header import ROUTE_HEADER, served_name
+from firstflight.domain.route_header import served_name
 from firstflight.replay.arrivals import arrivals
 from firstflight.replay.tally import ReplaySummary, ReplayTally
 from firstflight.replay.truths import OutcomeSink, TruthPoster
-from firstflight.serving.inference import body, headers
+from firstflight.serving.inference import ROUTE_HEADER, body, headers
 
 ANSWER_SECONDS = 5.0
 """A request without an answer by then has failed."""

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 
 from firstflight.domain.errors import BackendUnavailableError
-from firstflight.domain.route_header import ROUTE_HEADER, served_name
+from firstflight.domain.route_header import served_name
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.inference import Tensor, body, headers
+from firstflight.serving.inference import ROUTE_HEADER, Tensor, body, headers
 from firstflight.serving.probe import ones
 
 REQUESTS = 20

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from firstflight.domain.route_header import ROUTE_HEADER, route_value, served_name
+from firstflight.domain.route_header import route_value, served_name
 from firstflight.domain.traffic import TrafficSplit
+from firstflight.serving.inference import ROUTE_HEADER
 from firstflight.serving.local.envoy.names import LISTENERS, MIRROR, PREFIX, TYPES, Json, Listener, Profile, target
 
 UNIT_HEADER = "x-unit-id"
