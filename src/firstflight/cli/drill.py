@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from firstflight.cli.telling import show_table
 from firstflight.drill.faults import FaultName, alone
 from firstflight.drill.result import HEADERS, LEGEND, Drill, headline, row
 from firstflight.drill.run import Show
@@ -33,7 +34,7 @@ def drill(fault: list[str] | None, model: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(done.model_dump_json())
     else:
-        console.print(table(done))
+        show_table(console, table(done))
         for result in done.results:
             for sentence in result.broken:
                 console.print(f"[red]{result.fault.name}: {sentence}[/red]", highlight=False)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from firstflight.cli.plan_files import plan_from
+from firstflight.cli.telling import show_table
 from firstflight.decision.forecast import GuardrailForecast, StageForecast, forecast
 from firstflight.domain.plans import CanaryPlan
 
@@ -22,7 +23,7 @@ def plan(file: Path, rate: float, changes: list[str] | None, baseline: list[str]
         typer.echo(json.dumps([stage.model_dump(mode="json") for stage in stages], indent=1))
     else:
         console = Console()
-        console.print(_table(stages))
+        show_table(console, _table(stages))
         for stage in stages:
             if stage.verdict != "ok":
                 console.print(_advice(stage))
@@ -56,10 +57,8 @@ def _table(stages: tuple[StageForecast, ...]) -> Table:
     for header in headers:
         table.add_column(header, justify="left" if header in {"stage", "guardrail", ""} else "right", no_wrap=True)
     for stage in stages:
-        name = f"{stage.percent} %"
         for each in stage.guardrails:
-            table.add_row(name, each.metric, *_cells(each))
-            name = ""
+            table.add_row(f"{stage.percent} %", each.metric, *_cells(each))
         table.add_section()
     return table
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from firstflight.cli.telling import say
+from firstflight.cli.telling import say, show_table
 from firstflight.settings import Settings
 from firstflight.stack import local
 from firstflight.stack.local import PartStatus, Phase, ShowPhase
@@ -81,7 +81,7 @@ def _show(settings: Settings, found: tuple[PartStatus, ...], *, as_json: bool) -
     for part in found:
         colour = "green" if part.up else "red"
         table.add_row(part.name, f"[{colour}]{part.state}[/{colour}]", str(part.pid or ""), part.address or "")
-    console.print(table)
+    show_table(console, table)
     for part in found:
         if not part.up and part.log.exists():
             say(console, f"[red]{part.name}[/red] is down; its log: {escape(str(part.log))}")

@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
+from rich.table import Table
 
 from firstflight.ledger.record import Record
 from firstflight.rollout.story import reasons, sentence
@@ -16,6 +17,7 @@ COLOURS = {
     "approval.answered": "yellow",
 }
 _INDENT = len("12:00:00 ")
+_NO_LIMIT = 10_000
 
 
 def tell(console: Console, record: Record, by: str = "") -> None:
@@ -33,3 +35,21 @@ def say(console: Console, markup: str, indent: int = 0) -> None:
         console.print(Padding(markup, (0, 0, 0, indent)), highlight=False)
     else:
         console.print(" " * indent + markup, highlight=False, soft_wrap=True)
+
+
+def show_table(console: Console, table: Table) -> None:
+    """Print a table whole: one too wide for a terminal row by row, each cell with its header; in a pipe as it is."""
+    needed = console.measure(table, options=console.options.update(width=_NO_LIMIT)).maximum
+    if needed <= console.width or not console.is_terminal:
+        console.width = max(needed, console.width)
+        console.print(table)
+        return
+    if table.title:
+        console.print(table.title, highlight=False)
+    for row in zip(*(column.cells for column in table.columns), strict=True):
+        first, *others = map(str, row)
+        headers = (str(column.header) for column in table.columns[1:])
+        named = [f"{header} {cell}".strip() for header, cell in zip(headers, others, strict=True)]
+        say(console, f"[bold]{first}[/bold]  {'  ·  '.join(named)}")
+    if table.caption:
+        console.print(table.caption, highlight=False)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from firstflight.acts.register import register
 from firstflight.cli.plan_files import plan_from
+from firstflight.cli.telling import show_table
 from firstflight.domain.plans import TrainingPlan
 from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.registry.mlflow_tracker import MlflowTracker
@@ -72,12 +73,13 @@ def train(file: Path | None, changes: list[str] | None, epochs: int | None, seed
     for one in registered:
         refused = f", refused: {'; '.join(one.reasons)}" if not one.passed else ""
         console.print(f"registered {one.version}{refused}", highlight=False)
-    console.print(figures(trained))
+    show_table(console, figures(trained))
 
 
 def figures(trained: tuple[TrainedVariant, ...]) -> Table:
     """Return the table of what was trained: the gate's part first, the untouched test part beside it."""
-    table = Table("variant", "gate", "AUC", "MCC", "Brier", "Sharpe", "test AUC", "test Sharpe", "CPU s")
+    headers = ("variant", "gate", "AUC", "MCC", "Brier", "Sharpe", "test AUC", "test Sharpe", "CPU s")
+    table = Table(*headers, box=None, pad_edge=False)
     for one in trained:
         v, t = one.validation, one.test
         table.add_row(

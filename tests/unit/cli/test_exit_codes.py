@@ -1,5 +1,6 @@
 """What a command leaves for whoever called it, and that nothing it prints is cut off at eighty columns."""
 
+import itertools
 import json
 import shlex
 import shutil
@@ -10,13 +11,15 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 from typer.main import get_command
 
 from firstflight.cli import freezing, replay
 from firstflight.cli import main as entrance
 from firstflight.cli.commands import EXAMPLES, EXIT_CODES, SECTIONS
 from firstflight.cli.main import app, spelled
-from firstflight.cli.telling import say
+from firstflight.cli.telling import say, show_table
 from firstflight.domain.errors import (
     ApprovalRefusedError,
     BackendUnavailableError,
@@ -166,7 +169,7 @@ def test_a_paragraph_is_one_line_in_a_pipe_and_wrapped_between_words_on_a_termin
             say(console, " ".join(words), indent=4)
         told[terminal] = kept.get()
     assert f"    {' '.join(words)}\n" == told[False]
-    assert 40 >= max(map(len, told[True].splitlines()))
+    assert 40 >= max(map(len, Text.from_ansi(told[True]).plain.splitlines()))
     whole(iter(words), told[True])
 
 
@@ -179,3 +182,32 @@ def test_the_parts_of_a_stack_are_told_in_whole_words(
     code, told, _ = firstflight("status")
     assert 3 == code
     whole(iter(("postgres", "collector", "worker", "stopped", f"{home}", "http://127.0.0.1:4200")), told)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_table_that_is_too_wide_loses_no_word(*, terminal: bool) -> None:
+    """A row a line in a pipe, as wide as it is; on a narrow terminal each cell with its header, wrapped."""
+    headers = [f"header-{number}" for number in range(8)]
+    rows = [[f"cell-{row}-{number}" for number in range(8)] for row in range(3)]
+    table = Table(*headers, title="what it is", caption="and what that means", box=None)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(width=40, force_terminal=terminal, no_color=True)
+    with console.capture() as told:
+        show_table(console, table)
+    plain = Text.from_ansi(told.get()).plain
+    words = plain.split()
+    assert [] == [word for word in (*headers[1:], *itertools.chain(*rows), "means") if word not in words]
+    if terminal:
+        assert 40 >= max(map(len, plain.splitlines()))
+    else:
+        assert rows[1] == plain.splitlines()[3].split()
+
+
+def test_a_plan_for_rare_requests_is_told_in_whole_words(firstflight: Firstflight, tmp_path: Path) -> None:
+    """Where every figure has many digits, which eighty columns cannot hold side by side."""
+    file = tmp_path / "plan.yaml"
+    file.write_text("model: m\n")
+    code, told, _ = firstflight("plan", str(file), "--rate", "0.01")
+    assert (4, False) == (code, "…" in told)
+    assert {"guardrail", "error_rate", "impossible", "accuracy", "100"} <= set(told.split())
