@@ -19,8 +19,16 @@ from tasks.options import CALLS_OUT
 OUTCOMES = {Phase.PROMOTED: "Promoted", Phase.ROLLED_BACK: "RolledBack", Phase.COMPARED: "Compared"}
 
 
+def write_report(rollout: Rollout, *, retries: int = CALLS_OUT["retries"]) -> None:
+    """Write the report of the rollout's run; one that cannot be written is a failed task and no failed run.
+
+    It tells and decides nothing: a release must not end, nor a question be kept back, for want of a page.
+    """
+    leave_report.with_options(retries=retries)(rollout, return_state=True)
+
+
 @task(**CALLS_OUT)
-def write_report(rollout: Rollout) -> None:
+def leave_report(rollout: Rollout) -> None:
     """Write one HTML file about everything the rollout's run did so far, and link it in Prefect."""
     from firstflight.acts.report import report_data  # noqa: PLC0415 - with the next: matplotlib, to draw alone
     from firstflight.report.page import write_report as write  # noqa: PLC0415 - see above

@@ -58,7 +58,7 @@ class InTasks:
         Before, the report is written for whoever is asked; one that cannot be written keeps no question back. Past the
         deadline Prefect fails the run, and the automation brings traffic home.
         """
-        write_report.with_options(retries=0)(rollout, return_state=True)
+        write_report(rollout, retries=0)
         left = (rollout.answer_by(stage) - datetime.now(UTC)).total_seconds()
         question = key(rollout.id, stage, flow_run.run_count)
         form = suspend_flow_run(wait_for_input=Answer, key=question, timeout=max(1, int(left)))

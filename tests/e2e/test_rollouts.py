@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from firstflight.acts.ledger_view import history
+from firstflight.ledger import open_store
 from firstflight.serving import open_backend
 from firstflight.workloads.market.training.faulty import Fault
 from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate
@@ -60,10 +62,15 @@ def test_silence_leads_home(runs: Runs) -> None:
     assert f"{rollout.id}: check at 25 %: " in said
 
 
-def test_an_answer_without_a_name_is_refused(runs: Runs) -> None:
-    """Prefect checks the form on its server; the run goes on waiting."""
-    run = canary(runs, candidate(runs, "nameless"))
+def test_an_answer_without_a_name_is_refused(runs: Runs, reports: Path) -> None:
+    """Prefect checks the form on its server; the run goes on waiting. A report in the way keeps no question back."""
+    version = candidate(runs, "nameless")
+    in_the_way = reports / f"{MODEL}-r{len(history(open_store(runs.settings), MODEL)) + 1}.html"
+    in_the_way.mkdir()
+    run = canary(runs, version)
     runs.suspended(run.id)
+    assert runs.rollout(run.id).id == in_the_way.stem
+    in_the_way.rmdir()
     with pytest.raises(Exception, match="did not take the answer"):
         runs.orchestrator.resume(run.id, {"decision": "approve", "comment": ""})
     assert runs.orchestrator.run(run.id).suspended
