@@ -21,7 +21,7 @@ else
   TORCH_WHEEL := --group torch --torch-backend $(TORCH) -c requirements/torch.txt
 endif
 
-SIDE_BY_SIDE := --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := --dist loadscope --no-loadscope-reorder
 PURE := $(addprefix tests/unit/,acts analysis comparison decision domain drill guard ledger notify report rollout)
 
 .PHONY: help install demo up status down test test-fast test-pythons test-cluster lint types lock clean

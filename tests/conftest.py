@@ -11,6 +11,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from firstflight.serving.local.servers import SERVER_PORTS, is_free
 from firstflight.settings import Ports, Settings
@@ -40,26 +42,34 @@ hypothesis.settings.load_profile("firstflight")
 StackMaker = Callable[[Path], AbstractContextManager[Settings]]
 
 
-def group(item: pytest.Item) -> str:
+def group(nodeid: str) -> str:
     """Return whose process runs the test: those of one stack share one, and so does each file of the rest.
 
     Tests that kill parts of a stack have one of their own, beside those that need it in peace.
     """
-    file = item.nodeid.partition("::")[0]  # xdist writes the group behind it
-    if "stack" not in getattr(item, "fixturenames", ()):
-        return file
-    return "stack in pieces" if file.startswith("tests/faults/") or file == "tests/e2e/test_faults.py" else "stack"
+    file = nodeid.partition("::")[0]
+    if file in {"tests/faults/test_kill_anywhere.py", "tests/faults/test_stack_outages.py", "tests/e2e/test_faults.py"}:
+        return "stack in pieces"
+    shared = file.startswith("tests/e2e/") and file not in {"tests/e2e/test_stack.py", "tests/e2e/test_prometheus.py"}
+    return "stack" if shared else file
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tell xdist the group, before it reads all of them."""
-    item.add_marker(pytest.mark.xdist_group(group(item)))
+class ByGroup(LoadScopeScheduling):
+    """Hands whole groups to processes (xdist 3.8's own groups never reach pytest 9.2, whose node ids are fixed)."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup:
+    """Have xdist, where it is used at all, keep the groups together."""
+    return ByGroup(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest: the two stacks."""
     order = ("stack", "stack in pieces")
-    items.sort(key=lambda item: order.index(group(item)) if group(item) in order else len(order))
+    items.sort(key=lambda item: order.index(group(item.nodeid)) if group(item.nodeid) in order else len(order))
 
 
 @pytest.fixture(scope="session")
