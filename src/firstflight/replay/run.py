@@ -14,7 +14,8 @@ from firstflight.domain.route_header import served_name
 from firstflight.replay.arrivals import arrivals
 from firstflight.replay.tally import ReplaySummary, ReplayTally
 from firstflight.replay.truths import OutcomeSink, TruthPoster
-from firstflight.serving.inference import ROUTE_HEADER, body, headers
+from firstflight.serving.inference import body, headers
+from firstflight.serving.route_header import ROUTE_HEADER
 
 ANSWER_SECONDS = 5.0
 """A request without an answer by then has failed."""

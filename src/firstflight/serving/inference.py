@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from firstflight.domain.errors import BackendUnavailableError, ServingError
 from firstflight.domain.route_header import served_name
+from firstflight.serving.route_header import ROUTE_HEADER
 
 TIMEOUT_SECONDS = 10.0
-ROUTE_HEADER = "x-seldon-route"
-"""Of an answer: who was chosen to give it. Sent back, it chooses the same one again."""
 DATATYPES = {"float64": "FP64", "float32": "FP32", "int64": "INT64", "int32": "INT32", "bool": "BOOL"}
 """The protocol's name of each numpy type."""
 _TYPES = {name: np.dtype(kind) for kind, name in DATATYPES.items()}

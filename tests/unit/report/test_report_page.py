@@ -330,6 +330,10 @@ def section_of_drawings(page: str) -> str:
     return page[page.index('<h2 id="evidence"') :]
 
 
+# A text of several lines is folded, which is a tag more and no markup of the text's.
+ONE_LINE = st.text(min_size=1, max_size=60).filter(lambda text: len(f"{text}x".splitlines()) == 1)
+
+
 @pytest.fixture(scope="module")
 def harmless() -> Reader:
     """The page that holds a plain letter everywhere."""
@@ -337,7 +341,7 @@ def harmless() -> Reader:
 
 
 @settings(max_examples=6, deadline=None)
-@given(text=st.text(min_size=1, max_size=60).map(lambda text: "<b>'\"&amp;" + text + "</td><script>$x^2$"))
+@given(text=ONE_LINE.map(lambda text: "<b>'\"&amp;" + text + "</td><script>$x^2$"))
 def test_no_text_becomes_markup(harmless: Reader, text: str) -> None:
     """Hostile words change no tag and no attribute's name, and are read as they were written."""
     hostile = Reader(render(everywhere(text)))

@@ -11,8 +11,9 @@ import httpx
 from firstflight.domain.errors import BackendUnavailableError
 from firstflight.domain.route_header import served_name
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.inference import ROUTE_HEADER, Tensor, body, headers
+from firstflight.serving.inference import Tensor, body, headers
 from firstflight.serving.probe import ones
+from firstflight.serving.route_header import ROUTE_HEADER
 
 REQUESTS = 20
 """Requests that one look at a split sends; they are none of the rollout's, for their unit belongs to nobody."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from firstflight.domain.route_header import route_value, served_name
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.inference import ROUTE_HEADER
 from firstflight.serving.local.envoy.names import LISTENERS, MIRROR, PREFIX, TYPES, Json, Listener, Profile, target
+from firstflight.serving.route_header import ROUTE_HEADER
 
 UNIT_HEADER = "x-unit-id"
 _NOTES = "firstflight"
