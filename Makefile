@@ -44,8 +44,8 @@ down: install ## Stop the local stack; its data stays.
 	@for home in $(HOME_FOLDER)/demo $(HOME_FOLDER); do \
 	  [[ ! -d $$home/supervisor ]] || FIRSTFLIGHT_HOME=$$home .venv/bin/firstflight down; done
 
-test: install .venv/installed-dev ## Run every test, with two stacks beside the fast ones.
-	.venv/bin/python -m pytest $(SIDE_BY_SIDE) -n 3
+test: install .venv/installed-dev ## Run every test: those on a real stack beside the fast ones.
+	.venv/bin/python -m pytest $(SIDE_BY_SIDE) -n logical
 
 test-fast: install .venv/installed-dev ## Run the tests that need no stack, side by side: what to run all day.
 	.venv/bin/python -m pytest -m "not local and not cluster" $(SIDE_BY_SIDE) -n logical

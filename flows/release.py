@@ -29,9 +29,9 @@ def release(plan: ReleasePlan) -> State[Any]:
     champion = serving.ensure_champion(trained.variants[plan.first_champion])
     if (test := ab_test_after(plan.ab_test, trained, champion)) is None:
         return reports.kept_champion("no variant passed the offline gate", champion, trained)
-    winner = compared_variants(test, trained)
+    winner, why = compared_variants(test, trained)
     if winner is None:
-        return reports.kept_champion("the A/B test recommends none of the variants", champion, trained)
+        return reports.kept_champion(why, champion, trained)
     rollout = drive(rollouts.begin(canary_after(plan.canary, winner, champion)), rollouts.InTasks())
     reports.write_report(rollout)
     return reports.outcome(rollout)
@@ -46,12 +46,15 @@ def trained_variants(plan: ReleasePlan) -> Trained:
     return trained
 
 
-def compared_variants(test: ABTestPlan, trained: Trained) -> ModelVersion | None:
-    """Deploy and compare, or recall what this run has found; return the version to canary, if any."""
+def compared_variants(test: ABTestPlan, trained: Trained) -> tuple[ModelVersion | None, str]:
+    """Deploy and compare, or recall what this run has found; return the version to canary, if any, and why."""
     if (kept := checkpoints.load("compared")) is None:
         numbers = tuple(sorted(set(test.versions.values())))
         deploy(DeployPlan(model=test.model, versions=numbers, shadow=test.versions.get(test.shadow or "")))
         comparison = rollouts.comparison_of(ab_test(test))
-        kept = {"chosen": choose(comparison) if comparison else None}
+        kept = {
+            "chosen": choose(comparison) if comparison else None,
+            "why": comparison.summary if comparison else "the A/B test ended before it could conclude",
+        }
         checkpoints.save("compared", kept)
-    return trained.variants[kept["chosen"]].version if kept["chosen"] else None
+    return trained.variants[kept["chosen"]].version if kept["chosen"] else None, kept["why"]

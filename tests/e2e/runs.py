@@ -42,7 +42,8 @@ CANARY = CanaryPlan(
     bake_seconds=2,
     guardrails=GUARDRAILS,
 )
-# 360 requests to the cheaper variant do not show its accuracy within 5 points every time; within 10 they do.
+# 360 requests to the cheaper variant, of market days that share their luck, show its accuracy within 25 points each
+# time; within 10 they do not.
 RELEASE = ReleasePlan(
     training=TrainingPlan(model=MODEL, max_epochs=4, max_rows=12_000, variants=("baseline", "lightweight")),
     ab_test=ABTestPlan(
@@ -52,7 +53,7 @@ RELEASE = ReleasePlan(
         requests=1200,
         seconds=120,
         check_seconds=1,
-        guardrails=(*GUARDRAILS[:2], GUARDRAILS[2].model_copy(update={"margin": 0.1})),
+        guardrails=(*GUARDRAILS[:2], GUARDRAILS[2].model_copy(update={"margin": 0.25})),
     ),
     canary=CANARY,
 )
@@ -73,8 +74,8 @@ class Runs:
         """Poll until `until` holds for the run, and return it; fail with its state past the deadline."""
         deadline = time.monotonic() + seconds
         while not until(found := self.orchestrator.run(run)):
-            assert time.monotonic() < deadline, f"run {found} after {seconds} s"
-            assert not found.final, f"run ended early: {found}"
+            assert time.monotonic() < deadline, f"after {seconds} s run {found.name} is {found.state_name}: {found.message}"
+            assert not found.final, f"run {found.name} ended early, {found.state_name}: {found.message}"
             time.sleep(0.25)
         return found
 

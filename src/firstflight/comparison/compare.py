@@ -41,6 +41,12 @@ class Comparison(Value):
             return f"inconclusive: keep {self.control}"
         return f"keep {self.control}: no variant is worth adopting"
 
+    @property
+    def summary(self) -> str:
+        """The conclusion with the first reason of each variant."""
+        why = (f"{each.variant}: {each.verdict}, {each.reasons[0]}" for each in self.recommendations)
+        return "; ".join((f"the A/B test says {self.headline}", *why))
+
 
 def compare(
     plan: ABTestPlan,
