@@ -13,8 +13,9 @@ from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.states import StateType
 
-from firstflight.orchestrator import BROUGHT_HOME
+from firstflight.orchestrator import AUTOMATIONS, BROUGHT_HOME
 
+BRING_HOME, CRASH_SILENT, CRASH_UNBEGUN = AUTOMATIONS
 MOVES_TRAFFIC = ("ab-test", "canary", "release")
 ENDED_BADLY = {f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "Cancelled", "TimedOut", BROUGHT_HOME)}
 """The last is home already: what is left are the report and the notice."""
@@ -25,7 +26,7 @@ def bring_home(roll_back: str, flows: dict[str, str]) -> Automation:
     template = {"__prefect_kind": "jinja", "template": "{{ flow_run.id }}"}
     reason = {"__prefect_kind": "jinja", "template": "flow run {{ flow_run.name }} ended {{ flow_run.state.name }}"}
     return Automation(
-        name="bring traffic home",
+        name=BRING_HOME,
         description="A release, canary or A/B test that failed, crashed, was cancelled or timed out is rolled back.",
         trigger=EventTrigger(
             expect=ENDED_BADLY,
@@ -42,7 +43,7 @@ def bring_home(roll_back: str, flows: dict[str, str]) -> Automation:
 def crash_silent_runs() -> Automation:
     """A run whose heartbeats stop → Crashed, which the other automation then sees."""
     return Automation(
-        name="crash silent runs",
+        name=CRASH_SILENT,
         description="Three heartbeats (30 s each) missed: the process and its worker are gone.",
         trigger=_silence("heartbeat", timedelta(seconds=90)),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat for 90 s")],
@@ -55,7 +56,7 @@ def crash_runs_that_never_begin(within: timedelta = timedelta(minutes=10)) -> Au
     Crashed, not scheduled again: a process that is late would make two. Ten minutes are time to pull an image.
     """
     return Automation(
-        name="crash runs that never begin",
+        name=CRASH_UNBEGUN,
         description="Its worker died between claiming the run and starting it.",
         trigger=_silence("Pending", within),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"claimed by a worker, not begun in {within}")],

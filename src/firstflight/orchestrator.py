@@ -23,6 +23,8 @@ from firstflight.domain.values import Value
 BROUGHT_HOME = "BroughtHome"
 """Name of the state of a run that waited for a person when somebody else ended its rollout."""
 FINAL_STATES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+AUTOMATIONS = ("bring traffic home", "crash silent runs", "crash runs that never begin")
+"""What Prefect does when a run can no longer act for itself."""
 FOLLOWED = ("canary", "ab-test", "release", "train")
 """Flows of which a person asks what the latest run does."""
 
@@ -36,6 +38,12 @@ class FlowRun(Value):
     state_name: str
     message: str
     parameters: dict[str, Any] = Field(default={})
+    since: datetime | None = None
+    """When it came into its state."""
+    expected: datetime | None = None
+    """When it was to start."""
+    deadline: datetime | None = None
+    """Until when a suspended run waits for its answer."""
 
     @property
     def final(self) -> bool:
@@ -68,6 +76,15 @@ class Pool(Value):
     type: str
     paused: bool
     workers: tuple[Worker, ...]
+
+
+class Schedule(Value):
+    """A deployment that starts by itself: its last run that began, and when the next is planned, if any is."""
+
+    deployment: str
+    deployed: datetime
+    last: FlowRun | None
+    next: datetime | None
 
 
 class Orchestrator:
@@ -104,8 +121,31 @@ class Orchestrator:
 
     def suspended(self) -> tuple[FlowRun, ...]:
         """Return the runs that wait for a person, newest first."""
-        body = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}, "sort": "START_TIME_DESC", "limit": 50}
+        return self.in_state("PAUSED")
+
+    def in_state(self, state_type: str) -> tuple[FlowRun, ...]:
+        """Return the newest runs whose state is of this type."""
+        body = {"flow_runs": {"state": {"type": {"any_": [state_type]}}}, "sort": "START_TIME_DESC", "limit": 50}
         return tuple(_flow_run(found) for found in self._call("POST", "/flow_runs/filter", body))
+
+    def overdue(self, before: datetime) -> tuple[FlowRun, ...]:
+        """Return runs that were to start before the time, and wait."""
+        wanted = {"state": {"type": {"any_": ["SCHEDULED"]}}, "expected_start_time": {"before_": before.isoformat()}}
+        return tuple(map(_flow_run, self._call("POST", "/flow_runs/filter", {"flow_runs": wanted, "limit": 50})))
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return the deployments that start by themselves, what is paused left out."""
+        found = self._call("POST", "/deployments/filter", {"limit": 200})
+        return tuple(
+            self._schedule(one)
+            for one in found
+            if not one.get("paused") and any(each["active"] for each in one.get("schedules") or ())
+        )
+
+    def automations(self) -> dict[str, bool]:
+        """Return the names of the automations, and whether each is enabled."""
+        found = self._call("POST", "/automations/filter", {"limit": 200})
+        return {one["name"]: bool(one["enabled"]) for one in found}
 
     def find(self, word: str) -> FlowRun:
         """Return the run whose id or name is `word`; for `latest` the newest that a person follows.
@@ -176,6 +216,18 @@ class Orchestrator:
         }
         self._call("POST", "/events", [body])
 
+    def _schedule(self, found: dict[str, Any]) -> Schedule:
+        of_it = {"deployments": {"id": {"any_": [found["id"]]}}, "limit": 1}
+        begun = {"flow_runs": {"start_time": {"is_null_": False}}, "sort": "START_TIME_DESC"}
+        planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}, "sort": "NEXT_SCHEDULED_START_TIME_ASC"}
+        last, following = (self._call("POST", "/flow_runs/filter", of_it | which) for which in (begun, planned))
+        return Schedule(
+            deployment=found["name"],
+            deployed=found["created"],
+            last=_flow_run(last[0]) if last else None,
+            next=following[0]["expected_start_time"] if following else None,
+        )
+
     def _deployment(self, name: str) -> dict[str, Any]:
         try:
             found: dict[str, Any] = self._call("GET", f"/deployments/name/{name}")
@@ -215,4 +267,7 @@ def _flow_run(found: dict[str, Any]) -> FlowRun:
         state_name=state.get("name") or "Pending",
         message=state.get("message") or "",
         parameters=found.get("parameters") or {},
+        since=state.get("timestamp"),
+        expected=found.get("expected_start_time"),
+        deadline=(state.get("state_details") or {}).get("pause_timeout"),
     )

@@ -11,6 +11,7 @@ import pytest
 from firstflight.orchestrator import FlowRun
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
+from tests.e2e.complaints import Complaints, Logs
 from tests.e2e.runs import MODEL, RELEASE, Runs
 
 
@@ -47,12 +48,19 @@ def runs(live: Settings) -> Runs:
 
 
 @pytest.fixture(scope="session")
-def released(runs: Runs) -> FlowRun:
-    """A whole release that was approved through the API, ended."""
+def release_and_complaints(runs: Runs) -> tuple[FlowRun, Complaints]:
+    """A whole release that was approved through the API, ended, and what any part wrote of errors meanwhile."""
+    logs = Logs(runs.settings)
     run = runs.start("release/release", RELEASE)
     runs.suspended(run.id)
     runs.orchestrator.resume(run.id, {"approver": "ada", "decision": "approve", "comment": "looks right"})
-    return runs.ended(run.id)
+    return runs.ended(run.id), logs.complaints()
+
+
+@pytest.fixture(scope="session")
+def released(release_and_complaints: tuple[FlowRun, Complaints]) -> FlowRun:
+    """The release that was approved, ended."""
+    return release_and_complaints[0]
 
 
 @pytest.fixture(scope="session")

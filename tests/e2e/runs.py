@@ -74,7 +74,9 @@ class Runs:
         """Poll until `until` holds for the run, and return it; fail with its state past the deadline."""
         deadline = time.monotonic() + seconds
         while not until(found := self.orchestrator.run(run)):
-            assert time.monotonic() < deadline, f"after {seconds} s run {found.name} is {found.state_name}: {found.message}"
+            assert time.monotonic() < deadline, (
+                f"after {seconds} s run {found.name} is {found.state_name}: {found.message}"
+            )
             assert not found.final, f"run {found.name} ended early, {found.state_name}: {found.message}"
             time.sleep(0.25)
         return found

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,30 @@ def test_a_stack_from_one_command_is_well(stack: Settings) -> None:
     assert {one["subject"] for one in report["findings"]} >= PARTS
     assert {one["id"] for one in report["findings"]} >= {"work-pool", "deployments", "collector", "mlflow", "disk"}
     assert report["seconds"] < 10
+
+
+def test_a_schedule_fires(stack: Settings) -> None:
+    """Runs of the scheduled deployments are planned; one that is due starts by itself, ends well, and is reported."""
+    api = httpx.Client(base_url=stack.prefect_api, timeout=30, trust_env=False)
+    deployment = api.get("/deployments/name/score-outcomes/score-outcomes").json()["id"]
+    often = {"schedule": {"interval": 5}, "active": True, "slug": "often"}
+    [added] = api.post(f"/deployments/{deployment}/schedules", json=[often]).raise_for_status().json()
+    by_itself = {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["COMPLETED"]}}}
+    try:
+        deadline = time.monotonic() + 120
+        while not (ran := api.post("/flow_runs/filter", json={"flow_runs": by_itself}).json()):
+            assert time.monotonic() < deadline, "no run by the schedule has completed"
+            time.sleep(0.5)
+        _, report = doctor(stack)
+    finally:
+        api.delete(f"/deployments/{deployment}/schedules/{added['id']}").raise_for_status()
+
+    assert all(one["auto_scheduled"] for one in ran)
+    told = {one["subject"]: one for one in report["findings"]}
+    assert "schedule" == told["schedule of watch-health"]["id"]
+    assert "last ran" in told["schedule of score-outcomes"]["found"]
+    assert "pass" == told["Prefect's services"]["status"]
+    assert "pass" == told["automations"]["status"]
 
 
 def test_a_share_without_a_server_is_found(stack: Settings, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from firstflight.orchestrator import FlowRun
 from firstflight.rollout.machine import Phase
 from firstflight.settings import Settings
 from firstflight.world import open_world
+from tests.e2e.complaints import Complaints
 from tests.e2e.runs import MODEL, Runs
 
 pytestmark = pytest.mark.local
@@ -129,3 +130,13 @@ def test_notices_are_kept_with_where_they_went(released: FlowRun, runs: Runs, li
     assert sorted(set(events)) == sorted(events)
     assert {"started", "approval of 50", "ended"} <= set(events)
     assert all(record.body["where"] == "log" for record in notices)
+
+
+def test_no_part_complains(release_and_complaints: tuple[FlowRun, Complaints]) -> None:
+    """A release in which nothing breaks leaves no error in the log of any part, nor in that of any run."""
+    _, complaints = release_and_complaints
+    assert {} == complaints.found
+    parts = {"postgres", "prefect", "mlflow", "gateway", "collector", "guard", "worker"}
+    assert {f"{part}.log" for part in parts} <= complaints.read.keys()
+    assert complaints.read["worker.log"] > 0
+    assert complaints.read["guard.log"] > 0

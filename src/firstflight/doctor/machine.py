@@ -1,7 +1,10 @@
-"""The local stack's processes and its disk."""
+"""The local stack's processes, what Prefect's server says of itself, and the disk."""
 
+import re
 import shutil
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 
 from firstflight.domain.findings import Finding, failed, passed, warned
 from firstflight.settings import Settings
@@ -11,12 +14,24 @@ from firstflight.stack.local import PartStatus
 _GIBIBYTE = 2**30
 LITTLE, NEARLY_NONE = 5 * _GIBIBYTE, _GIBIBYTE
 """One release leaves tens of megabytes; PostgreSQL stops at none left, so does every record of what was done."""
+RECENT = timedelta(minutes=10)
+_ERROR = re.compile(r"^(\d\d:\d\d:\d\d)\.\d+ \| (?:ERROR|CRITICAL) +\| (.*)$", re.MULTILINE)
+_TAIL = 200_000
 
 
 def machine_findings(settings: Settings) -> tuple[Finding, ...]:
     """Return what is found on this machine."""
     folder = next(place for place in (settings.home, *settings.home.parents) if place.exists())
-    return (*part_findings(local.status(settings)), disk_finding(str(folder), shutil.disk_usage(folder).free))
+    parts = local.status(settings)
+    return (
+        *part_findings(parts),
+        *(
+            server_log_finding(part.log, datetime.now(UTC).astimezone())
+            for part in parts
+            if part.name == "prefect" and part.pid
+        ),
+        disk_finding(str(folder), shutil.disk_usage(folder).free),
+    )
 
 
 def part_findings(parts: Sequence[PartStatus]) -> Iterator[Finding]:
@@ -42,6 +57,34 @@ def part_findings(parts: Sequence[PartStatus]) -> Iterator[Finding]:
                 wanted="a process that runs and answers",
                 fix=f"see {part.log}; `firstflight up` starts what is missing",
             )
+
+
+def server_log_finding(log: Path, now: datetime) -> Finding:
+    """Return whether Prefect's server wrote of an error lately: its API is well while a service of it is not.
+
+    Its lines bear this machine's time of day, so a log that was not written to lately holds nothing of interest.
+    """
+    subject = "Prefect's log"
+    if not log.exists() or now - datetime.fromtimestamp(log.stat().st_mtime, UTC) > RECENT:
+        return passed("prefect-log", subject, f"nothing written in {log} for {RECENT.total_seconds() / 60:.0f} min")
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL))
+        told = file.read().decode(errors="replace")
+    day = timedelta(days=1)
+    recent = [
+        said
+        for at, said in _ERROR.findall(told)
+        if (now - datetime.combine(now, time.fromisoformat(at), now.tzinfo)) % day < RECENT
+    ]
+    if not recent:
+        return passed("prefect-log", subject, f"no error in the last {RECENT.total_seconds() / 60:.0f} min")
+    return warned(
+        "prefect-log",
+        subject,
+        f"{len(recent)} errors in the last {RECENT.total_seconds() / 60:.0f} min, the last: {recent[-1][:200]}",
+        wanted="none: a service that fails in each round plans no run and ends none",
+        fix=f"read {log}; once its cause is gone, ten quiet minutes end this line",
+    )
 
 
 def disk_finding(folder: str, free: int) -> Finding:

@@ -1,14 +1,16 @@
-"""Whether Prefect answers, and somebody works for the pool in which our flows run."""
+"""Whether Prefect answers, its services do their work, and somebody works for the pool in which our flows run."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 from firstflight.domain.errors import OrchestratorUnavailableError
-from firstflight.domain.findings import Finding, failed, named, passed
-from firstflight.orchestrator import Orchestrator, Pool
+from firstflight.domain.findings import Finding, failed, named, passed, warned
+from firstflight.orchestrator import AUTOMATIONS, FlowRun, Orchestrator, Pool, Schedule
 from firstflight.settings import Settings
 
 NEEDED = ("canary", "roll-back")
+LATE = timedelta(minutes=2)
+"""Prefect's services go their rounds every 5 to 60 s; what none of them did in this time, none will do."""
 _START = {
     "local": "`firstflight up` starts it; its log says why it does not stay",
     "kubernetes": "kubectl get deploy prefect-worker; its log says why it does not stay",
@@ -18,8 +20,12 @@ _START = {
 def orchestration_findings(settings: Settings) -> tuple[Finding, ...]:
     """Return what Prefect says."""
     orchestrator = Orchestrator(settings.prefect_api, settings.prefect_auth)
+    now = datetime.now(UTC)
     try:
         pool, deployments = orchestrator.pool(settings.work_pool), orchestrator.deployments()
+        schedules, automations = orchestrator.schedules(), orchestrator.automations()
+        overdue, asking = orchestrator.overdue(now - LATE), orchestrator.suspended()
+        cancelling = orchestrator.in_state("CANCELLING")
     except OrchestratorUnavailableError as error:
         return (
             failed(
@@ -31,8 +37,11 @@ def orchestration_findings(settings: Settings) -> tuple[Finding, ...]:
             ),
         )
     return (
-        *pool_findings(settings.work_pool, pool, datetime.now(UTC)),
+        *pool_findings(settings.work_pool, pool, now),
         deployments_finding(deployments),
+        *(schedule_finding(schedule, now) for schedule in schedules),
+        service_finding(pool, schedules, overdue, asking, cancelling, now),
+        automations_finding(automations),
     )
 
 
@@ -83,3 +92,102 @@ def deployments_finding(names: frozenset[str]) -> Finding:
             fix="`firstflight up`, or python -m deployments.register",
         )
     return passed("deployments", "deployments", f"{len(names)}, {' and '.join(NEEDED)} among them")
+
+
+def schedule_finding(schedule: Schedule, now: datetime) -> Finding:
+    """Return when a deployment that starts by itself last ran, and when it runs next."""
+    subject = f"schedule of {schedule.deployment}"
+    if schedule.last is None:
+        last = "has never run"
+    else:
+        last = f"last ran {_ago(schedule.last.since, now)} ago ({schedule.last.state_name})"
+    if schedule.next is None:
+        planned = "no run is planned"
+        if now - schedule.deployed < LATE:
+            return passed("schedule", subject, f"{last}; deployed {_ago(schedule.deployed, now)} ago, {planned} yet")
+        return failed(
+            "schedule-unplanned",
+            subject,
+            f"{last}; {planned}",
+            wanted="a next run: Prefect's scheduler plans several ahead",
+            fix="read the Prefect server's log for errors of its scheduler, then start the server again",
+        )
+    if now - schedule.next > LATE:
+        return failed(
+            "schedule-late",
+            subject,
+            f"{last}; the next was to start {_ago(schedule.next, now)} ago and waits",
+            wanted="a run at its time",
+            fix="see the work pool's line: a paused pool or a missing worker starts nothing",
+        )
+    due = f"next {schedule.next:%H:%M:%S} UTC"
+    if schedule.last is not None and schedule.last.state_type in {"FAILED", "CRASHED"}:
+        return warned(
+            "schedule-fails",
+            subject,
+            f"{last}: {schedule.last.message or 'no message'}; {due}",
+            wanted="a run that ends well",
+            fix=f"read the log of run {schedule.last.name} on Prefect's page",
+        )
+    return passed("schedule", subject, f"{last}; {due}")
+
+
+def service_finding(
+    pool: Pool | None,
+    schedules: Sequence[Schedule],
+    overdue: Sequence[FlowRun],
+    asking: Sequence[FlowRun],
+    cancelling: Sequence[FlowRun],
+    now: datetime,
+) -> Finding:
+    """Return whether each service of Prefect's server does its work, told by what it would have left undone.
+
+    The server has no word of its own on that: a service that fails in each round leaves the API well.
+    """
+    unmarked = [run.name for run in overdue if run.state_name == "Scheduled"]
+    unanswered = [run.name for run in asking if run.deadline and now - run.deadline > LATE]
+    uncancelled = [run.name for run in cancelling if run.since and now - run.since > LATE]
+    workers = pool.workers if pool else ()
+    silent = [worker.name for worker in workers if worker.online and worker.seen and now - worker.seen > 2 * LATE]
+    undone = [
+        f"{service}: {what} {named(names)}"
+        for service, what, names in (
+            ("late runs", "not marked as late", unmarked),
+            ("pause expirations", "past its deadline and still asking", unanswered),
+            ("cancellation", "asked to end and has not", uncancelled),
+            ("foreman", "silent and still called online", silent),
+        )
+        if names
+    ]
+    if undone:
+        return failed(
+            "prefect-services",
+            "Prefect's services",
+            "; ".join(undone),
+            wanted=f"nothing left undone for more than {LATE.total_seconds():.0f} s",
+            fix="read the Prefect server's log, and start the server again",
+        )
+    planned = sum(schedule.next is not None for schedule in schedules)
+    looked = f"{planned} of {len(schedules)} schedules planned, {len(overdue)} runs overdue, {len(asking)} asking"
+    return passed("prefect-services", "Prefect's services", f"nothing left undone: {looked}, {len(cancelling)} ending")
+
+
+def automations_finding(enabled: dict[str, bool]) -> Finding:
+    """Return whether what brings traffic home for a dead run is there and enabled."""
+    off = [f"{name!r} is {'off' if name in enabled else 'missing'}" for name in AUTOMATIONS if not enabled.get(name)]
+    if off:
+        return failed(
+            "automations",
+            "automations",
+            ", ".join(off),
+            wanted="all: without, a run that dies is brought home by the guard alone",
+            fix="`firstflight up`, or python -m deployments.register; one that is off is enabled on Prefect's page",
+        )
+    return passed("automations", "automations", f"{len(AUTOMATIONS)} enabled")
+
+
+def _ago(then: datetime | None, now: datetime) -> str:
+    if then is None:
+        return "an unknown time"
+    seconds = (now - then).total_seconds()
+    return f"{seconds:.0f} s" if now - then < LATE else f"{seconds / 60:.0f} min"

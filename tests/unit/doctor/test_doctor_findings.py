@@ -1,15 +1,22 @@
 """What the doctor makes of processes, disks, Prefect and records."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from firstflight.doctor.machine import disk_finding, part_findings
-from firstflight.doctor.orchestration import deployments_finding, pool_findings
+from firstflight.doctor.machine import disk_finding, part_findings, server_log_finding
+from firstflight.doctor.orchestration import (
+    automations_finding,
+    deployments_finding,
+    pool_findings,
+    schedule_finding,
+    service_finding,
+)
 from firstflight.doctor.records import lag_finding
 from firstflight.domain.findings import Finding, Report, Status, failed, named, passed
-from firstflight.orchestrator import Pool, Worker
+from firstflight.orchestrator import AUTOMATIONS, FlowRun, Pool, Schedule, Worker
 from firstflight.stack.local import PartStatus
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -50,6 +57,90 @@ def test_deployments() -> None:
     """A rollout needs its way back."""
     assert Status.PASS is deployments_finding(frozenset({"canary", "roll-back"})).status
     assert "no roll-back among 1 deployments" == deployments_finding(frozenset({"canary"})).found
+
+
+def a_run(kind: str, name: str, **times: datetime) -> FlowRun:
+    """Return a run in a state."""
+    return FlowRun(
+        id="6db958f6-19b5-4a46-9817-b6509daf3228",
+        name="hot-skua",
+        state_type=kind,
+        state_name=name,
+        message="",
+        **times,
+    )
+
+
+def test_a_schedule() -> None:
+    """A schedule without a planned run fails, unless it is new; so does one whose run waits past its time."""
+    ran = a_run("COMPLETED", "Completed", since=NOW - timedelta(minutes=4))
+    fires = Schedule(deployment="watch-health", deployed=NOW - timedelta(days=1), last=ran, next=NOW)
+    unplanned = fires.model_copy(update={"last": None, "next": None})
+    new = unplanned.model_copy(update={"deployed": NOW - timedelta(seconds=9)})
+    waits = fires.model_copy(update={"next": NOW - timedelta(minutes=9)})
+    fails = fires.model_copy(update={"last": ran.model_copy(update={"state_type": "FAILED", "state_name": "Failed"})})
+
+    found = [schedule_finding(one, NOW) for one in (fires, unplanned, new, waits, fails)]
+
+    assert ["schedule", "schedule-unplanned", "schedule", "schedule-late", "schedule-fails"] == [
+        one.id for one in found
+    ]
+    assert "last ran 4 min ago (Completed); next 12:00:00 UTC" == found[0].found
+    assert "has never run; no run is planned" == found[1].found
+    assert "has never run; deployed 9 s ago, no run is planned yet" == found[2].found
+    assert "last ran 4 min ago (Completed); the next was to start 9 min ago and waits" == found[3].found
+
+
+def test_services_of_the_server() -> None:
+    """What a service left undone for minutes names the service; what it has just got does not."""
+    old, new = NOW - timedelta(minutes=6), NOW - timedelta(seconds=5)
+    late, marked = a_run("SCHEDULED", "Scheduled", expected=old), a_run("SCHEDULED", "Late", expected=old)
+    asks, cancelling = a_run("PAUSED", "Suspended", deadline=old), a_run("CANCELLING", "Cancelling", since=old)
+    silent = POOL.model_copy(update={"workers": (LIVE.model_copy(update={"seen": old}),)})
+
+    well = service_finding(
+        POOL,
+        (),
+        (marked,),
+        (asks.model_copy(update={"deadline": new}),),
+        (cancelling.model_copy(update={"since": new}),),
+        NOW,
+    )
+    ill = service_finding(silent, (), (late,), (asks,), (cancelling,), NOW)
+
+    assert ("prefect-services", Status.PASS) == (well.id, well.status)
+    assert Status.FAIL is ill.status
+    assert [
+        "late runs: not marked as late hot-skua",
+        "pause expirations: past its deadline and still asking hot-skua",
+        "cancellation: asked to end and has not hot-skua",
+        "foreman: silent and still called online local",
+    ] == ill.found.split("; ")
+
+
+def test_automations() -> None:
+    """Each is needed, and enabled."""
+    every = dict.fromkeys(AUTOMATIONS, True)
+    assert Status.PASS is automations_finding(every).status
+    off = automations_finding({AUTOMATIONS[0]: False, AUTOMATIONS[1]: True})
+    assert "'bring traffic home' is off, 'crash runs that never begin' is missing" == off.found
+
+
+def test_the_log_of_the_server(tmp_path: Path) -> None:
+    """An error of the last ten minutes is shown, across midnight too; an older one is not, nor what is no error."""
+    log = tmp_path / "prefect.log"
+    midnight = datetime(2026, 3, 2, 0, 2, tzinfo=UTC)
+
+    def found(*lines: str) -> Finding:
+        log.write_text("\n".join(lines))
+        os.utime(log, (midnight.timestamp(), midnight.timestamp()))
+        return server_log_finding(log, midnight)
+
+    scheduler = "23:58:07.123 | ERROR   | prefect.server.services.scheduler - Can't evaluate bulk DML statement"
+    assert Status.PASS is found("23:59:07.123 | INFO    | prefect - hello", scheduler.replace("23:58", "21:58")).status
+    told = found("Traceback (most recent call last):", scheduler).found
+    assert told == "1 errors in the last 10 min, the last: " + scheduler.partition("| ERROR   | ")[2]
+    assert Status.PASS is server_log_finding(tmp_path / "nothing.log", midnight).status
 
 
 def test_lag_of_the_collector() -> None:
