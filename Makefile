@@ -9,7 +9,8 @@ INSTALL := $(UV) pip install --quiet --python
 PYTHON ?= >=3.11,<3.15
 # On macOS gevent's wheels begin with 3.12.
 SERVING_PYTHON ?= $(if $(filter Darwin,$(shell uname)),3.12,>=3.11,<3.13)
-HOME_FOLDER := $(or $(FIRSTFLIGHT_HOME),.firstflight)
+# The stack's home, and those of earlier demos, which were moved aside.
+HOMES = $(or $(FIRSTFLIGHT_HOME),.firstflight) $(wildcard $(or $(FIRSTFLIGHT_HOME),.firstflight)-20*)
 
 # What PyPI's wheel of torch needs is locked beside it; of another build (TORCH=cpu, cu130, rocm7.0, or a wheel's path)
 # the same lock only says which versions may come.
@@ -41,8 +42,7 @@ status: install ## Show the local stack.
 	.venv/bin/firstflight status
 
 down: install ## Stop the local stack; its data stays.
-	@for home in $(HOME_FOLDER)/demo $(HOME_FOLDER); do \
-	  [[ ! -d $$home/supervisor ]] || FIRSTFLIGHT_HOME=$$home .venv/bin/firstflight down; done
+	.venv/bin/firstflight down
 
 test: install .venv/installed-dev ## Run every test: those on a real stack beside the fast ones.
 	.venv/bin/python -m pytest $(SIDE_BY_SIDE) -n logical
@@ -81,8 +81,8 @@ lock: | $(UV) ## Write the lock files anew from pyproject.toml; UPGRADE=1 takes 
 
 clean: ## Stop the stack, then remove environments and local state, data included.
 	@[[ ! -x .venv/bin/firstflight ]] || $(MAKE) --no-print-directory down
-	for link in $$(find $(HOME_FOLDER) -maxdepth 2 -name postgres -type l 2>/dev/null); do rm -rf "$$(readlink "$$link")"; done
-	rm -rf .uv .venv .venv-serving $(HOME_FOLDER)
+	for link in $$(find $(HOMES) -maxdepth 1 -name postgres -type l 2>/dev/null); do rm -rf "$$(readlink "$$link")"; done
+	rm -rf .uv .venv .venv-serving $(HOMES)
 
 .uv/bin/uv:
 	@echo "making .uv: the installer"

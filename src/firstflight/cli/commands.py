@@ -152,8 +152,8 @@ def demo(
 ) -> None:
     """Train, deploy, A/B test, canary, approve and promote on real market data; then break something.
 
-    Uses a stack and a home of its own (`.firstflight/demo`), which stays up for you to look at:
-    `firstflight down` ends it. An earlier demo's home is moved aside, not deleted.
+    Its stack stays up for you to look at, and every command here speaks of it: `firstflight down` ends it. It starts
+    from nothing: an earlier demo's home is moved aside, not deleted; a home that no demo made is refused.
     Exit code 1: the story did not end as it should.
     """
 

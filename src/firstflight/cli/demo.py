@@ -23,7 +23,7 @@ from firstflight.cli.plan_files import plan_from
 from firstflight.cli.stack import bring_up
 from firstflight.cli.telling import say
 from firstflight.cli.watch import Terminal, follow
-from firstflight.domain.errors import FirstflightError
+from firstflight.domain.errors import FirstflightError, StackError
 from firstflight.domain.plans import ABTestPlan, CanaryPlan, ReleasePlan
 from firstflight.domain.versions import ModelVersion
 from firstflight.domain.wording import duration
@@ -35,6 +35,7 @@ from firstflight.rollout.machine import Phase, Rollout
 from firstflight.settings import Settings
 from firstflight.stack import local
 from firstflight.stack.environment import environment
+from firstflight.stack.home import private_home
 from firstflight.workloads.market.training.faulty import Fault, with_fault
 from firstflight.world import World, open_world
 
@@ -44,12 +45,14 @@ FAULTS: dict[str, Fault] = {
     "inverted": Fault(kind="inverted"),
 }
 RATE = 100.0
+MARK = "demo"
 console = Console()
 
 
 def demo(approve: Literal["ask", "auto"], fault: str) -> None:
     """Tell the story; raises FirstflightError when it does not end as it should."""
-    settings = demo_settings(Settings())
+    settings = Settings()
+    make_room(settings)
     os.environ.update(environment(settings))
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     console.rule("[bold]1 · the local stack")
@@ -93,22 +96,33 @@ def demo(approve: Literal["ask", "auto"], fault: str) -> None:
         if isinstance(rollout.plan, CanaryPlan):
             console.print(f"report   {settings.home / 'reports' / rollout.id}.html", highlight=False, soft_wrap=True)
     console.print(
-        f"The stack stays up; `FIRSTFLIGHT_HOME={settings.home} firstflight down` ends it and loses nothing.",
+        f"The stack stays up, its home is {settings.home}. Look on: `firstflight status`, `firstflight doctor`, "
+        f"`firstflight history {plan.canary.model}`. `firstflight down` ends it and loses nothing.",
         highlight=False,
     )
     if told[-1].phase is not Phase.ROLLED_BACK or released.state_type != "COMPLETED":
         raise FirstflightError(f"the demo's story did not end as it should: {released.state_name}, {told[-1].phase}")
 
 
-def demo_settings(settings: Settings) -> Settings:
-    """The settings of the demo's own stack; a home that an earlier demo used is moved aside."""
-    home = settings.home / "demo"
+def make_room(settings: Settings) -> None:
+    """Leave the home empty: the story starts from nothing. What an earlier demo left there is moved aside.
+
+    Raises:
+        StackError: The home holds a stack that no demo made.
+    """
+    home, mark = settings.home, settings.home / MARK
     if home.exists():
-        local.down(settings.model_copy(update={"home": home}))
-        aside = home.with_name(f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+        if not mark.is_file():
+            raise StackError(
+                f"{home} holds a stack that is no demo's, and a demo starts from nothing. "
+                f"Tell the story beside it: `firstflight down`, then FIRSTFLIGHT_HOME={home}-demo firstflight demo"
+            )
+        local.down(settings)
+        aside = home.with_name(f"{home.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
         shutil.move(home, aside)
-        console.print(f"the earlier demo is kept in {aside}", highlight=False)
-    return settings.model_copy(update={"home": home})
+        console.print(f"the earlier demo is kept in {aside}", highlight=False, soft_wrap=True)
+    private_home(settings)
+    mark.write_text("A demo made this home; the next one moves it aside.\n")
 
 
 def person() -> Answer:
