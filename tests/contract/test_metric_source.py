@@ -21,12 +21,13 @@ import psycopg
 import pytest
 
 from firstflight.domain.latency import EDGES
+from firstflight.domain.questions import Question
 from firstflight.domain.samples import Counts, Histogram, Moments, NoData, PairedMoments, Window
 from firstflight.observation.combined import CombinedSource
 from firstflight.observation.log_file import Position
 from firstflight.observation.memory_source import MemorySource
 from firstflight.observation.prometheus import PrometheusSource
-from firstflight.observation.records import BLOCK_SECONDS, Outcome, Prediction, Truth
+from firstflight.observation.records import BLOCK_SECONDS, Outcome, Prediction
 from firstflight.observation.source import MetricSource
 from firstflight.observation.store import Collection, PredictionStore
 from firstflight.observation.store_source import StoreSource
@@ -60,7 +61,7 @@ class Recorder(Protocol):
     def outcomes(self, *outcomes: Outcome) -> None:
         """Record outcomes as one batch."""
 
-    def truths(self, truths: dict[str, Truth]) -> int:
+    def truths(self, questions: list[Question]) -> int:
         """Record the truth of every request that has none and asked about one of these units."""
 
     def wait(self, seconds: float) -> None:
@@ -85,8 +86,8 @@ class _InMemory:
     def outcomes(self, *outcomes: Outcome) -> None:
         self.source.add_outcomes(outcomes)
 
-    def truths(self, truths: dict[str, Truth]) -> int:
-        return self.source.add_truths(ROUTE, truths)
+    def truths(self, questions: list[Question]) -> int:
+        return self.source.add_truths(ROUTE, questions)
 
     def wait(self, seconds: float) -> None:
         self.passed += timedelta(seconds=seconds)
@@ -115,8 +116,8 @@ class _InPostgres:
     def outcomes(self, *outcomes: Outcome) -> None:
         self.store.add_outcomes(outcomes)
 
-    def truths(self, truths: dict[str, Truth]) -> int:
-        return self.store.add_truths(ROUTE, truths)
+    def truths(self, questions: list[Question]) -> int:
+        return self.store.add_truths(ROUTE, questions)
 
     def wait(self, seconds: float) -> None:
         with psycopg.connect(self.url) as connection:
@@ -154,8 +155,8 @@ class _OnCluster:
     def outcomes(self, *outcomes: Outcome) -> None:
         self.stored.outcomes(*outcomes)
 
-    def truths(self, truths: dict[str, Truth]) -> int:
-        return self.stored.truths(truths)
+    def truths(self, questions: list[Question]) -> int:
+        return self.stored.truths(questions)
 
     def wait(self, seconds: float) -> None:
         self.stored.wait(seconds)
@@ -547,9 +548,11 @@ def test_recording_again_changes_nothing(recorder: Recorder) -> None:
 def test_truths_fill_what_is_missing(recorder: Recorder) -> None:
     """A truth about a unit reaches every request about it that has none, on both listeners, once."""
     known, missing, again, unknown = asked(unit="a"), asked(unit="b"), asked(unit="b~2"), asked(unit="c")
-    recorder.predictions(known, missing, mirrored(missing), again, unknown, asked(unit="b", route="other"))
+    recorder.predictions(
+        known, missing, mirrored(missing), again, unknown, asked(unit=None), asked(unit="b", route="other")
+    )
     recorder.outcomes(truth(known, 0.0))
-    truths = {unit: Truth(block="day", truth=1.0, payoff=0.01) for unit in ("a", "b", "never asked")}
+    truths = [Question(unit, "day", {}, truth=1.0, payoff=0.01) for unit in ("a", "b", "never asked")]
     assert 2 == recorder.truths(truths)
     assert 0 == recorder.truths(truths)
     window = everything(recorder)

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from firstflight.domain.errors import PortTakenError
+from firstflight.domain.errors import StackError
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
 from firstflight.stack.local import down, status, up
@@ -172,7 +172,7 @@ def test_a_taken_port_is_refused(own: Settings) -> None:
         port = stranger.getsockname()[1]
         ports = own.ports.model_copy(update={"gateway_mirror": port})
 
-        with pytest.raises(PortTakenError, match=rf"port {port} \(FIRSTFLIGHT_PORT_GATEWAY_MIRROR\).*{os.getpid()}"):
+        with pytest.raises(StackError, match=rf"port {port} \(FIRSTFLIGHT_PORT_GATEWAY_MIRROR\).*{os.getpid()}"):
             up(own.model_copy(update={"ports": ports}))
     assert before == processes(own)
 

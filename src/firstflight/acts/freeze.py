@@ -1,7 +1,7 @@
 """Begin and lift freezes, and wait for one to be lifted."""
 
 from firstflight.acts.lease import wait_holding
-from firstflight.domain.errors import RolloutFrozenError
+from firstflight.domain.errors import RolloutError
 from firstflight.domain.plans import CanaryPlan
 from firstflight.ledger.record import RecordStore
 from firstflight.rollout.freeze import BEGUN, LIFTED, STREAM, Freeze, freezes, frozen
@@ -23,9 +23,9 @@ def lift_freezes(ledger: RecordStore, *, by: str, reason: str) -> tuple[Freeze, 
 
 
 def refuse_frozen(world: World, model: str) -> None:
-    """Raise RolloutFrozenError when no rollout of `model` may begin now."""
+    """Raise RolloutError when no rollout of `model` may begin now."""
     if (freeze := frozen(world.ledger.read(STREAM), world.now())) is not None:
-        raise RolloutFrozenError(f"no rollout of {model} may begin: {freeze}. `firstflight thaw` lifts it")
+        raise RolloutError(f"no rollout of {model} may begin: {freeze}. `firstflight thaw` lifts it")
 
 
 def wait_for_thaw(world: World, rollout: Rollout) -> str | None:

@@ -13,7 +13,6 @@ from firstflight.domain.errors import (
     ModelNotFoundError,
     NoStableModelError,
     RolloutError,
-    RolloutInProgressError,
     StaleTokenError,
 )
 from firstflight.domain.plans import ABTestPlan, CanaryPlan
@@ -31,7 +30,7 @@ def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, *, run: str) ->
 
     A rollout that `run` drove and that has ended is returned as it ended: a resumed run does not
     begin again. One of exactly this plan whose driver has let its lease run out is picked up where it stands.
-    Raises RolloutInProgressError when another run holds the model, RolloutFrozenError when a freeze does.
+    Raises RolloutError when another run holds the model, or a freeze holds.
     """
     while True:
         try:
@@ -92,9 +91,9 @@ def _is_orphaned(world: World, rollout: Rollout) -> bool:
     return (world.now() - lease.renewed_at).total_seconds() > lease.seconds
 
 
-def in_progress(rollout: Rollout) -> RolloutInProgressError:
+def in_progress(rollout: Rollout) -> RolloutError:
     """The error that says which rollout holds the model, and how to end it."""
-    return RolloutInProgressError(
+    return RolloutError(
         f"{rollout.model} already has rollout {rollout.id} ({rollout.phase}, flow run {rollout.run}, "
         f"since {rollout.started_at:%Y-%m-%d %H:%M} UTC); one at a time. Let it end, or end it with "
         f"`firstflight roll-back {rollout.model}`"

@@ -23,13 +23,9 @@
     │   └── FieldConflictError          somebody else owns what was to be set
     ├── LedgerError
     │   └── HeadMovedError              somebody else appended first
-    ├── RolloutError
-    │   ├── RolloutInProgressError      one rollout per model
-    │   └── RolloutFrozenError          none may begin now
+    ├── RolloutError                    a rollout cannot start or go on
     ├── ApprovalRefusedError            an answer that does not count
     └── StackError
-        ├── PortTakenError
-        ├── UnsupportedPythonError
         └── ProcessFailedError
 
 A message says what failed, which one, what was wanted and found, and what to do next.
@@ -141,28 +137,12 @@ class RolloutError(FirstflightError):
     """A rollout cannot start or go on."""
 
 
-class RolloutInProgressError(RolloutError):
-    """The model already has an open rollout."""
-
-
-class RolloutFrozenError(RolloutError):
-    """A freeze holds: no rollout may begin."""
-
-
 class ApprovalRefusedError(FirstflightError):
     """An answer to an approval request does not count."""
 
 
 class StackError(FirstflightError):
     """The local stack cannot start or run."""
-
-
-class PortTakenError(StackError):
-    """A port the stack needs belongs to another process."""
-
-
-class UnsupportedPythonError(StackError):
-    """The interpreter is not one the serving runtime supports."""
 
 
 class ProcessFailedError(StackError):

@@ -65,9 +65,8 @@ def drill_route(world: World, settings: Settings, model: str, actor: str) -> Ite
     split to the copy stay, and answer nobody until the next drill.
 
     Raises:
-        RolloutInProgressError: The drill's route has an open rollout.
-        RolloutFrozenError: A freeze holds.
-        RolloutError: Another drill runs, or the model's name leaves no room for the drill's.
+        RolloutError: The drill's route has an open rollout, a freeze holds, another drill runs, or the model's name
+            leaves no room for the drill's.
     """
     name = route_of(model)
     with _alone(settings), tempfile.TemporaryDirectory(prefix="firstflight-") as folder:

@@ -21,10 +21,7 @@ _LIMITS = (
     " set_config('idle_in_transaction_session_timeout', '10s', false), set_config('timezone', 'UTC', false)"
 )
 # By a scan, not to_regclass: that may answer from a cache which does not know what another session has just made.
-_COLUMNS = (
-    "SELECT attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
-    " WHERE relname = 'collector' AND relnamespace = current_schema()::regnamespace"
-)
+_LAST_TABLE = "SELECT FROM pg_class WHERE relname = 'collector' AND relnamespace = current_schema()::regnamespace"
 _SCHEMA = """
 CREATE TABLE ingestion (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
@@ -88,11 +85,6 @@ CREATE TABLE collector (
     complete    timestamptz NOT NULL
 ) WITH (fillfactor = 10);
 """
-_FOR_MANY_COLLECTORS = """
-ALTER TABLE collector ADD COLUMN source text NOT NULL DEFAULT 'gateway';
-ALTER TABLE collector DROP COLUMN single;
-ALTER TABLE collector ALTER COLUMN source DROP DEFAULT, ADD PRIMARY KEY (source);
-"""
 
 
 class Database:
@@ -132,17 +124,14 @@ def next_stamp(connection: psycopg.Connection) -> datetime:
 
 def _make_schema(connection: psycopg.Connection) -> None:
     """Make what is missing, all of it or nothing, one caller at a time."""
-    if "source" in _columns(connection):
+    if _is_whole(connection):
         return
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
-        columns = _columns(connection)
-        if not columns:
+        if not _is_whole(connection):
             connection.execute(_SCHEMA)
-        elif "source" not in columns:
-            connection.execute(_FOR_MANY_COLLECTORS)
 
 
-def _columns(connection: psycopg.Connection) -> frozenset[str]:
-    """Return the columns of the table that is made last, none when there is no table."""
-    return frozenset(name for (name,) in connection.execute(_COLUMNS).fetchall())
+def _is_whole(connection: psycopg.Connection) -> bool:
+    """Whether the table that is made last is there."""
+    return connection.execute(_LAST_TABLE).fetchone() is not None

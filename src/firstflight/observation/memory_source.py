@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from firstflight.domain.latency import EDGES, bucket, histogram
+from firstflight.domain.questions import Question
 from firstflight.domain.samples import Counts, Moments, NoData, PairedMoments, Sample, Window
 from firstflight.observation import absence
-from firstflight.observation.records import BLOCK_SECONDS, Outcome, Prediction, Scored, Truth, unit_of
+from firstflight.observation.records import BLOCK_SECONDS, Outcome, Prediction, Scored, unit_of
 
 _INSTANT = timedelta(microseconds=1)
 T = TypeVar("T")
@@ -51,12 +52,13 @@ class MemorySource:
                 fresh[outcome.rid] = outcome
         self._score(((p, fresh[p.rid]) for p, _ in self._predictions.values() if p.rid in fresh), stamp)
 
-    def add_truths(self, route: str, truths: Mapping[str, Truth]) -> int:
-        """Give each request to `route` about one of these units its truth, where it has none; return how many."""
+    def add_truths(self, route: str, questions: Iterable[Question]) -> int:
+        """Give each request to `route` that asked one of `questions` its truth, where it has none; return how many."""
+        truths = {question.unit: question for question in questions}
         waiting = [p for p, _ in self._predictions.values() if p.route == route and p.rid not in self._outcomes]
         asked = {p.rid: unit_of(p.unit) for p in waiting if p.unit is not None}
-        known = [(rid, unit, truths[unit]) for rid, unit in asked.items() if unit in truths]
-        self.add_outcomes(Outcome(rid, unit, t.block, t.truth, t.payoff, self._now()) for rid, unit, t in known)
+        known = [(rid, truths[unit]) for rid, unit in asked.items() if unit in truths]
+        self.add_outcomes(Outcome.of(rid, question, self._now()) for rid, question in known)
         return len(known)
 
     def watermark(self, route: str) -> Window | None:

@@ -1,4 +1,4 @@
-"""Two questions to Prometheus over HTTP (https://prometheus.io/docs/prometheus/latest/querying/api/)."""
+"""Questions to Prometheus over HTTP (https://prometheus.io/docs/prometheus/latest/querying/api/)."""
 
 import functools
 import math
@@ -34,34 +34,44 @@ class PrometheusApi:
     def newest(self, selector: str) -> tuple[int, ...]:
         """Return when each live series of `selector` was last scraped, in milliseconds; one that ended is none."""
         asked = {"query": f"timestamp({selector})"}
-        return self._ask(asked, "vector", lambda one: _milliseconds(float(one["value"][1])))
+        return self._query(asked, "vector", lambda one: _milliseconds(float(one["value"][1])))
 
     def readings(self, selector: str, since: int, until: int) -> tuple[Readings, ...]:
         """Return every scraped value of `selector` from `since` to `until`, both included, in milliseconds."""
         # Up to Prometheus 2 a range includes its beginning, from 3 on it does not
         asked = {"query": f"{selector}[{until - since + 1}ms]", "time": f"{until / 1000:.3f}"}
-        return self._ask(asked, "matrix", lambda one: _readings(one, since))
+        return self._query(asked, "matrix", lambda one: _readings(one, since))
 
-    def _ask(self, asked: Mapping[str, str], kind: str, parse: Callable[[Any], T]) -> tuple[T, ...]:
-        answer = self._patiently(asked)
+    def read(self, path: str, asked: Mapping[str, str], parse: Callable[[Any], T]) -> T:
+        """Return what `parse` makes of the data that answers `asked` below `/api/v1/`.
+
+        A ValueError, KeyError, TypeError, AttributeError or IndexError of `parse` says that it is something else.
+        """
+        answer = self._patiently(path, asked)
         try:
             body = answer.json()
             if body["status"] != "success":
                 raise self._fault(f"refused with {answer.status_code}: {body.get('error', 'it does not say why')}")
             if body.get("warnings"):
                 raise self._fault(f"answered in part only: {'; '.join(body['warnings'])}")
-            if body["data"]["resultType"] != kind:
-                raise self._fault(f"answered a {body['data']['resultType']} instead of a {kind}")
-            return tuple(parse(one) for one in body["data"]["result"])
+            return parse(body["data"])
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise self._fault(f"answered {answer.status_code} with something else than a result") from error
+            raise self._fault(f"answered {answer.status_code} with something else than {path} gives") from error
 
-    def _patiently(self, asked: Mapping[str, str]) -> httpx.Response:
+    def _query(self, asked: Mapping[str, str], kind: str, parse: Callable[[Any], T]) -> tuple[T, ...]:
+        def results(data: Any) -> tuple[T, ...]:
+            if data["resultType"] != kind:
+                raise self._fault(f"answered a {data['resultType']} instead of a {kind}")
+            return tuple(parse(one) for one in data["result"])
+
+        return self.read("query", asked, results)
+
+    def _patiently(self, path: str, asked: Mapping[str, str]) -> httpx.Response:
         """Ask up to three times, while the server is away or busy."""
         with httpx.Client(timeout=_ANSWER_SECONDS, trust_env=False, verify=_trusted()) as client:
             for pause in (*_PAUSES, None):
                 try:
-                    answer = client.get(f"{self._url}/api/v1/query", params=asked)
+                    answer = client.get(f"{self._url}/api/v1/{path}", params=asked)
                 except httpx.TransportError as error:
                     if pause is None:
                         raise self._fault(f"gave no answer: {error!r}") from error

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
+
+from firstflight.domain.questions import Question
 
 Listener = Literal["main", "mirror"]
 
@@ -68,14 +70,10 @@ class Outcome:
     payoff: float
     observed_at: datetime
 
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What turned out to be true about a unit; fields as in `Question`."""
-
-    block: str
-    truth: float
-    payoff: float
+    @classmethod
+    def of(cls, rid: str, question: Question, observed_at: datetime) -> Self:
+        """Return what `question`, asked as request `rid`, turned out to be."""
+        return cls(rid, question.unit, question.block, question.truth, question.payoff, observed_at)
 
 
 @dataclass(frozen=True, slots=True)

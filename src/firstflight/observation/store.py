@@ -1,15 +1,16 @@
 """Where predictions and outcomes are kept and joined. Every write may be repeated and counts once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import LiteralString
 
 import psycopg
 
+from firstflight.domain.questions import Question
 from firstflight.observation.database import Database, next_stamp
 from firstflight.observation.log_file import Position
-from firstflight.observation.records import Outcome, Prediction, Truth
+from firstflight.observation.records import Outcome, Prediction
 
 BATCH = 1000
 GATEWAY = "gateway"
@@ -125,8 +126,12 @@ class PredictionStore:
                     new += _add(connection, _ADD_OUTCOMES, outcomes[begin : begin + BATCH], _OUTCOME_FIELDS, stamp)
         return new
 
-    def add_truths(self, route: str, truths: Mapping[str, Truth]) -> int:
-        """Give each request to `route` about one of these units its truth, where it has none; return how many."""
+    def add_truths(self, route: str, questions: Iterable[Question]) -> int:
+        """Give each request to `route` that asked one of `questions` its truth, where it has none; return how many.
+
+        Running it again adds what came since, and nothing twice.
+        """
+        truths = {question.unit: question for question in questions}
         new = 0
         after = ""
         while True:
@@ -137,7 +142,7 @@ class PredictionStore:
                 return new
             after = rows[-1][0]
             now = datetime.now(UTC)
-            new += self.add_outcomes([_outcome(rid, unit, truths[unit], now) for rid, unit in rows])
+            new += self.add_outcomes([Outcome.of(rid, truths[unit], now) for rid, unit in rows])
 
 
 _PREDICTION_FIELDS = (
@@ -157,7 +162,3 @@ def _add(
     columns = {field: [getattr(row, field) for row in rows] for field in fields}
     [(count,)] = connection.execute(query, {**columns, "stamp": stamp}).fetchall()
     return int(count)
-
-
-def _outcome(rid: str, unit: str, known: Truth, now: datetime) -> Outcome:
-    return Outcome(rid, unit, known.block, known.truth, known.payoff, observed_at=now)

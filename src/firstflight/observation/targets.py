@@ -5,13 +5,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
-
 from firstflight.domain.errors import MetricsUnavailableError
 from firstflight.domain.findings import Finding, failed, named, passed, warned
 from firstflight.domain.values import Value
+from firstflight.observation.prometheus_api import PrometheusApi
 
-_ANSWER_SECONDS = 5.0
 _STALE = timedelta(seconds=90)
 
 
@@ -32,19 +30,9 @@ def read_targets(url: str) -> tuple[Target, ...]:
     Raises:
         MetricsUnavailableError: It does not answer, or with something else than targets.
     """
-    shown = httpx.URL(url).copy_with(username="", password="", query=None)
-    try:
-        answer = httpx.get(
-            f"{url.rstrip('/')}/api/v1/targets", params={"state": "active"}, timeout=_ANSWER_SECONDS, trust_env=False
-        )
-    except httpx.TransportError as error:
-        raise MetricsUnavailableError(f"Prometheus at {shown} gave no answer: {error!r}") from error
-    try:
-        return tuple(_target(one) for one in answer.json()["data"]["activeTargets"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise MetricsUnavailableError(
-            f"Prometheus at {shown} answered {answer.status_code} with something else than targets"
-        ) from error
+    return PrometheusApi(url).read(
+        "targets", {"state": "active"}, lambda data: tuple(map(_target, data["activeTargets"]))
+    )
 
 
 def target_findings(targets: Sequence[Target], namespace: str, now: datetime) -> Iterator[Finding]:

@@ -69,7 +69,7 @@ class TruthPoster:
     async def _post_due(self) -> None:
         while batch := self._due():
             now = datetime.now(UTC)
-            outcomes = [Outcome(rid, q.unit, q.block, q.truth, q.payoff, now) for _, rid, q in batch]
+            outcomes = [Outcome.of(rid, question, now) for _, rid, question in batch]
             try:
                 await asyncio.to_thread(self._sink.add_outcomes, outcomes)
             except StoreUnavailableError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from firstflight.domain.errors import ProcessFailedError, UnsupportedPythonError
+from firstflight.domain.errors import ProcessFailedError, StackError
 from firstflight.settings import Settings
 from firstflight.stack import postgres
 from firstflight.stack.deploy import deploy
@@ -48,9 +48,8 @@ def up(settings: Settings, progress: ShowPhase = lambda _name, _phase: None) -> 
         progress: Told of each part, and of the step "deployments", when it waits, starts and is up.
 
     Raises:
-        UnsupportedPythonError: This interpreter cannot run the serving side.
-        StackError: The home is not private, or the database refuses.
-        PortTakenError: A port belongs to another process.
+        StackError: This interpreter cannot run the serving side, the home is not private, a port belongs to another
+            process, or the database refuses.
         ProcessFailedError: A part did not come up in time; the message holds the end of its log.
     """
     require_supported_python(sys.version_info[:2])
@@ -145,11 +144,11 @@ def require_supported_python(version: tuple[int, ...]) -> None:
     """Return when the interpreter is one on which every part runs.
 
     Raises:
-        UnsupportedPythonError: It is another.
+        StackError: It is another.
     """
     if version not in SUPPORTED_PYTHONS:
         wanted = " or ".join(".".join(map(str, known)) for known in SUPPORTED_PYTHONS)
-        raise UnsupportedPythonError(
+        raise StackError(
             f"Python {'.'.join(map(str, version))} cannot run the model server: mlserver 1.7.1 supports up to 3.12 "
             f"and Firstflight needs at least 3.11; use {wanted}"
         )

@@ -7,7 +7,7 @@ from collections import Counter
 
 import psutil
 
-from firstflight.domain.errors import PortTakenError
+from firstflight.domain.errors import StackError
 from firstflight.serving.local.servers import SERVER_PORTS, is_free
 from firstflight.settings import Ports
 from firstflight.supervision.supervisor import Supervisor
@@ -17,18 +17,18 @@ def check_ports(ports: Ports, supervisor: Supervisor) -> None:
     """Return when every port is free or already held by a process of this stack.
 
     Raises:
-        PortTakenError: Names the port, its setting and, when it can be seen, who holds it.
+        StackError: Names the port, its setting and, when it can be seen, who holds it.
     """
     wanted = _wanted(ports)
     for port, count in Counter(port for port, _ in wanted).items():
         if count > 1:
             names = " and ".join(variable for number, variable in wanted if number == port)
-            raise PortTakenError(f"port {port} is wanted twice, by {names}: give each its own")
+            raise StackError(f"port {port} is wanted twice, by {names}: give each its own")
     taken = [(port, variable) for port, variable in wanted if not is_free(port)]
     ours = listening(supervisor.processes()) if taken else {}
     for port, variable in taken:
         if port not in ours:
-            raise PortTakenError(
+            raise StackError(
                 f"port {port} ({variable}) is taken{_by_whom(port)}: end that process, or set {variable} to a free port"
             )
 

@@ -20,7 +20,6 @@ from firstflight.domain.errors import (
     ModelNotFoundError,
     NoStableModelError,
     RolloutError,
-    RolloutInProgressError,
     ServingError,
     StaleTokenError,
 )
@@ -76,7 +75,7 @@ def test_a_second_rollout_is_refused(twin: Twin) -> None:
     twin.champion()
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number})
     resume_or_start(twin.world, plan, run="run-1")
-    with pytest.raises(RolloutInProgressError, match=r"already has rollout .*run-1.*firstflight roll-back"):
+    with pytest.raises(RolloutError, match=r"already has rollout .*run-1.*firstflight roll-back"):
         resume_or_start(twin.world, plan, run="run-2")
 
 

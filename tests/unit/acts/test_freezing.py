@@ -7,7 +7,7 @@ import pytest
 
 from firstflight.acts.freeze import begin_freeze, lift_freezes
 from firstflight.acts.homecoming import bring_model_home
-from firstflight.domain.errors import RolloutFrozenError
+from firstflight.domain.errors import RolloutError
 from firstflight.rollout.freeze import Freeze
 from firstflight.rollout.machine import Phase
 from firstflight.world import World
@@ -35,7 +35,7 @@ def at(twin: Twin, seconds: float, do: Callable[[], object]) -> World:
 def test_no_rollout_begins(twin: Twin) -> None:
     """It is refused with who froze and why, and leaves no record."""
     stop_the_line(twin)
-    with pytest.raises(RolloutFrozenError, match=r"frozen by ada .* incident 42"):
+    with pytest.raises(RolloutError, match=r"frozen by ada .* incident 42"):
         begun(twin)
     kinds = [record.kind for record in twin.world.ledger.read(f"rollout/{MODEL}")]
     assert "rollout.started" not in kinds

@@ -16,7 +16,7 @@ from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import (
     BackendUnavailableError,
     NotificationFailedError,
-    RolloutInProgressError,
+    RolloutError,
     StaleTokenError,
     StoreUnavailableError,
     TrafficNotAppliedError,
@@ -351,7 +351,7 @@ def test_a_lease_whose_rollout_has_ended_is_dropped(twin: Twin) -> None:
 def test_a_new_run_picks_up_what_a_dead_one_left(twin: Twin) -> None:
     """Same plan, lease run out, no guard yet: it goes on in the stage it was in; before that it is refused."""
     rollout = in_first_stage(twin)
-    with pytest.raises(RolloutInProgressError):
+    with pytest.raises(RolloutError, match="already has rollout"):
         resume_or_start(twin.world, _plan(rollout), run="run-2")
     twin.wait(46)
     found = resume_or_start(twin.world, _plan(rollout), run="run-2")

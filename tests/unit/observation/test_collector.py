@@ -270,21 +270,3 @@ def test_the_slowest_collector_holds_the_watermark_until_it_is_taken_for_gone(ur
     assert again is not None
     assert [last, now] == [held.until, free.until]
     assert free.until == again.until < back
-
-
-def test_tables_of_one_collector_become_tables_of_many(tmp_path: Path, url: str) -> None:
-    """A store that was made when there was one collector keeps its rows and its position."""
-    path = tmp_path / "access.jsonl"
-    path.write_text(entry(1))
-    with PredictionStore(url).collecting() as collection:
-        assert collection is not None
-        position = advance(path, collection, Position()).position
-    with psycopg.connect(url) as connection:
-        connection.execute("ALTER TABLE collector DROP COLUMN source")
-        connection.execute("ALTER TABLE collector ADD COLUMN single boolean PRIMARY KEY DEFAULT true CHECK (single)")
-
-    with PredictionStore(url).collecting() as collection:
-        assert collection is not None
-        assert position == collection.position()
-        advance(path, collection, position)
-    assert ["r1"] == stored(url)

@@ -108,7 +108,6 @@ def test_history_by_the_time_of_the_request(url: str) -> None:
             ],
             Position(),
         )
-
     bins = History(url).timeline("m", minute[0], minute[30], 10)
     assert [minute[0], minute[10], minute[20]] == [one.at for one in bins]
     assert [{"a", "b", "s"}, set(), {"a"}] == [set(one.models) for one in bins]

@@ -33,6 +33,7 @@ def test_targets_of_the_namespace() -> None:
 def test_reading_over_http() -> None:
     """What Prometheus answers becomes targets; another answer and none are an outage, told in one line."""
     body: Any = {
+        "status": "success",
         "data": {
             "activeTargets": [
                 {
@@ -43,7 +44,7 @@ def test_reading_over_http() -> None:
                 },
                 {"labels": {"job": "new"}, "health": "unknown", "lastScrape": "0001-01-01T00:00:00Z"},
             ]
-        }
+        },
     }
 
     class Requests(BaseHTTPRequestHandler):
@@ -61,8 +62,8 @@ def test_reading_over_http() -> None:
         thread.start()
         try:
             first, second = read_targets(url)
-            body = {"data": None}
-            with pytest.raises(MetricsUnavailableError, match="something else than targets"):
+            body = {"status": "success", "data": None}
+            with pytest.raises(MetricsUnavailableError, match="something else than targets gives"):
                 read_targets(url)
         finally:
             server.shutdown()

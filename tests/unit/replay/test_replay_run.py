@@ -14,11 +14,10 @@ from aiohttp import web
 
 from firstflight.domain.errors import StoreUnavailableError
 from firstflight.domain.questions import Question
-from firstflight.domain.samples import Counts, Window
+from firstflight.domain.samples import Counts
 from firstflight.observation.memory_source import MemorySource
 from firstflight.observation.records import Outcome, Prediction
 from firstflight.replay import truths
-from firstflight.replay.outcomes import score_outcomes
 from firstflight.replay.progress import line
 from firstflight.replay.run import Load, run
 from firstflight.replay.tally import ReplaySummary, ReplayTally
@@ -181,23 +180,6 @@ def test_truths_that_are_not_due_are_left(monkeypatch: pytest.MonkeyPatch) -> No
     )
     assert (0, 6) == (summary.outcomes_posted, summary.outcomes_left)
     assert summary.seconds < 5
-
-
-def test_score_outcomes_fills_what_is_missing_once() -> None:
-    """Predictions without a truth get it when it is known, and only once."""
-    source = MemorySource()
-    began = source.watermark("m")
-    assert began is not None
-    source.add_predictions(
-        Prediction(f"r{n}", "main", "m", unit, "a", "a", 0.9, 200, 1, datetime.now(UTC))
-        for n, unit in enumerate([*(q.unit for q in questions()), "A0@2019-01-02~2", "unheard of", None])
-    )
-    assert 7 == score_outcomes(source, "m", questions())
-    assert 0 == score_outcomes(source, "m", questions())
-    window = source.watermark("m")
-    assert window is not None
-    whole = Window(since=began.since, until=window.until)
-    assert Counts(exposures=6, events=3) == source.samples("m", "a", whole)["accuracy"]
 
 
 def test_no_question_is_refused() -> None:

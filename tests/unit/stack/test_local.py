@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from firstflight.cli.main import app
-from firstflight.domain.errors import UnsupportedPythonError
+from firstflight.domain.errors import StackError
 from firstflight.settings import Settings
 from firstflight.stack.local import down, require_supported_python, status
 
@@ -20,7 +20,7 @@ def test_supported_pythons_pass(version: tuple[int, int]) -> None:
 @pytest.mark.parametrize("version", [(3, 10), (3, 13)])
 def test_other_pythons_are_refused_with_the_reason(version: tuple[int, int]) -> None:
     """The error says what is missing and what to use."""
-    with pytest.raises(UnsupportedPythonError, match=r"mlserver 1\.7\.1.*use 3\.11 or 3\.12"):
+    with pytest.raises(StackError, match=r"mlserver 1\.7\.1.*use 3\.11 or 3\.12"):
         require_supported_python(version)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from firstflight.domain.errors import PortTakenError
+from firstflight.domain.errors import StackError
 from firstflight.serving.local.servers import SERVER_PORTS, is_free
 from firstflight.settings import Ports
 from firstflight.stack.ports import check_ports
@@ -64,7 +64,7 @@ def test_a_taken_port_is_named(ports: Ports, supervisor: Supervisor, stranger: s
     port = stranger.getsockname()[1]
 
     with pytest.raises(
-        PortTakenError, match=rf"port {port} \(FIRSTFLIGHT_PORT_MLFLOW\) is taken by process {os.getpid()} "
+        StackError, match=rf"port {port} \(FIRSTFLIGHT_PORT_MLFLOW\) is taken by process {os.getpid()} "
     ):
         check_ports(ports.model_copy(update={"mlflow": port}), supervisor)
 
@@ -72,14 +72,14 @@ def test_a_taken_port_is_named(ports: Ports, supervisor: Supervisor, stranger: s
 def test_a_taken_port_of_the_model_servers_is_named(ports: Ports, supervisor: Supervisor) -> None:
     """The whole block of the model servers is asked for."""
     last = ports.servers + SERVER_PORTS - 1
-    refused = pytest.raises(PortTakenError, match=rf"port {last} \(FIRSTFLIGHT_PORT_SERVERS\)")
+    refused = pytest.raises(StackError, match=rf"port {last} \(FIRSTFLIGHT_PORT_SERVERS\)")
     with socket.create_server(("127.0.0.1", last)), refused:
         check_ports(ports, supervisor)
 
 
 def test_a_port_wanted_twice_is_refused(ports: Ports, supervisor: Supervisor) -> None:
     """Two parts cannot share one port; both settings are named."""
-    with pytest.raises(PortTakenError, match=r"wanted twice, by FIRSTFLIGHT_PORT_PREFECT and FIRSTFLIGHT_PORT_MLFLOW"):
+    with pytest.raises(StackError, match=r"wanted twice, by FIRSTFLIGHT_PORT_PREFECT and FIRSTFLIGHT_PORT_MLFLOW"):
         check_ports(ports.model_copy(update={"mlflow": ports.prefect}), supervisor)
 
 
