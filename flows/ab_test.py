@@ -1,6 +1,7 @@
 """Compare variants of a model on live traffic."""
 
 from prefect import flow
+from pydantic import Field
 
 from firstflight.acts.drive import drive
 from firstflight.domain.plans import ABTestPlan
@@ -10,7 +11,7 @@ from tasks import reports, rollouts
 
 
 @flow(on_failure=[bring_run_home], on_crashed=[bring_run_home], on_cancellation=[bring_run_home])
-def ab_test(plan: ABTestPlan) -> Rollout:
+def ab_test(plan: ABTestPlan = Field(description="Which variants to compare, and for how long.")) -> Rollout:
     """Split traffic over the plan's variants for its number of requests, compare, and go back to the control."""
     rollout = drive(rollouts.begin(plan), rollouts.InTasks())
     reports.write_report(rollout)

@@ -2,6 +2,7 @@
 
 from prefect import flow
 from prefect.client.schemas import State
+from pydantic import Field
 
 from firstflight.acts.drive import drive
 from firstflight.domain.plans import CanaryPlan
@@ -11,7 +12,9 @@ from tasks import reports, rollouts
 
 
 @flow(on_failure=[bring_run_home], on_crashed=[bring_run_home], on_cancellation=[bring_run_home])
-def canary(plan: CanaryPlan) -> State[Rollout]:
+def canary(
+    plan: CanaryPlan = Field(description="What to try against what, in which stages, and what it must not spoil."),
+) -> State[Rollout]:
     """Try the plan's candidate on live traffic, stage by stage; promote it, or roll back.
 
     `drive` does what comes next by the ledger's word, so the run may start again from the top at any moment: enter a

@@ -1,13 +1,14 @@
 """Serve registered versions of a model."""
 
 from prefect import flow
+from pydantic import Field
 
 from firstflight.domain.plans import DeployPlan
 from tasks import serving
 
 
 @flow
-def deploy(plan: DeployPlan) -> list[str]:
+def deploy(plan: DeployPlan = Field(description="Which versions to serve.")) -> list[str]:
     """Serve the plan's versions and return their served names.
 
     No traffic moves; a route that has none yet, as after a restore, is opened to its champion when that is served.

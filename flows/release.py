@@ -4,6 +4,7 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas import State
+from pydantic import Field
 
 from firstflight.acts.drive import drive
 from firstflight.comparison.compare import choose
@@ -18,7 +19,9 @@ from tasks import checkpoints, reports, rollouts, serving
 
 
 @flow(on_failure=[bring_run_home], on_crashed=[bring_run_home], on_cancellation=[bring_run_home])
-def release(plan: ReleasePlan) -> State[Any]:
+def release(
+    plan: ReleasePlan = Field(description="What to train, and how it is compared and rolled out."),
+) -> State[Any]:
     """Train variants, serve those that pass the gate, compare them live, and canary the best one.
 
     The run suspends for approval and starts again from the top: what it has done is kept in the

@@ -1,6 +1,7 @@
 """Train the variants of a model, judge them offline and register them."""
 
 from prefect import flow
+from pydantic import Field
 
 from firstflight.domain.plans import TrainingPlan
 from firstflight.domain.versions import Trained
@@ -10,7 +11,7 @@ from tasks import training
 
 
 @flow
-def train(plan: TrainingPlan) -> Trained:
+def train(plan: TrainingPlan = Field(description="Which variants to train, on what, and for how long.")) -> Trained:
     """Train the plan's variants and register each, with what the offline gate said of it."""
     return apart(plan) if training.is_separate() else side_by_side(plan)
 

@@ -1,6 +1,7 @@
 """Train one variant, in a run of its own: in a cluster, a job."""
 
 from prefect import flow
+from pydantic import Field
 
 from firstflight.domain.plans import TrainingPlan
 from firstflight.workloads.market.training.apart import TrainedApart, kept_as
@@ -10,7 +11,13 @@ from tasks import checkpoints, training
 
 
 @flow
-def train_variant(plan: TrainingPlan, variant: VariantName, reference: Evaluation | None = None) -> TrainedApart:
+def train_variant(
+    plan: TrainingPlan = Field(description="The training it is part of."),
+    variant: VariantName = Field(description="Which of its variants to train."),
+    reference: Evaluation | None = Field(
+        default=None, description="How the reference did, which a training fills in. None: this is the reference."
+    ),
+) -> TrainedApart:
     """Train and register `variant`, judged against `reference`; the run that asked finds the result in the ledger."""
     trained = training.train_variant(plan, variant, reference)
     result = TrainedApart.of(trained, training.register(trained))

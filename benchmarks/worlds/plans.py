@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from benchmarks.worlds.faults import MARGIN_MEAN
 from benchmarks.worlds.service import PATIENCE
 from benchmarks.worlds.world import World
-from firstflight.domain.plans import CanaryPlan, Guardrail, default_guardrails
+from firstflight.domain.plans import DEFAULT_GUARDRAILS, CanaryPlan, Guardrail
 
 ALSO = {
     "brier": Guardrail(metric="brier", proves=False),
@@ -44,5 +44,5 @@ def plan_named(name: str, world: World, also: Sequence[str]) -> CanaryPlan:
     Whoever runs a service knows what an answer can earn, so the bounds of profit are those of the world.
     """
     bounds = {"profit": world.payoff.bounds}
-    rules = [rule.model_copy(update={"bounds": bounds.get(rule.metric, rule.bounds)}) for rule in default_guardrails()]
+    rules = [rule.model_copy(update={"bounds": bounds.get(rule.metric, rule.bounds)}) for rule in DEFAULT_GUARDRAILS]
     return PLANS[name]((*rules, *(ALSO[each] for each in also)))

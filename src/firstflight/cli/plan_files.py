@@ -8,7 +8,7 @@ import typer
 import yaml
 from pydantic import ValidationError
 
-from firstflight.domain.plans import ABTestPlan, CanaryPlan, ReleasePlan, TrainingPlan, default_guardrails
+from firstflight.domain.plans import DEFAULT_GUARDRAILS, ABTestPlan, CanaryPlan, ReleasePlan, TrainingPlan
 
 Plan = TypeVar("Plan", CanaryPlan, ABTestPlan, ReleasePlan, TrainingPlan)
 PARTS = {CanaryPlan: "canary", ABTestPlan: "ab_test", TrainingPlan: "training"}
@@ -71,7 +71,7 @@ def _change(body: dict[str, Any], change: str) -> None:
     place: Any = body
     for name in names[:-1]:
         if isinstance(place, dict) and name == "guardrails" and name not in place:
-            place[name] = [guardrail.model_dump(mode="json") for guardrail in default_guardrails()]
+            place[name] = [guardrail.model_dump(mode="json") for guardrail in DEFAULT_GUARDRAILS]
         place = _inside(place, name, path)
     if not isinstance(place, dict):
         raise typer.BadParameter(f"{path}: name what of {names[-1]} is to change, such as {path}.limit")

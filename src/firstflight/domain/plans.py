@@ -1,6 +1,7 @@
-"""WHAT is to happen: plans are frozen, valid from birth, shown in the UI and kept in the ledger.
+"""WHAT is to happen: plans are frozen, valid from birth, filled in as forms and kept in the ledger.
 
-A plan never holds an address or a secret (those are `settings`).
+A plan never holds an address or a secret (those are `settings`). Fields stand in the order in which a person fills
+them in, what is rarely changed last; titles and descriptions are what the form says.
 """
 
 import math
@@ -9,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import Field, ValidationInfo, model_validator
 
 from firstflight.domain.traffic import Percent
-from firstflight.domain.values import Value
+from firstflight.domain.values import Form
 from firstflight.domain.versions import DnsLabel
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -43,7 +44,7 @@ class ToProve(NamedTuple):
     held_to: float
 
 
-class Guardrail(Value):
+class Guardrail(Form):
     """One metric the candidate must not spoil.
 
     Rollback asks whether harm is certain: the candidate beyond `limit` (absolute), or worse than
@@ -51,26 +52,54 @@ class Guardrail(Value):
     not worse than `margin` (against stable) or certainly within `limit`.
     """
 
-    metric: str = Field(description="error_rate, latency, accuracy, brier, profit, …: a metric the source reports.")
-    direction: Literal["lower_is_better", "higher_is_better"] = "lower_is_better"
-    limit: float | None = Field(default=None, description="Absolute limit for the candidate, in the metric's unit.")
-    quantile: float | None = Field(default=None, gt=0, lt=1, description="For latency: which quantile `limit` bounds.")
+    metric: str = Field(
+        description="What is watched: error_rate, timeout_rate, latency, accuracy, brier, profit, … Each metric once."
+    )
+    direction: Literal["lower_is_better", "higher_is_better"] = Field(
+        default="lower_is_better",
+        description="Which way is good: errors and latency lower, accuracy and profit higher.",
+    )
+    limit: float | None = Field(
+        default=None,
+        description="The candidate must stay within this, whatever the stable model does. In the metric's unit: 0.01 "
+        "is 1 % of requests, latency is in milliseconds. None: the stable model alone is the measure.",
+    )
+    quantile: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Latency only: which quantile the limit bounds; 0.95: at most 5 % of requests may take longer.",
+    )
+    margin: float | None = Field(
+        default=None,
+        gt=0,
+        description="A stage is passed once the candidate is certainly less than this worse than the stable model. In "
+        "the metric's unit: 0.05 is 5 points. None: once it is certainly within the limit.",
+    )
     tolerance: float = Field(
         default=0.0,
         ge=0,
-        description="Rollback null: harm up to this is tolerated (absolute). For a quantile 0 means half of what lies "
-        "between the stable model's and the limit.",
+        description="So much worse than the stable model is not yet harm; anything certainly beyond it brings traffic "
+        "home. In the metric's unit. For latency 0 means half of what lies between the stable model and the limit.",
     )
-    margin: float | None = Field(
-        default=None, gt=0, description="Promotion null: harm of this size or more (absolute, against stable)."
+    proves: bool = Field(
+        default=True,
+        title="Needed to pass",
+        description="Whether a stage waits until this guardrail is proven; without, it only watches for harm.",
     )
     bounds: tuple[float, float] | None = Field(
         default=None,
-        description="Least and largest value a unit can have; a payoff may be capped. Of shares and Brier scores: 0 "
-        "and 1. Without bounds nothing is decided on a mean: a rare value nobody has seen yet may outweigh the rest.",
+        description="Least and largest value one request can have, for metrics that are averages (of profit, say; "
+        "accuracy and Brier scores are known to lie between 0 and 1). None: such an average decides nothing, for a "
+        "rare value that nobody has seen yet may outweigh the rest.",
     )
-    share: float = Field(default=1.0, gt=0, description="Relative share of the rollback error budget.")
-    proves: bool = Field(default=True, description="Whether promotion needs proof on this guardrail.")
+    share: float = Field(
+        default=1.0,
+        gt=0,
+        title="Weight among guardrails",
+        description="Its part of the chance of a false rollback, beside the others': with 2 it gets twice as much as "
+        "one with 1, and so needs less evidence of harm.",
+    )
 
     @model_validator(mode="after")
     def _can_judge(self, info: ValidationInfo) -> Self:
@@ -169,49 +198,86 @@ def _judgeable(guardrails: tuple[Guardrail, ...]) -> None:
         raise ValueError(f"guardrails name a metric twice: {names}")
 
 
-def default_guardrails() -> tuple[Guardrail, ...]:
-    """The plan's four rules: errors over 1 %, p95 over 200 ms, accuracy down 5 points, profit."""
-    return (
-        Guardrail(metric="error_rate", limit=0.01),
-        Guardrail(metric="latency", limit=200.0, quantile=0.95),
-        Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05),
-        Guardrail(metric="profit", direction="higher_is_better", proves=False),
-    )
+DEFAULT_GUARDRAILS = (
+    Guardrail(metric="error_rate", limit=0.01),
+    Guardrail(metric="latency", limit=200.0, quantile=0.95),
+    Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05),
+    Guardrail(metric="profit", direction="higher_is_better", proves=False),
+)
+"""Errors over 1 %, p95 over 200 ms, accuracy down 5 points; profit is watched. A form shows them: no factory."""
+
+_MODEL = "Registered model; it is also the name that clients ask for."
+_GUARDRAILS = "What the candidate must not spoil. The list is used as it stands here: add to it, change it, take away."
 
 
-class CanaryPlan(Value):
+class CanaryPlan(Form):
     """A staged rollout of one candidate against the stable model of the same route."""
 
-    model: DnsLabel = Field(description="Registered model and route.")
-    candidate: int | None = Field(default=None, ge=1, description="Registry version; none: the alias `challenger`.")
-    stable: int | None = Field(default=None, ge=1, description="Registry version; none: the alias `champion`.")
-    stages: tuple[Percent, ...] = Field(
-        default=(5, 10, 25, 50, 75, 100), description="Candidate's share, ascending to 100."
+    model: DnsLabel = Field(description=_MODEL)
+    candidate: int | None = Field(
+        default=None,
+        ge=1,
+        title="Candidate version",
+        description="Number of the registered version to try. None: the one with the alias challenger.",
     )
+    stable: int | None = Field(
+        default=None,
+        ge=1,
+        title="Stable version",
+        description="Number of the version that serves now and takes traffic back. None: the alias champion.",
+    )
+    stages: tuple[Percent, ...] = Field(
+        default=(5, 10, 25, 50, 75, 100),
+        title="Stages, in % of traffic",
+        description="The candidate's share of requests, stage after stage; it ascends and ends at 100.",
+    )
+    approvals: tuple[Percent, ...] = Field(
+        default=(50,),
+        title="Approvals, in % of traffic",
+        description="Which of the stages begin only after a person has approved.",
+    )
+    guardrails: tuple[Guardrail, ...] = Field(default=DEFAULT_GUARDRAILS, description=_GUARDRAILS)
     stage_seconds: Seconds = Field(
-        default=1800, description="Longest time in a stage; undecided by then is INCONCLUSIVE."
+        default=1800,
+        description="Longest time in a stage; what is not proven by then sends traffic back to the stable model.",
     )
     min_stage_seconds: float = Field(
-        default=300, ge=0, description="Shortest time in a stage, however good the evidence."
+        default=300,
+        ge=0,
+        title="Shortest stage seconds",
+        description="Shortest time in a stage, however good the evidence.",
     )
     warmup_seconds: float = Field(
-        default=120, ge=0, description="Looks this soon after a stage's start are not judged."
+        default=120, ge=0, description="What happens in the first so many seconds of a stage is not judged."
     )
-    check_seconds: Seconds = Field(default=30, description="Time between two checks.")
-    guardrails: tuple[Guardrail, ...] = Field(default_factory=default_guardrails)
-    alpha_rollback: Share = Field(
-        default=0.05, description="Chance of rolling back a healthy candidate, whole rollout."
-    )
-    alpha_promote: Share = Field(default=0.05, description="Chance of passing a candidate that is worse than a margin.")
-    approvals: tuple[Percent, ...] = Field(default=(50,), description="Stages that start only after a person approves.")
-    approval_seconds: Seconds = Field(default=3600, description="Time to answer; then traffic goes back to stable.")
-    no_data_seconds: Seconds = Field(default=300, description="Longest time without data before rolling back.")
     bake_seconds: float = Field(
         default=900,
         ge=0,
-        description="How long the promoted candidate is watched while the model before it stays warm to take over.",
+        description="So long after promotion the new champion is watched, while the model before it stays loaded to "
+        "take over again.",
     )
-    environment: Literal["local", "staging", "production"] = "local"
+    approval_seconds: Seconds = Field(
+        default=3600, description="Time a person has to answer; then traffic goes back to the stable model."
+    )
+    no_data_seconds: Seconds = Field(
+        default=300, description="Longest time without any request or record before traffic goes home."
+    )
+    check_seconds: Seconds = Field(default=30, description="Time between two looks at the metrics.")
+    alpha_rollback: Share = Field(
+        default=0.05,
+        title="Chance of a false rollback",
+        description="Of rolling back a healthy candidate, over the whole rollout; 0.05 is 5 %. Smaller asks for more "
+        "evidence of harm.",
+    )
+    alpha_promote: Share = Field(
+        default=0.05,
+        title="Chance of a false pass",
+        description="Of passing a candidate that is worse than a margin or limit allows; 0.05 is 5 %. Smaller asks for "
+        "more requests.",
+    )
+    environment: Literal["local", "staging", "production"] = Field(
+        default="local", description="Where the rollout runs; a word for the record."
+    )
 
     @model_validator(mode="after")
     def _can_answer(self, info: ValidationInfo) -> Self:
@@ -252,24 +318,41 @@ class CanaryPlan(Value):
         return self
 
 
-class ABTestPlan(Value):
+class ABTestPlan(Form):
     """A fixed-length comparison of variants on live traffic, with a shadow that answers nobody."""
 
-    model: DnsLabel
+    model: DnsLabel = Field(description=_MODEL)
     weights: dict[DnsLabel, Percent] = Field(
-        default={"baseline": 50, "enhanced": 30, "lightweight": 20}, description="Variant → share of traffic."
+        default={"baseline": 50, "enhanced": 30, "lightweight": 20},
+        title="Weights, in % of traffic",
+        description="Each variant and its share of requests; together 100.",
+    )
+    control: DnsLabel = Field(
+        default="baseline", description="Variant that the others are compared with, and that serves afterwards."
     )
     versions: dict[DnsLabel, int] = Field(
-        default={}, description="Variant → registry version; a variant not named takes its newest."
+        default={}, description="Variant and number of its registered version; one not named takes its newest."
     )
-    control: DnsLabel = Field(default="baseline", description="Variant the others are compared with.")
-    shadow: DnsLabel | None = Field(default="lightweight", description="Variant that answers a copy of every request.")
-    requests: int = Field(default=20_000, ge=100, description="Planned number of requests, all arms together.")
+    shadow: DnsLabel | None = Field(
+        default="lightweight", description="Variant that answers a copy of every request; nobody gets its answers."
+    )
+    requests: int = Field(
+        default=20_000, ge=100, description="Length of the test: number of requests, all variants together."
+    )
     seconds: Seconds = Field(default=7200, description="Longest time to wait for them.")
-    check_seconds: Seconds = 30
-    guardrails: tuple[Guardrail, ...] = Field(default_factory=default_guardrails)
-    alpha: Share = 0.05
-    practical: float = Field(default=0.05, gt=0, description="Smallest relative improvement worth acting on.")
+    guardrails: tuple[Guardrail, ...] = Field(default=DEFAULT_GUARDRAILS, description=_GUARDRAILS)
+    practical: float = Field(
+        default=0.05,
+        gt=0,
+        title="Improvement worth acting on",
+        description="Smallest relative improvement over the control that would change what is served; 0.05 is 5 %.",
+    )
+    alpha: Share = Field(
+        default=0.05,
+        title="Chance of a false difference",
+        description="Of calling any two variants different that are not, over all metrics; 0.05 is 5 %.",
+    )
+    check_seconds: Seconds = Field(default=30, description="Time between two looks at the metrics.")
 
     @model_validator(mode="after")
     def _can_answer(self, info: ValidationInfo) -> Self:
@@ -286,21 +369,23 @@ class ABTestPlan(Value):
         return self
 
 
-class TrainingPlan(Value):
+class TrainingPlan(Form):
     """Which variants to train, how long and from which seed."""
 
-    model: DnsLabel = "financial-predictor"
-    variants: tuple[Literal["baseline", "enhanced", "lightweight"], ...] = ("baseline", "enhanced", "lightweight")
-    seed: int = 7
-    max_epochs: int = Field(default=15, ge=1)
-    patience: int = Field(default=3, ge=1)
-    max_rows: int | None = Field(
-        default=None, ge=1000, description="Most recent training rows used; none: all of them."
+    model: DnsLabel = Field(default="financial-predictor", description="Name under which the variants are registered.")
+    variants: tuple[Literal["baseline", "enhanced", "lightweight"], ...] = Field(
+        default=("baseline", "enhanced", "lightweight"), description="Designs to train, each once."
     )
     data: str | None = Field(
         default=None,
-        description="CSV or Parquet of one's own, below the configured data folder; none: the packaged data.",
+        description="CSV or Parquet of one's own, below the configured data folder. None: the packaged data.",
     )
+    max_rows: int | None = Field(default=None, ge=1000, description="Most recent rows to train on. None: all of them.")
+    max_epochs: int = Field(default=15, ge=1, description="Most passes over the training rows.")
+    patience: int = Field(
+        default=3, ge=1, description="Passes without a better validation loss after which training ends early."
+    )
+    seed: int = Field(default=7, description="Start of the random numbers: the same seed trains the same model.")
 
     @model_validator(mode="after")
     def _names_variants_once(self) -> Self:
@@ -309,20 +394,30 @@ class TrainingPlan(Value):
         return self
 
 
-class DeployPlan(Value):
+class DeployPlan(Form):
     """Which registered versions to serve."""
 
-    model: DnsLabel
-    versions: tuple[int, ...] = Field(min_length=1, description="Registry versions.")
-    shadow: int | None = Field(default=None, description="Version to serve once more, as a shadow.")
+    model: DnsLabel = Field(description=_MODEL)
+    versions: tuple[int, ...] = Field(min_length=1, description="Numbers of the registered versions to serve.")
+    shadow: int | None = Field(
+        default=None,
+        title="Shadow version",
+        description="Version to serve once more, for copies of requests whose answers nobody gets. None: none.",
+    )
 
 
-class ReleasePlan(Value):
+class ReleasePlan(Form):
     """The whole chain: train → deploy → A/B test → canary → promote."""
 
-    training: TrainingPlan
-    ab_test: ABTestPlan
-    canary: CanaryPlan
+    training: TrainingPlan = Field(description="First: what is trained.")
+    ab_test: ABTestPlan = Field(
+        title="A/B test",
+        description="Then: how variants that pass the offline gate are compared on live traffic. Their versions "
+        "are those that were trained.",
+    )
+    canary: CanaryPlan = Field(
+        description="Last: how the best variant takes over. Candidate is whom the test recommends, stable the champion."
+    )
     first_champion: DnsLabel = Field(default="baseline", description="Variant made champion when there is none yet.")
 
     @model_validator(mode="after")
