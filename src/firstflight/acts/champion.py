@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from firstflight.acts.ledger_view import history
+from firstflight.acts.ledger_view import history, models
 from firstflight.domain.errors import ModelNotFoundError
 from firstflight.domain.versions import ModelVersion
 from firstflight.rollout.machine import Phase, Rollout
@@ -42,5 +42,4 @@ def _named(world: World, model: str, alias: str) -> ModelVersion | None:
 
 def settle_champions(world: World) -> tuple[str, ...]:
     """Do so for every model, and return those whose alias was moved."""
-    models = [name.removeprefix("rollout/") for name in world.ledger.streams("rollout/")]
-    return tuple(model for model in models if settle_champion(world, history(world.ledger, model)))
+    return tuple(model for model in models(world.ledger) if settle_champion(world, history(world.ledger, model)))

@@ -13,6 +13,11 @@ from firstflight.rollout.story import sentence
 log = logging.getLogger(__name__)
 
 
+def models(ledger: RecordStore) -> list[str]:
+    """Return the names of all models that the ledger tells of."""
+    return [name.removeprefix("rollout/") for name in ledger.streams("rollout/")]
+
+
 def history(ledger: RecordStore, model: str) -> tuple[Rollout, ...]:
     """Return every rollout of `model`, oldest first."""
     return rollouts(ledger.read(stream(model)))
@@ -26,17 +31,19 @@ def current(ledger: RecordStore, model: str) -> Rollout | None:
 
 def of_run(ledger: RecordStore, run: str) -> tuple[Rollout, ...]:
     """Return the rollouts that flow run `run` started or drives, over all models."""
-    models = [name.removeprefix("rollout/") for name in ledger.streams("rollout/")]
-    return tuple(
-        rollout for model in models for rollout in history(ledger, model) if run in {rollout.run, rollout.driver}
-    )
+    told = (rollout for model in models(ledger) for rollout in history(ledger, model))
+    return tuple(rollout for rollout in told if run in {rollout.run, rollout.driver})
+
+
+def last_rollouts(ledger: RecordStore) -> tuple[Rollout, ...]:
+    """Return the last rollout of each model that has had one."""
+    found = [current(ledger, model) for model in models(ledger)]
+    return tuple(rollout for rollout in found if rollout is not None)
 
 
 def open_rollouts(ledger: RecordStore) -> tuple[Rollout, ...]:
     """Return every rollout that has not ended, over all models."""
-    models = [name.removeprefix("rollout/") for name in ledger.streams("rollout/")]
-    found = [current(ledger, model) for model in models]
-    return tuple(rollout for rollout in found if rollout is not None and not rollout.final)
+    return tuple(rollout for rollout in last_rollouts(ledger) if not rollout.final)
 
 
 def reread(ledger: RecordStore, rollout: Rollout) -> Rollout:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from firstflight.acts import notices
 from firstflight.acts.impact import impact_of
-from firstflight.acts.ledger_view import current
+from firstflight.acts.ledger_view import last_rollouts
 from firstflight.decision.verdicts import Decision
 from firstflight.domain.errors import NotificationFailedError
 from firstflight.domain.plans import ABTestPlan
@@ -61,11 +61,9 @@ def tell_missed_rollbacks(world: World) -> tuple[Rollout, ...]:
 
     Who ended it may have died before that, or had no way to.
     """
-    models = [name.removeprefix("rollout/") for name in world.ledger.streams("rollout/")]
-    found = [rollout for model in models if (rollout := current(world.ledger, model)) is not None]
     return tuple(
         rollout
-        for rollout in found
+        for rollout in last_rollouts(world.ledger)
         if rollout.phase is Phase.ROLLED_BACK
         and rollout.ended_at is not None
         and world.now() - rollout.ended_at < NEWS
