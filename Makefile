@@ -25,7 +25,7 @@ endif
 SIDE_BY_SIDE := --dist loadscope --no-loadscope-reorder
 PURE := $(addprefix tests/unit/,acts analysis comparison decision domain drill guard ledger notify report rollout)
 
-.PHONY: help install demo up status down test test-fast test-pythons test-cluster lint types lock clean
+.PHONY: help install demo up status down test test-fast test-pythons test-cluster lint types docs lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,10 @@ lint: install .venv/installed-dev ## Check style, formatting and who imports who
 types: install .venv/installed-dev ## Check types.
 	.venv/bin/mypy
 
+docs: .venv-docs/installed ## Build the documentation into build/site; a link that leads nowhere fails.
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+	@echo "open build/site/index.html"
+
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: | $(UV) ## Write the lock files anew from pyproject.toml; UPGRADE=1 takes the newest of everything.
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra stack --extra market --group build -o requirements/orchestrator.txt
@@ -77,12 +81,13 @@ lock: | $(UV) ## Write the lock files anew from pyproject.toml; UPGRADE=1 takes 
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group dev -c requirements/orchestrator.txt -o requirements/dev.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group serving -o requirements/serving.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group market-data --no-deps -o requirements/market-data.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) --group docs -o requirements/docs.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group installer -o requirements/installer.txt
 
 clean: ## Stop the stack, then remove environments and local state, data included.
 	@[[ ! -x .venv/bin/firstflight ]] || $(MAKE) --no-print-directory down
 	for link in $$(find $(HOMES) -maxdepth 1 -name postgres -type l 2>/dev/null); do rm -rf "$$(readlink "$$link")"; done
-	rm -rf .uv .venv .venv-serving $(HOMES)
+	rm -rf .uv .venv .venv-serving .venv-docs build/site $(HOMES)
 
 .uv/bin/uv:
 	@echo "making .uv: the installer"
@@ -114,4 +119,10 @@ NO_PYTHON = { echo "$(1) needs Python $(2), and uv could neither find nor fetch 
 	$(INSTALL) .venv-serving -r requirements/serving.txt
 	$(UV) pip check --quiet --python .venv-serving
 	echo "$(CURDIR)/src" > "$$(.venv-serving/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/firstflight.pth"
+	touch $@
+
+.venv-docs/installed: requirements/docs.txt | $(UV)
+	@echo "making .venv-docs: MkDocs"
+	@$(UV) venv --quiet --clear --python "$(PYTHON)" .venv-docs || $(call NO_PYTHON,MkDocs,3.11 to 3.14)
+	$(INSTALL) .venv-docs -r requirements/docs.txt
 	touch $@
