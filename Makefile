@@ -81,7 +81,7 @@ lock: | $(UV) ## Write the lock files anew from pyproject.toml; UPGRADE=1 takes 
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group dev -c requirements/orchestrator.txt -o requirements/dev.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group serving -o requirements/serving.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group market-data --no-deps -o requirements/market-data.txt
-	$(LOCK) $(if $(UPGRADE),--upgrade) --group docs -o requirements/docs.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) --group docs -c requirements/orchestrator.txt -o requirements/docs.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group installer -o requirements/installer.txt
 
 clean: ## Stop the stack, then remove environments and local state, data included.

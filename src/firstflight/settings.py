@@ -29,11 +29,11 @@ class Ports(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="FIRSTFLIGHT_PORT_", extra="forbid")
 
-    prefect: int = 4200
-    mlflow: int = 5000
-    gateway: int = 4800
-    gateway_mirror: int = 4802
-    gateway_admin: int = 4801
+    prefect: int = Field(default=4200, description="Prefect's page and API.")
+    mlflow: int = Field(default=5000, description="MLflow's page and API.")
+    gateway: int = Field(default=4800, description="Where clients ask for predictions.")
+    gateway_mirror: int = Field(default=4802, description="Where the gateway sends copies for a shadow.")
+    gateway_admin: int = Field(default=4801, description="Where the gateway says what it does.")
     servers: int = Field(
         default=4820, description="First of a block of 3 ports (REST, gRPC, metrics) for each of 16 servers."
     )
@@ -140,16 +140,20 @@ class Cluster(_Place):
 class People(_Place):
     """Whom to tell, and as whom."""
 
-    slack_token: SecretStr | None = None
-    slack_channel: str | None = None
-    slack_url: str = "https://slack.com/api/"
+    slack_token: SecretStr | None = Field(default=None, description="A bot's; none: nobody is told in Slack.")
+    slack_channel: str | None = Field(default=None, description="Where it writes, such as #releases.")
+    slack_url: str = Field(default="https://slack.com/api/", description="Slack's API, or a stand-in.")
 
 
 class Settings(Local, Cluster, People):
     """Everything that differs from place to place."""
 
-    environment: Literal["local", "staging", "production"] = "local"
-    backend: Literal["local", "seldon"] = "local"
+    environment: Literal["local", "staging", "production"] = Field(
+        default="local", description="Whose TOML file is read; shown to people."
+    )
+    backend: Literal["local", "seldon"] = Field(
+        default="local", description="What serves models: this machine's Envoy and MLServer, or Seldon in a cluster."
+    )
     database_url: SecretStr | None = Field(
         default=None, description="postgresql:// of a server of one's own; none: the stack runs one in `home`."
     )
