@@ -64,10 +64,11 @@ class Progress:
             update_progress_artifact(self._artifact, progress=self._percent(look, decided=decided))
             self._updated_at = look.at.timestamp()
         if decided:
+            test = self.rollout.activity == "ab_test"
             create_table_artifact(
                 key=f"decision-{self.rollout.id}-{look.stage}",
                 table=decision_table(decision),
-                description=f"**{decision.verdict}** at {look.stage} %\n\n"
+                description=f"**{decision.verdict}** {'of the A/B test' if test else f'at {look.stage} %'}\n\n"
                 + "\n".join(f"- {reason}" for reason in decision.reasons),
             )
 

@@ -1,5 +1,6 @@
 """The report of a run, and how the run says what came of it."""
 
+from pathlib import Path
 from typing import Any
 
 from prefect import task
@@ -17,6 +18,11 @@ from tasks.artifacts import show_link
 from tasks.options import CALLS_OUT
 
 OUTCOMES = {Phase.PROMOTED: "Promoted", Phase.ROLLED_BACK: "RolledBack", Phase.COMPARED: "Compared"}
+
+
+def report_of(rollout: Rollout) -> Path:
+    """Return where the report of the rollout's run is written."""
+    return Settings().home / "reports" / f"{rollout.id}.html"
 
 
 def write_report(rollout: Rollout, *, retries: int = CALLS_OUT["retries"]) -> None:
@@ -40,7 +46,7 @@ def leave_report(rollout: Rollout) -> None:
         Link(label="Flow run", url=world.link(rollout.run)),
         Link(label="Model in MLflow", url=f"{settings.mlflow_uri}/#/models/{rollout.model}"),
     )
-    path = settings.home / "reports" / f"{rollout.id}.html"
+    path = report_of(rollout)
     write(report_data(world, History(settings.database("firstflight")), told, links), path)
     show_link(key=f"report-{rollout.id}", link=path.as_uri(), description=f"Report of {rollout.id}: {path}")
     show_link(key=f"mlflow-{rollout.id}", link=links[1].url, description="The model in MLflow")

@@ -7,10 +7,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from prefect import task
 from prefect.flow_runs import suspend_flow_run
+from prefect.input import RunInput
 from prefect.runtime import flow_run
 
 from firstflight.acts import compare as comparing
 from firstflight.acts import start as starting
+from firstflight.acts.approve import question
 from firstflight.acts.drive import LibraryAct
 from firstflight.comparison.compare import Comparison
 from firstflight.domain.plans import ABTestPlan, CanaryPlan
@@ -20,7 +22,7 @@ from firstflight.settings import Settings
 from firstflight.world import open_world
 from tasks.artifacts import Progress
 from tasks.options import CALLS_OUT, WATCHES
-from tasks.reports import write_report
+from tasks.reports import report_of, write_report
 from tasks.runs import top_run
 
 P = ParamSpec("P")
@@ -37,6 +39,10 @@ def begin(plan: CanaryPlan | ABTestPlan) -> Rollout:
 def comparison_of(rollout: Rollout) -> Comparison | None:
     """Return what the A/B test found, or None when it ended before it could tell."""
     return comparing.comparison_in(open_world(Settings()).ledger, rollout)
+
+
+class AnswerForm(Answer, RunInput):
+    """What Resume asks on Prefect's page."""
 
 
 class InTasks:
@@ -60,9 +66,10 @@ class InTasks:
         """
         write_report(rollout, retries=0)
         left = (rollout.answer_by(stage) - datetime.now(UTC)).total_seconds()
-        question = key(rollout.id, stage, flow_run.run_count)
-        form = suspend_flow_run(wait_for_input=Answer, key=question, timeout=max(1, int(left)))
-        return Answer(approver=form.approver, decision=form.decision, comment=form.comment)
+        form = AnswerForm.with_initial_data(description=self.do(question, rollout, stage, str(report_of(rollout))))
+        asked = key(rollout.id, stage, flow_run.run_count)
+        given = suspend_flow_run(wait_for_input=form, key=asked, timeout=max(1, int(left)))
+        return Answer(approver=given.approver, decision=given.decision, comment=given.comment)
 
 
 def _in_task(act: LibraryAct[P, T], options: dict[str, Any]) -> Callable[Concatenate[Rollout, P], T]:

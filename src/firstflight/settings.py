@@ -182,8 +182,8 @@ class Settings(Local, Cluster, People):
         return os.environ.get("PREFECT_UI_URL", self.prefect_api.removesuffix("/api"))
 
     def run_page(self, run: UUID | str) -> str:
-        """Address of a run's page."""
-        return f"{self.prefect_page.rstrip('/')}/runs/flow-run/{run}"
+        """Address of a run's page, of the two that Prefect has the one whose Resume works by mouse."""
+        return f"{self.prefect_page.rstrip('/')}/v2/runs/flow-run/{run}"
 
     @property
     def prefect_auth(self) -> SecretStr | None:

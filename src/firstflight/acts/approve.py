@@ -3,10 +3,11 @@
 from contextlib import suppress
 
 from firstflight.acts.lease import renew_lease, surrender_lease
-from firstflight.acts.ledger_view import append, of_run, open_rollouts
+from firstflight.acts.ledger_view import append, checks, of_run, open_rollouts
 from firstflight.acts.roll_back import bring_home
 from firstflight.acts.take_over import surrendered, take_over
 from firstflight.domain.errors import ApprovalRefusedError, HeadMovedError
+from firstflight.rollout import approval
 from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving.lease import Surrender
@@ -24,6 +25,12 @@ def ask(world: World, rollout: Rollout, stage: int) -> Rollout:
         rollout = append(world.ledger, rollout, "approval.asked", {"stage": stage, "link": world.link(rollout.driver)})
     renew_lease(world, rollout, extra=max(0.0, (rollout.answer_by(stage) - world.now()).total_seconds()))
     return rollout
+
+
+def question(world: World, rollout: Rollout, stage: int, report: str) -> str:
+    """Return what a person has to know before they answer for `stage`; `report` is where the whole story stands."""
+    made = checks(world.ledger, rollout)
+    return approval.question(rollout, stage, made[-1][1] if made else None, report)
 
 
 def answer(world: World, rollout: Rollout, stage: int, given: Answer) -> Rollout:

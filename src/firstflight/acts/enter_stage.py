@@ -33,18 +33,18 @@ def enter_stage(world: World, rollout: Rollout, stage: int) -> Rollout:
     again = look_again(world, rollout) if rollout.passed and not raised else None
     if again is not None and again.verdict in {Verdict.ROLL_BACK, Verdict.INCONCLUSIVE}:
         return intend_roll_back(world, rollout, again.reasons, trigger=again.verdict.value)
+    about = {"stage": stage, "activity": rollout.activity}
     if rollout.stage != stage or rollout.phase is not Phase.ENTERING:
-        rollout = append(
-            world.ledger, rollout, "stage.intended", {"stage": stage, "split": split.model_dump(mode="json")}
-        )
+        rollout = append(world.ledger, rollout, "stage.intended", {**about, "split": split.model_dump(mode="json")})
     reported = world.backend.set_traffic(rollout.model, split, rollout.token)
-    return append(world.ledger, rollout, "stage.entered", {"stage": stage, "split": reported.model_dump(mode="json")})
+    return append(world.ledger, rollout, "stage.entered", {**about, "split": reported.model_dump(mode="json")})
 
 
 def pass_stage(world: World, rollout: Rollout, reasons: tuple[str, ...]) -> Rollout:
     """Write down that the stage the rollout is in is good."""
     renew_lease(world, rollout)
-    return append(world.ledger, rollout, "stage.passed", {"stage": rollout.stage, "reasons": list(reasons)})
+    body = {"stage": rollout.stage, "activity": rollout.activity, "reasons": list(reasons)}
+    return append(world.ledger, rollout, "stage.passed", body)
 
 
 def _is_expected(rollout: Rollout, reported: TrafficSplit | None) -> bool:

@@ -7,6 +7,8 @@ from firstflight.domain.wording import duration, gap, metric_name, quantity
 from firstflight.notify.messages import Kind, Message
 from firstflight.rollout.machine import Phase, Rollout
 
+RESUME = "on the run's page, top right: \N{VERTICAL ELLIPSIS}, Resume"
+
 
 def started(rollout: Rollout, link: str) -> Message:
     """The rollout has begun."""
@@ -36,6 +38,7 @@ def approval_wanted(rollout: Rollout, stage: int, link: str) -> Message:
     facts = [
         ("Answer by", f"{rollout.answer_by(stage):%Y-%m-%d %H:%M:%S %Z}"),
         ("No answer", "traffic goes back to the stable model"),
+        ("Where", RESUME),
     ]
     headline = f"approve {_tried(rollout)} for {stage} % of traffic?"
     return _message("approval wanted", rollout, headline, link, facts=facts, reasons=rollout.reasons)
@@ -71,7 +74,7 @@ def ended(rollout: Rollout, impact: RollbackImpact, link: str) -> Message:
         ("Harmed requests", "not counted" if impact.requests is None else f"{impact.requests:,}"),
         ("Breach to safety", "not measured" if impact.seconds is None else duration(impact.seconds)),
     ]
-    at_stage = "" if rollout.stage is None else f" at {rollout.stage} %"
+    at_stage = "" if rollout.stage is None or rollout.activity == "ab_test" else f" at {rollout.stage} %"
     return _message(
         "rolled back", rollout, f"{tried} rolled back{at_stage}", link, facts=facts, reasons=rollout.reasons
     )

@@ -128,7 +128,11 @@ def check(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tup
 
 def record_check(world: World, rollout: Rollout, look: Look, decision: Decision, head: int) -> Record:
     """Record a check after the one numbered `head`."""
-    body = {"look": look.model_dump(mode="json"), "decision": decision.model_dump(mode="json")}
+    body = {
+        "activity": rollout.activity,
+        "look": look.model_dump(mode="json"),
+        "decision": decision.model_dump(mode="json"),
+    }
     record = world.ledger.append(checks_stream(rollout), "check", body, actor=rollout.driver, expect=head)
     log.info("%s: %s: %s", rollout.id, sentence(record), "; ".join(decision.reasons))
     return record

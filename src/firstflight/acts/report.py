@@ -122,7 +122,8 @@ def _summary(rollout: Rollout, impact: RollbackImpact, found: Comparison | NoDat
             return f"{tried} passed every stage and now serves all traffic; {stable} stays loaded to go back to."
         case Phase.ROLLED_BACK:
             cost = "" if impact.requests is None else f" It failed or delayed {impact.requests:,} requests."
-            return f"{tried} was tried and brought home at {rollout.stage or 0} %; {stable} serves all traffic.{cost}"
+            at = "from the A/B test" if rollout.activity == "ab_test" else f"at {rollout.stage or 0} %"
+            return f"{tried} was tried and brought home {at}; {stable} serves all traffic.{cost}"
         case Phase.COMPARED:
             said = found.headline if isinstance(found, Comparison) else "nothing was compared"
             return f"Compared on live traffic: {said}. {stable} serves all of it again."

@@ -1,10 +1,14 @@
-"""A person's answer to the question whether a rollout may go on."""
+"""The question whether a rollout may go on, and a person's answer to it."""
 
 from typing import Literal
 
 from pydantic import Field
 
+from firstflight.decision.reasons import ends, meaning
+from firstflight.decision.verdicts import Decision, MetricVerdict, Verdict
 from firstflight.domain.values import Form
+from firstflight.domain.wording import metric_name, quantity
+from firstflight.rollout.machine import Rollout
 
 
 class Answer(Form):
@@ -26,3 +30,52 @@ class Answer(Form):
 def key(rollout: str, stage: int, attempt: int) -> str:
     """Name of the question in Prefect; an attempt that died with its question open asks a new one."""
     return f"{rollout}-{stage}-{attempt}"
+
+
+def question(rollout: Rollout, stage: int, last: Decision | None, report: str) -> str:
+    """Return what a person has to know to answer before `stage`, in Markdown: Prefect shows it above the form.
+
+    `last` is the newest check, None when nothing has been seen under traffic; `report` is where the whole story stands.
+    """
+    stable, candidate = rollout.arms.stable.served_name, rollout.candidate.served_name
+    passed = ", ".join(f"{each} %" for each in rollout.passed)
+    told = f"has passed {passed} of traffic" if passed else "has had no traffic yet"
+    shown = _evidence(last) if last else "Nothing of it has been seen under traffic yet."
+    return f"""**{rollout.model}: shall {candidate} get {stage} % of traffic?**
+
+It {told}; {stable} serves the rest. Answer by {rollout.answer_by(stage):%Y-%m-%d %H:%M:%S UTC}: on a rejection, and
+without an answer, all traffic goes back to {stable}.
+
+{shown}
+
+The whole story, with plots: `{report}`
+"""
+
+
+def _evidence(last: Decision) -> str:
+    where = f" at {last.stage} %" if last.stage is not None else ""
+    when = f", {last.at:%H:%M:%S UTC}" if last.at is not None else ""
+    rows = [_row(metric) for metric in last.metrics]
+    lines = [f"Last look{where}{when}: {last.verdict}", ""]
+    if rows:
+        head = ("| metric | stable | candidate | interval | held to | verdict |", "|---|---|---|---|---|---|")
+        lines += [*head, *rows, ""]
+    if not rows or last.verdict is not Verdict.PROMOTE:  # of a pass the reasons are the rows once more
+        lines += [f"- {_cell(reason)}" for reason in last.reasons]
+    return "\n".join(lines).rstrip()
+
+
+def _row(metric: MetricVerdict) -> str:
+    cells = (
+        metric_name(metric.metric, metric.quantile),
+        quantity(metric.stable, metric.unit),
+        quantity(metric.candidate, metric.unit),
+        f"{ends(metric)}{' (difference)' if metric.interval_of == 'difference' else ''}",
+        meaning(metric),
+        metric.status.replace("_", " "),
+    )
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

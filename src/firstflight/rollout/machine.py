@@ -16,7 +16,7 @@ An A/B test is a rollout of one stage that ends COMPARED: traffic goes back to i
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, Field
 
@@ -90,6 +90,11 @@ class Rollout(Value):
     def final(self) -> bool:
         """Whether the rollout has ended."""
         return self.phase in FINAL
+
+    @property
+    def activity(self) -> Literal["ab_test", "canary"]:
+        """What it does, in the words of the ledger; the stage of an A/B test is none that anybody planned."""
+        return "ab_test" if isinstance(self.plan, ABTestPlan) else "canary"
 
     @property
     def candidate(self) -> ModelVersion:

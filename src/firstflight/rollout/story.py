@@ -16,10 +16,15 @@ def _split(body: Body) -> str:
     return str(TrafficSplit.model_validate(body["split"]))
 
 
+def _is_of_a_test(body: Body) -> bool:
+    """Whether a record belongs to an A/B test; of stages and checks only newer ones say so."""
+    return body.get("activity") == "ab_test"
+
+
 def _started(body: Body) -> str:
     arms = Arms.model_validate(body["arms"])
     tried = ", ".join(version.served_name for version in arms.candidates)
-    what = "A/B test" if body["activity"] == "ab_test" else "canary"
+    what = "A/B test" if _is_of_a_test(body) else "canary"
     return f"{what} {body['rollout']} started: {tried} against {arms.stable.served_name}"
 
 
@@ -42,9 +47,13 @@ SENTENCES: dict[str, Callable[[Body], str]] = {
     ),
     "rollout.started": _started,
     "driver.attached": lambda body: f"took over from {actor_name(body['before'])}",
-    "stage.intended": lambda body: f"moving to {body['stage']} %",
+    "stage.intended": lambda body: (
+        f"dividing traffic: {_split(body)}" if _is_of_a_test(body) else f"moving to {body['stage']} %"
+    ),
     "stage.entered": lambda body: f"the router reports {_split(body)}",
-    "stage.passed": lambda body: f"stage {body['stage']} % passed",
+    "stage.passed": lambda body: (
+        "the A/B test has run its length" if _is_of_a_test(body) else f"stage {body['stage']} % passed"
+    ),
     "approval.asked": lambda body: f"approval wanted before {body['stage']} %: {body['link']}",
     "approval.answered": _answered,
     "promotion.ordered": lambda body: (
@@ -60,7 +69,10 @@ SENTENCES: dict[str, Callable[[Body], str]] = {
     "rollout.compared": lambda body: f"compared, the router reports {_split(body)}",
     "freeze.begun": lambda body: f"frozen: {body['reason']}",
     "freeze.lifted": lambda body: f"freeze lifted: {body['reason']}",
-    "check": lambda body: f"check at {body['look']['stage']} %: {body['decision']['verdict']}",
+    "check": lambda body: (
+        f"check {'of the A/B test' if _is_of_a_test(body) else 'at {stage} %'.format(**body['look'])}: "
+        f"{body['decision']['verdict']}"
+    ),
     "comparison": lambda body: f"compared {', '.join(sorted({row['variant'] for row in body['comparison']['rows']}))}",
     "trained": _trained,
     "compared": lambda body: f"the A/B test recommends {body['chosen'] or 'none of the variants'}",

@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 
-from firstflight.acts.approve import asked, reject
+from firstflight.acts.approve import asked, question, reject
 from firstflight.acts.close_runs import close_runs
 from firstflight.acts.homecoming import bring_model_home
 from firstflight.acts.lease import surrender_lease
 from firstflight.acts.ledger_view import reread
 from firstflight.acts.start import resume_or_start
+from firstflight.decision.verdicts import Decision, MetricVerdict, Verdict
 from firstflight.domain.errors import ApprovalRefusedError
 from firstflight.orchestrator import FlowRun
+from firstflight.rollout import approval
 from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import Phase, Rollout, stream
 from firstflight.serving.lease import Surrender
@@ -43,6 +45,42 @@ class Suspended:
         """Keep it."""
         assert RUN == str(run)
         self.said.append(message)
+
+
+def test_whoever_is_asked_is_shown_what_there_is_to_know(twin: Twin) -> None:
+    """Which model, which stage, by when, the newest look as a table, and where the report is; a bar splits no cell."""
+    rollout = waiting(twin)
+    told = question(twin.world, rollout, 50, "/home/reports/r1.html")
+    by = f"{rollout.answer_by(50):%Y-%m-%d %H:%M:%S UTC}"
+    stable, candidate = rollout.arms.stable.served_name, rollout.candidate.served_name
+    assert told.startswith(f"**{MODEL}: shall {candidate} get 50 % of traffic?**")
+    assert f"It has passed 10 % of traffic; {stable} serves the rest. Answer by {by}" in told
+    assert "Last look at 10 %" in told
+    assert (
+        "| metric | stable | candidate | interval | held to | verdict |\n|---|---|---|---|---|---|\n| error rate | 0 %"
+        in told
+    )
+    assert "`/home/reports/r1.html`" in told
+
+
+def test_a_question_before_any_traffic_says_that_nothing_was_seen(twin: Twin) -> None:
+    """No look is no table of zeros."""
+    rollout = waiting(twin)
+    first = rollout.model_copy(update={"passed": ()})
+    told = approval.question(first, 50, None, "r1.html")
+    assert "has had no traffic yet" in told
+    assert "Nothing of it has been seen under traffic yet." in told
+    assert "|" not in told
+
+
+def test_a_bar_in_a_name_splits_no_cell(twin: Twin) -> None:
+    """Whoever names metrics and writes notes is not asked to know Markdown."""
+    row = MetricVerdict(
+        metric="a|b", status="invalid", note="no\nunit", log_threshold_rollback=4.4, log_threshold_promote=3.0
+    )
+    decision = Decision(verdict=Verdict.CONTINUE, reasons=("a|b cannot be judged",), metrics=(row,))
+    told = approval.question(waiting(twin), 50, decision, "r1.html")
+    assert r"| a\|b | – | – | not bounded yet | no unit | invalid |" in told
 
 
 def test_who_is_asked_is_what_the_ledger_says(twin: Twin) -> None:
