@@ -57,7 +57,7 @@ def commands() -> str:
     above = typer.Context(group, info_name="firstflight")
     parts = [
         "# Commands",
-        "What `firstflight COMMAND --help` says.",
+        "What the `--help` of each says.",
         "## Exit codes",
         table(("code", "means"), ((str(code), meaning) for code, meaning in EXIT_CODES.items())),
     ]
