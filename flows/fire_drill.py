@@ -14,7 +14,7 @@ from tasks import drills
 def fire_drill(
     model: str = Field(default="financial-predictor", description="Model whose champion is copied for the drill."),
     faults: list[FaultName] = Field(
-        default=list(alone()), description="What to break. `gateway` takes every route's requests for about a second."
+        default=list(alone()), description="What to break. gateway breaks every route's requests for about a second."
     ),
 ) -> State[Any]:
     """Measure, fault by fault, how a staged rollout comes home; fail when one did not as promised."""

@@ -207,7 +207,7 @@ DEFAULT_GUARDRAILS = (
 """Errors over 1 %, p95 over 200 ms, accuracy down 5 points; profit is watched. A form shows them: no factory."""
 
 _MODEL = "Registered model; it is also the name that clients ask for."
-_GUARDRAILS = "What the candidate must not spoil. The list is used as it stands here: add to it, change it, take away."
+_AS_IT_STANDS = "The list is used as it stands here: add to it, change it, take away."
 
 
 class CanaryPlan(Form):
@@ -236,7 +236,9 @@ class CanaryPlan(Form):
         title="Approvals, in % of traffic",
         description="Which of the stages begin only after a person has approved.",
     )
-    guardrails: tuple[Guardrail, ...] = Field(default=DEFAULT_GUARDRAILS, description=_GUARDRAILS)
+    guardrails: tuple[Guardrail, ...] = Field(
+        default=DEFAULT_GUARDRAILS, description=f"What the candidate must not spoil. {_AS_IT_STANDS}"
+    )
     stage_seconds: Seconds = Field(
         default=1800,
         description="Longest time in a stage; what is not proven by then sends traffic back to the stable model.",
@@ -339,8 +341,12 @@ class ABTestPlan(Form):
     requests: int = Field(
         default=20_000, ge=100, description="Length of the test: number of requests, all variants together."
     )
-    seconds: Seconds = Field(default=7200, description="Longest time to wait for them.")
-    guardrails: tuple[Guardrail, ...] = Field(default=DEFAULT_GUARDRAILS, description=_GUARDRAILS)
+    seconds: Seconds = Field(
+        default=7200, title="Longest seconds", description="Longest time to wait for the requests."
+    )
+    guardrails: tuple[Guardrail, ...] = Field(
+        default=DEFAULT_GUARDRAILS, description=f"What no variant may spoil: harm ends the test. {_AS_IT_STANDS}"
+    )
     practical: float = Field(
         default=0.05,
         gt=0,
