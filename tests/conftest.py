@@ -45,10 +45,10 @@ StackMaker = Callable[[Path], AbstractContextManager[Settings]]
 def group(nodeid: str) -> str:
     """Return whose process runs the test: those of one stack share one, and so does each file of the rest.
 
-    Tests that kill parts of a stack have one of their own, beside those that need it in peace.
+    Tests that kill parts of a stack at any instruction have one of their own, beside those that need it in peace.
     """
     file = nodeid.partition("::")[0]
-    if file in {"tests/faults/test_kill_anywhere.py", "tests/faults/test_stack_outages.py", "tests/e2e/test_faults.py"}:
+    if file in {"tests/faults/test_kill_anywhere.py", "tests/faults/test_stack_outages.py"}:
         return "stack in pieces"
     shared = file.startswith("tests/e2e/") and file not in {"tests/e2e/test_stack.py", "tests/e2e/test_prometheus.py"}
     return "stack" if shared else file
