@@ -8,9 +8,15 @@ from firstflight.domain.plans import ABTestPlan
 from firstflight.rollout.machine import Rollout
 from flows.roll_back import bring_run_home
 from tasks import reports, rollouts
+from tasks.runs import called_after_its_model
 
 
-@flow(on_failure=[bring_run_home], on_crashed=[bring_run_home], on_cancellation=[bring_run_home])
+@flow(
+    flow_run_name=called_after_its_model,
+    on_failure=[bring_run_home],
+    on_crashed=[bring_run_home],
+    on_cancellation=[bring_run_home],
+)
 def ab_test(plan: ABTestPlan = Field(description="Which variants to compare, and for how long.")) -> Rollout:
     """Split traffic over the plan's variants for its number of requests, compare, and go back to the control."""
     rollout = drive(rollouts.begin(plan), rollouts.InTasks())

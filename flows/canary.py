@@ -9,9 +9,15 @@ from firstflight.domain.plans import CanaryPlan
 from firstflight.rollout.machine import Rollout
 from flows.roll_back import bring_run_home
 from tasks import reports, rollouts
+from tasks.runs import called_after_its_model
 
 
-@flow(on_failure=[bring_run_home], on_crashed=[bring_run_home], on_cancellation=[bring_run_home])
+@flow(
+    flow_run_name=called_after_its_model,
+    on_failure=[bring_run_home],
+    on_crashed=[bring_run_home],
+    on_cancellation=[bring_run_home],
+)
 def canary(
     plan: CanaryPlan = Field(description="What to try against what, in which stages, and what it must not spoil."),
 ) -> State[Rollout]:

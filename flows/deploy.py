@@ -5,9 +5,10 @@ from pydantic import Field
 
 from firstflight.domain.plans import DeployPlan
 from tasks import serving
+from tasks.runs import called_after_its_model
 
 
-@flow
+@flow(flow_run_name=called_after_its_model)
 def deploy(plan: DeployPlan = Field(description="Which versions to serve.")) -> list[str]:
     """Serve the plan's versions and return their served names.
 

@@ -16,9 +16,15 @@ from flows.deploy import deploy
 from flows.roll_back import bring_run_home
 from flows.train import train
 from tasks import checkpoints, reports, rollouts, serving
+from tasks.runs import called_after_its_model
 
 
-@flow(on_failure=[bring_run_home], on_crashed=[bring_run_home], on_cancellation=[bring_run_home])
+@flow(
+    flow_run_name=called_after_its_model,
+    on_failure=[bring_run_home],
+    on_crashed=[bring_run_home],
+    on_cancellation=[bring_run_home],
+)
 def release(
     plan: ReleasePlan = Field(description="What to train, and how it is compared and rolled out."),
 ) -> State[Any]:

@@ -8,9 +8,10 @@ from firstflight.domain.versions import Trained
 from firstflight.workloads.market.training.apart import TrainedApart
 from firstflight.workloads.market.training.variants import REFERENCE
 from tasks import training
+from tasks.runs import called_after_its_model
 
 
-@flow
+@flow(flow_run_name=called_after_its_model)
 def train(plan: TrainingPlan = Field(description="Which variants to train, on what, and for how long.")) -> Trained:
     """Train the plan's variants and register each, with what the offline gate said of it."""
     return apart(plan) if training.is_separate() else side_by_side(plan)

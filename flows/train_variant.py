@@ -8,9 +8,10 @@ from firstflight.workloads.market.training.apart import TrainedApart, kept_as
 from firstflight.workloads.market.training.evaluation import Evaluation
 from firstflight.workloads.market.training.variants import VariantName
 from tasks import checkpoints, training
+from tasks.runs import called_after_its_model
 
 
-@flow
+@flow(flow_run_name=called_after_its_model)
 def train_variant(
     plan: TrainingPlan = Field(description="The training it is part of."),
     variant: VariantName = Field(description="Which of its variants to train."),

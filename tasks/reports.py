@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import task
 from prefect.client.schemas import State
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from firstflight.acts.ledger_view import of_run
 from firstflight.domain.versions import ModelVersion, Trained
@@ -53,8 +53,9 @@ def leave_report(rollout: Rollout) -> None:
 
 
 def outcome(rollout: Rollout) -> State[Any]:
-    """The run did its work; its state's name says what came of the candidate."""
-    return Completed(name=OUTCOMES[rollout.phase], message="; ".join(rollout.reasons)[:500] or None)
+    """Its state's name says what came of the candidate; one that was rolled back is red on Prefect's page."""
+    end = Failed if rollout.phase is Phase.ROLLED_BACK else Completed
+    return end(name=OUTCOMES[rollout.phase], message="; ".join(rollout.reasons)[:500] or None)
 
 
 def kept_champion(why: str, champion: ModelVersion, trained: Trained) -> State[Any]:

@@ -17,7 +17,7 @@ def test_a_broken_candidate_is_caught(runs: Runs) -> None:
     """A runtime that fails 30 % of its requests goes home on evidence, and the run says so."""
     run = canary(runs, candidate(runs, "errors", Fault(kind="errors", share=0.3)))
     ended = runs.ended(run.id)
-    assert ("COMPLETED", "RolledBack") == (ended.state_type, ended.state_name)
+    assert ("FAILED", "RolledBack") == (ended.state_type, ended.state_name)
     rollout = runs.rollout(run.id)
     assert_home(runs, rollout)
     assert () == rollout.passed
