@@ -222,8 +222,8 @@ class Source:
         complete = bisect_right(self._twin.moments, self._twin.time.now - self._twin.lag) - 1
         return Window(since=EPOCH, until=self._twin.stamps[max(0, complete)])
 
-    def samples(self, _route: str, name: str, window: Window) -> Mapping[str, Sample]:
-        """What `name` did in the window."""
+    def samples(self, _route: str, name: str, window: Window, **_asked: datetime | None) -> Mapping[str, Sample]:
+        """What `name` did in the window; truth comes with the answer."""
         before, now = self._count(name, window.since), self._count(name, window.until)
         asked = now.requests - before.requests
         if not asked:
@@ -236,9 +236,18 @@ class Source:
             "accuracy": Counts(exposures=answered, events=now.right - before.right),
         }
 
-    def paired(self, _route: str, _control: str, _name: str, _window: Window) -> Mapping[str, Sample]:
-        """No shadow here."""
+    def outcomes(self, _route: str, _name: str, _window: Window, **_asked: datetime) -> Mapping[str, Sample]:
+        """No truth comes late here."""
         return {}
+
+    def paired(
+        self, _route: str, _control: str, _name: str, _window: Window, **_asked: datetime | None
+    ) -> Mapping[str, Sample]:
+        """Every request is a block of its own here."""
+        return {}
+
+    def units(self, _route: str, _window: Window, **_begun: datetime) -> None:
+        """Every request is routed by itself."""
 
     def assignments(self, _route: str, window: Window) -> Mapping[str, int]:
         """Requests of each model."""

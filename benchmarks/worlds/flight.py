@@ -10,6 +10,7 @@ from benchmarks.worlds.faults import Fault
 from benchmarks.worlds.intervals import Coverage
 from benchmarks.worlds.looks import fold, moment
 from benchmarks.worlds.records import Records
+from benchmarks.worlds.routing import PerUnit
 from benchmarks.worlds.service import NEVER, Service, harmed
 from benchmarks.worlds.world import World
 from firstflight.decision.decide import Decision, Verdict, judge, start, update
@@ -82,7 +83,8 @@ class Flight:
         )
         self.names = {STABLE: stable.served_name, CANDIDATE: candidate.served_name}
         self.service = Service(world, fault, rng)
-        self.records = Records(self.service.serve(0, 0, 0))
+        sticky = isinstance(world.routing, PerUnit)
+        self.records = Records(self.service.serve(0, 0, 0), mirrored=world.mirrored, sticky=sticky)
         self.coverage = Coverage(world, self.service.course)
         self.evidence = start(plan, *self.names.values())
         self.now = self.looked = self.stage = self.stage_began = 0
@@ -176,10 +178,7 @@ class Flight:
         self.flown.harmed += int(harmed(events, self.fault, onset).sum())
         self.records.add(events)
         seen = self.records.take(self.looked, until, self.service.growing)
-        look = fold(
-            seen, self.names, since=self.looked, until=until, stage=stage, stage_began=self.stage_began,
-            mirrored=self.world.mirrored,
-        )  # fmt: skip
+        look = fold(seen, self.names, since=self.looked, until=until, stage=stage, stage_began=self.stage_began)
         warm = self.looked - self.stage_began >= plan.warmup_seconds
         self.now = self.looked = until
         self.flown.looks += 1

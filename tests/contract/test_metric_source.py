@@ -455,24 +455,103 @@ def test_missing_labels_have_a_reason(recorder: Recorder) -> None:
     assert f"no truth yet about 3 of the 3 answers of {STABLE}" in sample.reason
 
 
-def test_a_block_is_one_observation_of_profit(recorder: Recorder) -> None:
+def test_a_block_is_one_observation_of_every_outcome(recorder: Recorder) -> None:
     """Units of a block are averaged; one whose truth comes after the block was closed is left out of it."""
     day = [asked() for _ in range(3)]
     recorder.predictions(*day)
     recorder.outcomes(truth(day[0], payoff=0.02))
     opened = recorder.watermark()
-    recorder.outcomes(truth(day[1], payoff=0.04))
-    sample = recorder.source.samples(ROUTE, STABLE, opened)["profit"]
-    assert isinstance(sample, NoData)
-    assert "no block" in sample.reason
+    recorder.outcomes(truth(day[1], 0.0, payoff=0.04))
+    for metric in OUTCOMES:
+        sample = recorder.source.samples(ROUTE, STABLE, opened)[metric]
+        assert isinstance(sample, NoData)
+        assert "no block" in sample.reason
     closed = everything(recorder)
     recorder.outcomes(truth(day[2], payoff=0.9))
     after = everything(recorder)
-    assert_moments(recorder.source.samples(ROUTE, STABLE, closed)["profit"], [0.03])
-    assert_moments(recorder.source.samples(ROUTE, STABLE, after)["profit"], [0.03])
+    for window in (closed, after):
+        samples = recorder.source.samples(ROUTE, STABLE, window)
+        assert_moments(samples["accuracy"], [0.5])
+        assert_moments(samples["brier"], [(0.0625 + 0.5625) / 2])
+        assert_moments(samples["profit"], [0.03])
     later = recorder.source.samples(ROUTE, STABLE, Window(since=closed.until, until=after.until))
-    assert isinstance(later["profit"], NoData)
-    assert Counts(exposures=1, events=1) == later["accuracy"]
+    assert {NoData} == {type(later[metric]) for metric in OUTCOMES}
+
+
+def test_two_arms_that_share_a_block_are_paired_by_it(recorder: Recorder) -> None:
+    """Each answered units of its own: a block holds the mean of either, and one that only one arm saw is left out."""
+    mine = [asked(assigned=CANDIDATE, prediction=p) for p in (0.9, 0.2, 0.6)]
+    theirs = [asked(prediction=p) for p in (0.8, 0.7)]
+    recorder.predictions(*mine, *theirs)
+    recorder.outcomes(*(truth(one, block="a") for one in (*mine[:2], *theirs)), truth(mine[2], block="b"))
+    paired = recorder.source.paired(ROUTE, STABLE, CANDIDATE, everything(recorder))
+    assert_pairs(paired["accuracy"], [(1.0, 0.5)])
+    assert_pairs(paired["brier"], [((0.04 + 0.09) / 2, (0.01 + 0.64) / 2)])
+
+
+def test_a_truth_counts_for_the_stage_that_served_the_answer(recorder: Recorder) -> None:
+    """Two answers whose truths come together: one was seen before a moment, one after."""
+    early, late, theirs = asked(), asked(prediction=0.2), asked(assigned=CANDIDATE)
+    recorder.predictions(early)
+    between = recorder.watermark().until
+    recorder.predictions(late, theirs)
+    recorder.outcomes(*(truth(one, block=one.rid) for one in (early, late, theirs)))
+    window = everything(recorder)
+    now = recorder.source.samples(ROUTE, STABLE, window, answered_since=between)
+    before = recorder.source.outcomes(ROUTE, STABLE, window, answered_until=between)
+    assert Counts(exposures=1, events=0) == now["accuracy"]
+    assert Counts(exposures=1, events=1) == before["accuracy"]
+    assert OUTCOMES == set(before)
+    gone = recorder.source.outcomes(ROUTE, CANDIDATE, window, answered_until=between)
+    assert {NoData} == {type(sample) for sample in gone.values()}
+
+
+def test_pairs_count_for_the_stage_that_served_them(recorder: Recorder) -> None:
+    """A block whose answers come from two stages holds the candidate's of the one that is asked about."""
+    early = [asked(prediction=0.2), asked(assigned=CANDIDATE, prediction=0.2)]
+    late = [asked(), asked(assigned=CANDIDATE)]
+    recorder.predictions(*early)
+    between = recorder.watermark().until
+    recorder.predictions(*late)
+    recorder.outcomes(*(truth(one) for one in (*early, *late)))
+    window = everything(recorder)
+    now = recorder.source.paired(ROUTE, STABLE, CANDIDATE, window, answered_since=between)
+    before = recorder.source.paired(ROUTE, STABLE, CANDIDATE, window, answered_until=between)
+    assert_pairs(now["accuracy"], [(0.5, 1)])
+    assert_pairs(before["accuracy"], [(0.5, 0)])
+
+
+def test_what_stable_answered_long_ago_makes_a_pair(recorder: Recorder) -> None:
+    """Units come again: a block is a pair once the candidate knows it too, with what it answers while it is open."""
+    mine = [asked(assigned=CANDIDATE, unit="a"), asked(assigned=CANDIDATE, prediction=0.2, unit="b")]
+    old = [asked(unit="a"), asked(unit="b", prediction=0.2)]
+    recorder.predictions(*old)
+    recorder.outcomes(*(truth(one) for one in old))
+    before = everything(recorder)
+    recorder.predictions(mine[0])
+    recorder.outcomes(truth(mine[0]))
+    then = everything(recorder)
+    recorder.predictions(mine[1])
+    recorder.outcomes(truth(mine[1]))
+    window = Window(since=before.until, until=then.until)
+    since = {"answered_since": before.until}
+    assert_pairs(recorder.source.paired(ROUTE, STABLE, CANDIDATE, window, **since)["accuracy"], [(1, 1)])
+    for other in (before, Window(since=then.until, until=everything(recorder).until)):
+        assert isinstance(recorder.source.paired(ROUTE, STABLE, CANDIDATE, other, **since)["accuracy"], NoData)
+
+
+def test_a_unit_that_stays_with_its_model_is_counted_once(recorder: Recorder) -> None:
+    """However often it asks, from its first request since the rollout began; what has no unit counts by itself."""
+    if recorder.source.units(ROUTE, everything(recorder), begun=recorder.watermark().since) is None:
+        return  # a mesh routes every request by itself
+    begun = recorder.watermark().until
+    recorder.predictions(asked(unit="a"), asked(unit="a"), asked(unit="b", assigned=CANDIDATE), asked(unit=None))
+    first = Window(since=begun, until=recorder.watermark().until)
+    recorder.predictions(asked(unit="a"), asked(unit="b", assigned=CANDIDATE), asked(unit="c", assigned=CANDIDATE))
+    second = Window(since=first.until, until=recorder.watermark().until)
+    assert {STABLE: 2, CANDIDATE: 1} == dict(recorder.source.units(ROUTE, first, begun=begun) or {})
+    assert {CANDIDATE: 1} == dict(recorder.source.units(ROUTE, second, begun=begun) or {})
+    assert {STABLE: 1, CANDIDATE: 2} == dict(recorder.source.units(ROUTE, second, begun=first.until) or {})
 
 
 def test_pairs_of_a_shadow(recorder: Recorder) -> None:
@@ -551,8 +630,8 @@ def test_truths_fill_what_is_missing(recorder: Recorder) -> None:
     recorder.predictions(
         known, missing, mirrored(missing), again, unknown, asked(unit=None), asked(unit="b", route="other")
     )
-    recorder.outcomes(truth(known, 0.0))
-    truths = [Question(unit, "day", {}, truth=1.0, payoff=0.01) for unit in ("a", "b", "never asked")]
+    recorder.outcomes(truth(known, 0.0, block="a"))
+    truths = [Question(unit, unit, {}, truth=1.0, payoff=0.01) for unit in ("a", "b", "never asked")]
     assert 2 == recorder.truths(truths)
     assert 0 == recorder.truths(truths)
     window = everything(recorder)
@@ -583,8 +662,7 @@ def test_consecutive_windows_divide_the_records(recorder: Recorder, seed: int) -
         for metric in (*REQUESTS, *OUTCOMES):
             assert size(total[metric]) == sum(size(part[metric]) for part in parts), metric
         assert Counts(exposures=120, events=0) == total["error_rate"]
-        assert len({a.unit for a in asks}) == size(total["accuracy"])
-        assert len({(a.unit or "")[-1] for a in asks}) == size(total["profit"])
+        assert {len({(a.unit or "")[-1] for a in asks})} == {size(total[metric]) for metric in OUTCOMES}
     pairs = [recorder.source.paired(ROUTE, STABLE, SHADOW, window) for window in windows]
     for metric, sample in recorder.source.paired(ROUTE, STABLE, SHADOW, whole).items():
         assert size(sample) == sum(size(part[metric]) for part in pairs), metric

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from firstflight.acts.lease import wait_holding
-from firstflight.acts.look import fault_of, take_look
-from firstflight.acts.observe import first_moment, persist, record_check, until_next
+from firstflight.acts.look import fault_of, first_moment, take_look
+from firstflight.acts.observe import persist, record_check, until_next
 from firstflight.acts.tell import tell_home_fails
 from firstflight.comparison.compare import Comparison, compare
 from firstflight.decision.decide import Decision, Evidence, Verdict, judge, start, update
@@ -116,8 +116,9 @@ def _compare(world: World, rollout: Rollout, window: Window) -> Comparison:
     return compare(
         plan,
         samples={name: source.samples(rollout.model, name, window) for name in (*arms.names, *shadow)},
-        paired={name: source.paired(rollout.model, control, name, window) for name in shadow},
+        paired={name: source.paired(rollout.model, control, name, window) for name in (*variants, *shadow)},
         assignments=source.assignments(rollout.model, window),
+        units=source.units(rollout.model, window, begun=window.since),
         control=control,
         weights=arms.weights,
         variants=variants,

@@ -1,14 +1,22 @@
 """One look at what the arms do, and what is wrong with it before any statistics."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from firstflight.decision.verdicts import Decision, Verdict
 from firstflight.domain.plans import CanaryPlan
-from firstflight.domain.samples import Look, Window
+from firstflight.domain.samples import Look, NoData, Sample, Window
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.observation.source import MetricSource
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World
+
+SETTLE_SECONDS = 1.0
+"""Requests routed under the old split may still be on their way this long after a change."""
+
+
+def first_moment(rollout: Rollout) -> datetime:
+    """Return the moment from which the requests of the stage that `rollout` is in count."""
+    return (rollout.stage_started_at or rollout.started_at) + timedelta(seconds=SETTLE_SECONDS)
 
 
 def fault_of(world: World, rollout: Rollout) -> Decision | None:
@@ -56,14 +64,35 @@ def take_look(
         stage_started_at=rollout.stage_started_at,
         weights={name: split.percent(name) for name in names},
         assignments=dict(world.source.assignments(rollout.model, window)),
-        samples={name: dict(world.source.samples(rollout.model, name, window)) for name in names},
-        paired=_paired(world.source, rollout, window),
+        units=world.source.units(rollout.model, window, begun=rollout.started_at),
+        **_answers(world.source, rollout, names, window),
     )
 
 
-def _paired(source: MetricSource, rollout: Rollout, window: Window) -> dict[str, dict[str, object]]:
-    control, shadow = rollout.arms.stable.served_name, rollout.arms.shadow_name
-    return {shadow: dict(source.paired(rollout.model, control, shadow, window))} if shadow else {}
+def _answers(
+    source: MetricSource, rollout: Rollout, names: tuple[str, ...], window: Window
+) -> dict[str, dict[str, dict[str, Sample]]]:
+    """Return what answers of this stage showed, and those of earlier ones whose truth comes now."""
+    model, control, began = rollout.model, rollout.arms.stable.served_name, first_moment(rollout)
+    others = [name for name in names if name != control]
+    found = {
+        "samples": {name: dict(source.samples(model, name, window, answered_since=began)) for name in names},
+        "paired": {name: dict(source.paired(model, control, name, window, answered_since=began)) for name in others},
+    }
+    if rollout.passed:
+        earlier = {name: dict(source.outcomes(model, name, window, answered_until=began)) for name in names}
+        pairs = {name: dict(source.paired(model, control, name, window, answered_until=began)) for name in others}
+        found |= {"earlier": _known(earlier), "earlier_paired": _known(pairs)}
+    return found
+
+
+def _known(samples: dict[str, dict[str, Sample]]) -> dict[str, dict[str, Sample]]:
+    """Return what was seen, without the reasons why nothing else was."""
+    kept: dict[str, dict[str, Sample]] = {
+        name: {metric: sample for metric, sample in found.items() if not isinstance(sample, NoData)}
+        for name, found in samples.items()
+    }
+    return {name: found for name, found in kept.items() if found}
 
 
 def records_fault(plan: CanaryPlan, look: Look) -> Decision | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from firstflight.acts.lease import RENEWALS, renew_lease, wait_holding
-from firstflight.acts.look import fault_of, records_fault, take_look
+from firstflight.acts.look import fault_of, first_moment, records_fault, take_look
 from firstflight.acts.tell import tell_home_fails
 from firstflight.decision.decide import Decision, Evidence, Verdict, judge, start, update
 from firstflight.domain.errors import Outage, RolloutError
@@ -20,9 +20,6 @@ from firstflight.rollout.story import sentence
 from firstflight.world import World
 
 log = logging.getLogger(__name__)
-
-SETTLE_SECONDS = 1.0
-"""Requests routed under the old split may still be on their way this long after a change."""
 
 
 def observe(world: World, rollout: Rollout) -> Decision:
@@ -94,11 +91,6 @@ def learn(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> Kno
 def until_next(world: World, every: float, last: datetime) -> float:
     """Return for how many seconds to wait for the next check; a clock that was set back makes it no longer."""
     return min(every, max(0.0, every - (world.now() - last).total_seconds()))
-
-
-def first_moment(rollout: Rollout) -> datetime:
-    """Return the moment from which the requests of the stage that `rollout` is in count."""
-    return (rollout.stage_started_at or rollout.started_at) + timedelta(seconds=SETTLE_SECONDS)
 
 
 def peek(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tuple[Look, Evidence, Decision]:

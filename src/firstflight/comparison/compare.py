@@ -57,6 +57,7 @@ def compare(
     control: str,
     weights: Mapping[str, int],
     variants: Mapping[str, str],
+    units: Mapping[str, int] | None = None,
     shadows: Mapping[str, str] | None = None,
     costs: Mapping[str, float] | None = None,
 ) -> Comparison:
@@ -70,6 +71,7 @@ def compare(
         control: Served name of the arm the others are compared with.
         weights: Served name → planned share of the traffic, the control's included.
         variants: Served name → variant, of every arm but the control.
+        units: Served name → units routed to it, where a unit stays with its model: those were divided, not requests.
         shadows: Served name of a shadow → the variant it is; its pairs are evidence for that variant.
         costs: Served name → what an answer costs, in any unit; a variant of equal quality that costs less is better.
 
@@ -85,7 +87,7 @@ def compare(
         for row in _rows_of(plan, variant, control, _named(served, variant), _named(shadowed, variant), samples, paired)
     ]
     rows = _adjusted(found, plan.alpha)
-    ratio = _ratio_check(plan, assignments, control, weights, served)
+    ratio = _ratio_check(plan, assignments if units is None else units, control, weights, served)
     prices = {variant: _cost(costs or {}, (*_named(served, variant), *_named(shadowed, variant))) for variant in judged}
     assigned = sum(assignments.values())
     return Comparison(

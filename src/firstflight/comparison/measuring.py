@@ -94,8 +94,9 @@ class Contrast:
                 return self._filled(_of_counts(self, control, treatment))
             case Histogram(), Histogram() if control.edges == treatment.edges:
                 return self._filled(_of_histograms(self, control, treatment), quantile=self.quantile)
-            case Moments(), Moments():
-                return self._filled(_of_means(self, control, treatment))
+            case Moments() | Counts(), Moments() | Counts():  # of blocks; an arm met one unit of each
+                old, new = (from_counts(each) if isinstance(each, Counts) else each for each in (control, treatment))
+                return self._filled(_of_means(self, old, new))
         return self._filled(_unknown(Status.NOT_APPLICABLE, f"{control.kind} and {treatment.kind} cannot be compared"))
 
     def paired_row(self, pairs: PairedMoments) -> MetricRow:

@@ -180,6 +180,7 @@ def _judge_ratio(evidence: Evidence, stage: Stage) -> SampleRatio:
         status="mismatch" if evidence.skewed else status,
         log_e=ratio_log_e(evidence),
         log_threshold=-math.log(RATIO_ALPHA),
+        of=stage.divided,
         observed=stage.assignments,
         expected=shares,
     )

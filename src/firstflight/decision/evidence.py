@@ -163,7 +163,8 @@ class Stage(Value):
     number: int = Field(description="0 for the first stage of the rollout.")
     elapsed: float
     warming_up: bool
-    assignments: dict[str, int] = Field(default={})
+    assignments: dict[str, int] = Field(default={}, description="Requests, or units where those stay with their model.")
+    divided: Literal["requests", "units"] = "requests"
 
 
 _WEIGHED = {"model", "stages", "check_seconds", "warmup_seconds", "guardrails", "alpha_rollback", "alpha_promote"}

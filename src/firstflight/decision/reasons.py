@@ -62,7 +62,8 @@ def sentence(metric: MetricVerdict) -> str:
     seen = "beyond the last bucket" if metric.candidate is None else quantity(metric.candidate, metric.unit)
     beside = "" if metric.stable is None else f" (stable {quantity(metric.stable, metric.unit)})"
     held_to = f"proven to be {claim(metric)}" if metric.status == "proven" else held(metric)
-    sample = f"{metric.n_candidate:,} {'requests' if metric.unit else 'units'}"
+    of_requests = metric.unit == "ms" or metric.metric == "error_rate"
+    sample = f"{metric.n_candidate:,} {'requests' if of_requests else 'outcomes'}"
     parts = (f"candidate {name} {seen}{beside}", held_to, interval_words(metric), sample, metric.note)
     return ", ".join(part for part in parts if part)
 
@@ -115,9 +116,9 @@ def ratio_sentence(ratio: SampleRatio) -> str:
 
 
 def ratio_words(ratio: SampleRatio) -> str:
-    """Return how many requests each model got, and how many were expected."""
+    """Return how many requests or units each model got, and how many were expected."""
     total = sum(ratio.observed.get(name, 0) for name in ratio.expected)
     return "; ".join(
-        f"{name} got {ratio.observed.get(name, 0):,} requests, {share * total:,.0f} expected"
+        f"{name} got {ratio.observed.get(name, 0):,} {ratio.of}, {share * total:,.0f} expected"
         for name, share in ratio.expected.items()
     )

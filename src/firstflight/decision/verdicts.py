@@ -58,9 +58,10 @@ class MetricVerdict(Value):
 
 
 class SampleRatio(Value):
-    """Whether requests were divided as the router says: `observed` counts against `expected` shares, this stage."""
+    """Whether requests, or units, were divided as the router says: `observed` against `expected` shares, this stage."""
 
     status: Literal["ok", "mismatch", "not_observed"]
+    of: Literal["requests", "units"] = "requests"
     log_e: float = 0.0
     log_threshold: float
     observed: dict[str, int] = Field(default={})

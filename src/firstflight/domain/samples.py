@@ -76,7 +76,7 @@ class Histogram(Value):
 
 
 class PairedMoments(Value):
-    """Two arms measured on the same units: means, squared deviations and their cross-product."""
+    """Two arms measured on the same units or blocks: means, squared deviations and their cross-product."""
 
     kind: Literal["paired"] = "paired"
     count: int = Field(ge=0)
@@ -95,7 +95,9 @@ class Look(Value):
 
     `samples[served_name][metric]`; `weights` is the split the backend reported for the whole
     window (a look never spans a weight change). `assignments` counts the requests routed to
-    each arm, failed ones included, retries not.
+    each arm, failed ones included, retries not. Outcomes count for the stage that served them:
+    those of `samples` and `paired` are about answers of this one, those of `earlier` and
+    `earlier_paired` about answers of the stages before it, whose truth has come only now.
     """
 
     at: AwareDatetime
@@ -106,7 +108,13 @@ class Look(Value):
     assignments: dict[str, int] = Field(default={})
     samples: dict[str, dict[str, Sample]] = Field(default={})
     paired: dict[str, dict[str, Sample]] = Field(
-        default={}, description="Candidate or shadow → metric → PairedMoments against stable on the same units."
+        default={}, description="Candidate or shadow → metric → PairedMoments against stable on the same blocks."
+    )
+    earlier: dict[str, dict[str, Sample]] = Field(default={})
+    earlier_paired: dict[str, dict[str, Sample]] = Field(default={})
+    units: dict[str, int] | None = Field(
+        default=None,
+        description="Units first routed in this rollout, per arm, where a unit stays with its model; none: not known.",
     )
 
     @property

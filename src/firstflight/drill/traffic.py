@@ -42,9 +42,11 @@ def exercise(settings: Settings, route: str, questions: Sequence[Question]) -> t
 def clients(settings: Settings, route: str, questions: Sequence[Question], tag: str) -> Iterator[Future[ReplaySummary]]:
     """Ask `route` while the block runs and post the truths; what was seen is there once the block has ended.
 
-    `tag` tells the units from those of every other exercise: a unit counts as evidence once.
+    `tag` tells the units from those of every other exercise: a unit counts as evidence once. Each is a block of its
+    own, for truths that are made up share no day's luck.
     """
-    mine = tuple(replace(question, unit=f"{tag}:{question.unit}") for question in questions)
+    named = ((question, f"{tag}:{question.unit}") for question in questions)
+    mine = tuple(replace(question, unit=unit, block=unit) for question, unit in named)
     begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def ask() -> ReplaySummary:

@@ -33,8 +33,13 @@ def of_buckets(name: str, window: Window) -> str:
     return f"the latency buckets of {name} contradict each other {_when(window)}; do all gateways run one version?"
 
 
-def of_outcomes(name: str, window: Window, answers: int, waiting: int) -> str:
-    """Return why `name` has no outcomes, when it gave `answers` in the window, `waiting` of them without a truth."""
+def of_outcomes(name: str, window: Window, answers: int, waiting: int, *, judged: bool) -> str:
+    """Return why `name` has no outcomes, when it gave `answers` in the window, `waiting` of them without a truth.
+
+    `judged` says that truths came, but of no block that closed, or of answers that are not asked about.
+    """
+    if judged:
+        return f"truths about answers of {name} came {_when(window)}, but no block of them that counts here was closed"
     if answers == 0:
         return f"{name} answered nothing {_when(window)}, and no truth arrived about what it answered before"
     if waiting:
@@ -42,14 +47,9 @@ def of_outcomes(name: str, window: Window, answers: int, waiting: int) -> str:
     return f"{name} gave {answers} answers {_when(window)}, all about units that were counted before"
 
 
-def of_blocks(window: Window) -> str:
-    """Return why there is no profit although units were counted."""
-    return f"no block of units was closed {_when(window)}"
-
-
 def of_pairs(control: str, name: str, window: Window) -> str:
     """Return why there is no pair."""
-    return f"no block of units that both {control} and {name} answered was closed {_when(window)}"
+    return f"no block of which both {control} and {name} answered units was closed {_when(window)}"
 
 
 def _when(window: Window) -> str:

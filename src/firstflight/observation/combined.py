@@ -1,6 +1,7 @@
 """Requests from where the gateway counts them, outcomes from where predictions are kept."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 from firstflight.domain.samples import Sample, Window
@@ -37,18 +38,40 @@ class CombinedSource:
         until = min(asked.until, judged.until)
         return Window(since=min(until, max(asked.since, judged.since)), until=until)
 
-    def samples(self, route: str, name: str, window: Window) -> Mapping[str, Sample]:
+    def samples(
+        self, route: str, name: str, window: Window, *, answered_since: datetime | None = None
+    ) -> Mapping[str, Sample]:
         """Return request metrics of the one, outcome metrics of the other."""
-        judged = self._outcomes.samples(route, name, window)
+        judged = self._outcomes.samples(route, name, window, answered_since=answered_since)
         return {
             **self._requests.samples(route, name, window),
             **{metric: judged[metric] for metric in absence.OUTCOME_METRICS},
         }
 
-    def paired(self, route: str, control: str, name: str, window: Window) -> Mapping[str, Sample]:
-        """Return PairedMoments, or NoData, per outcome metric over units both `control` and `name` answered."""
-        return self._outcomes.paired(route, control, name, window)
+    def outcomes(self, route: str, name: str, window: Window, *, answered_until: datetime) -> Mapping[str, Sample]:
+        """Return a sample, or NoData, of every outcome metric of `name` first seen in `window`."""
+        return self._outcomes.outcomes(route, name, window, answered_until=answered_until)
+
+    def paired(
+        self,
+        route: str,
+        control: str,
+        name: str,
+        window: Window,
+        *,
+        answered_since: datetime | None = None,
+        answered_until: datetime | None = None,
+    ) -> Mapping[str, Sample]:
+        """Return PairedMoments, or NoData, per outcome metric over blocks of which both saw units."""
+        return self._outcomes.paired(
+            route, control, name, window, answered_since=answered_since, answered_until=answered_until
+        )
 
     def assignments(self, route: str, window: Window) -> Mapping[str, int]:
         """Return how many requests of `route` were assigned to each served model in `window`."""
         return self._requests.assignments(route, window)
+
+    def units(self, route: str, window: Window, *, begun: datetime) -> Mapping[str, int] | None:
+        """Return None: a mesh routes each request by itself, and counts no units."""
+        del route, window, begun
+        return None

@@ -21,7 +21,10 @@ _LIMITS = (
     " set_config('idle_in_transaction_session_timeout', '10s', false), set_config('timezone', 'UTC', false)"
 )
 # By a scan, not to_regclass: that may answer from a cache which does not know what another session has just made.
-_LAST_TABLE = "SELECT FROM pg_class WHERE relname = 'collector' AND relnamespace = current_schema()::regnamespace"
+_COLUMNS = (
+    "SELECT attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
+    " WHERE relname = 'scored' AND relnamespace = current_schema()::regnamespace"
+)
 _SCHEMA = """
 CREATE TABLE ingestion (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
@@ -48,6 +51,7 @@ CREATE TABLE prediction (
 COMMENT ON COLUMN prediction.arm IS 'served model the request counts for: assigned on main, served on mirror';
 CREATE INDEX prediction_by_window ON prediction (route, ingested_at) INCLUDE (arm, listener, failed, us);
 CREATE INDEX prediction_by_time ON prediction (route, at);
+CREATE INDEX prediction_by_unit ON prediction (route, unit, ingested_at);
 
 CREATE TABLE outcome (
     rid         text PRIMARY KEY,
@@ -60,21 +64,24 @@ CREATE TABLE outcome (
 );
 
 CREATE TABLE scored (
-    route      text NOT NULL,
-    served     text NOT NULL,
-    unit       text NOT NULL,
-    block      text NOT NULL,
-    prediction double precision NOT NULL,
-    truth      double precision NOT NULL,
-    payoff     double precision NOT NULL,
-    scored_at  timestamptz NOT NULL,
-    accuracy   double precision GENERATED ALWAYS AS (((prediction >= 0.5) = (truth >= 0.5))::int) STORED,
-    brier      double precision GENERATED ALWAYS AS ((prediction - truth) ^ 2) STORED,
-    profit     double precision GENERATED ALWAYS AS (CASE WHEN prediction >= 0.5 THEN payoff ELSE 0 END) STORED,
+    route       text NOT NULL,
+    served      text NOT NULL,
+    unit        text NOT NULL,
+    block       text NOT NULL,
+    prediction  double precision NOT NULL,
+    truth       double precision NOT NULL,
+    payoff      double precision NOT NULL,
+    answered_at timestamptz,
+    scored_at   timestamptz NOT NULL,
+    accuracy    double precision GENERATED ALWAYS AS (((prediction >= 0.5) = (truth >= 0.5))::int) STORED,
+    brier       double precision GENERATED ALWAYS AS ((prediction - truth) ^ 2) STORED,
+    profit      double precision GENERATED ALWAYS AS (CASE WHEN prediction >= 0.5 THEN payoff ELSE 0 END) STORED,
     PRIMARY KEY (route, served, unit)
 );
 COMMENT ON TABLE scored IS 'first answer of each served model about each unit whose truth is known';
+COMMENT ON COLUMN scored.answered_at IS 'ingested_at of the answer; null in rows older than this column';
 CREATE INDEX scored_by_window ON scored (route, served, scored_at);
+CREATE INDEX scored_by_block ON scored (route, served, block);
 
 CREATE TABLE collector (
     source      text PRIMARY KEY,
@@ -84,6 +91,12 @@ CREATE TABLE collector (
     began       timestamptz NOT NULL,
     complete    timestamptz NOT NULL
 ) WITH (fillfactor = 10);
+"""
+_FOR_STAGES_AND_UNITS = """
+SET LOCAL statement_timeout = '10min';
+ALTER TABLE scored ADD COLUMN answered_at timestamptz;
+CREATE INDEX scored_by_block ON scored (route, served, block);
+CREATE INDEX prediction_by_unit ON prediction (route, unit, ingested_at);
 """
 
 
@@ -124,14 +137,18 @@ def next_stamp(connection: psycopg.Connection) -> datetime:
 
 def _make_schema(connection: psycopg.Connection) -> None:
     """Make what is missing, all of it or nothing, one caller at a time."""
-    if _is_whole(connection):
+    if "answered_at" in _columns(connection):
         return
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
-        if not _is_whole(connection):
+        columns = _columns(connection)
+        if not columns:
             connection.execute(_SCHEMA)
+            return
+        if "answered_at" not in columns:
+            connection.execute(_FOR_STAGES_AND_UNITS)
 
 
-def _is_whole(connection: psycopg.Connection) -> bool:
-    """Whether the table that is made last is there."""
-    return connection.execute(_LAST_TABLE).fetchone() is not None
+def _columns(connection: psycopg.Connection) -> frozenset[str]:
+    """Return the columns of the table that has changed since it was first made, none when there is no table."""
+    return frozenset(name for (name,) in connection.execute(_COLUMNS).fetchall())

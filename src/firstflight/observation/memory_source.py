@@ -4,7 +4,6 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 from firstflight.domain.latency import EDGES, bucket, histogram
 from firstflight.domain.questions import Question
@@ -13,7 +12,7 @@ from firstflight.observation import absence
 from firstflight.observation.records import BLOCK_SECONDS, Outcome, Prediction, Scored, unit_of
 
 _INSTANT = timedelta(microseconds=1)
-T = TypeVar("T")
+_EVER, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _BLOCK = timedelta(seconds=BLOCK_SECONDS)
 
 
@@ -40,7 +39,7 @@ class MemorySource:
             if (key := (prediction.rid, prediction.listener)) not in self._predictions:
                 self._predictions[key] = (prediction, stamp)
                 fresh.append(prediction)
-        self._score(((p, self._outcomes[p.rid][0]) for p in fresh if p.rid in self._outcomes), stamp)
+        self._score(((p, stamp, self._outcomes[p.rid][0]) for p in fresh if p.rid in self._outcomes), stamp)
 
     def add_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         """Append truths; the first about a request stays."""
@@ -50,7 +49,7 @@ class MemorySource:
             if outcome.rid not in self._outcomes:
                 self._outcomes[outcome.rid] = (outcome, stamp)
                 fresh[outcome.rid] = outcome
-        self._score(((p, fresh[p.rid]) for p, _ in self._predictions.values() if p.rid in fresh), stamp)
+        self._score(((p, seen, fresh[p.rid]) for p, seen in self._predictions.values() if p.rid in fresh), stamp)
 
     def add_truths(self, route: str, questions: Iterable[Question]) -> int:
         """Give each request to `route` that asked one of `questions` its truth, where it has none; return how many."""
@@ -66,36 +65,64 @@ class MemorySource:
         del route
         return Window(since=self._began, until=self._next())
 
-    def samples(self, route: str, name: str, window: Window) -> Mapping[str, Sample]:
+    def samples(
+        self, route: str, name: str, window: Window, *, answered_since: datetime | None = None
+    ) -> Mapping[str, Sample]:
         """Return a sample, or NoData, of every known metric of `name` first seen in `window`."""
-        return {**self._of_requests(route, name, window), **self._of_outcomes(route, name, window)}
+        since = answered_since or _EVER
+        return {**self._of_requests(route, name, window), **self._of_outcomes(route, name, window, since, _NEVER)}
 
-    def paired(self, route: str, control: str, name: str, window: Window) -> Mapping[str, Sample]:
-        """Return PairedMoments, or NoData, per outcome metric over blocks of units both models answered."""
-        ours = {scored.unit: scored for scored in self._about(route, name, window)}
-        pairs = [(c, ours[c.unit]) for c in self._about(route, control, window) if c.unit in ours]
-        blocks = list(_closed([(max(c.at, t.at), c.block, (c, t)) for c, t in pairs], window))
-        values = {
-            "accuracy": [_means([(c.accuracy, t.accuracy) for c, t in block]) for block in blocks],
-            "brier": [_means([(c.brier, t.brier) for c, t in block]) for block in blocks],
-            "profit": [_means([(c.profit, t.profit) for c, t in block]) for block in blocks],
-        }
+    def outcomes(self, route: str, name: str, window: Window, *, answered_until: datetime) -> Mapping[str, Sample]:
+        """Return a sample, or NoData, of every outcome metric of `name` first seen in `window`."""
+        return self._of_outcomes(route, name, window, _EVER, answered_until)
+
+    def paired(
+        self,
+        route: str,
+        control: str,
+        name: str,
+        window: Window,
+        *,
+        answered_since: datetime | None = None,
+        answered_until: datetime | None = None,
+    ) -> Mapping[str, Sample]:
+        """Return PairedMoments, or NoData, per outcome metric over blocks of which both models saw units."""
+        since, until = answered_since or _EVER, answered_until or _NEVER
+        known = [*self._about(route, control, window), *self._about(route, name, window)]
+        blocks = [
+            [one for one in block if one.served == control or since < one.answered_at <= until]
+            for block in _closed(known, window)
+        ]
+        halves = [both for block in blocks if all(both := _halves(block, control, name))]
         nothing = NoData(reason=absence.of_pairs(control, name, window))
-        return {metric: _paired(found) if found else nothing for metric, found in values.items()}
+        return {
+            metric: _paired([(_mean_of(metric, c), _mean_of(metric, t)) for c, t in halves]) if halves else nothing
+            for metric in absence.OUTCOME_METRICS
+        }
 
     def assignments(self, route: str, window: Window) -> Mapping[str, int]:
         """Return how many requests of `route` were assigned to each served model in `window`."""
         arms = (p.arm for p in self._inside(route, window) if p.listener == "main")
         return Counter(arm for arm in arms if arm is not None)
 
+    def units(self, route: str, window: Window, *, begun: datetime) -> Mapping[str, int]:
+        """Return how many units were first routed to each served model in `window`, none of them since `begun`."""
+        before = {p.unit for p in self._inside(route, Window(since=begun, until=max(begun, window.since)))}
+        fresh = {
+            (p.arm, p.unit or p.rid)
+            for p in self._inside(route, window)
+            if p.listener == "main" and p.arm is not None and (p.unit is None or p.unit not in before)
+        }
+        return Counter(arm for arm, _ in fresh)
+
     def _next(self) -> datetime:
         self._stamp = max(self._now(), self._stamp + _INSTANT)
         return self._stamp
 
-    def _score(self, joined: Iterable[tuple[Prediction, Outcome]], stamp: datetime) -> None:
-        for p, o in sorted(joined, key=lambda pair: (pair[0].at, pair[0].rid)):
+    def _score(self, joined: Iterable[tuple[Prediction, datetime, Outcome]], stamp: datetime) -> None:
+        for p, seen, o in sorted(joined, key=lambda one: (one[0].at, one[0].rid)):
             if p.served is not None and p.prediction is not None:
-                scored = Scored(p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, stamp)
+                scored = Scored(p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, seen, stamp)
                 self._scored.setdefault((p.route, p.served, o.unit), scored)
 
     def _inside(self, route: str, window: Window) -> Iterator[Prediction]:
@@ -126,42 +153,59 @@ class MemorySource:
             "latency_mean": _moments(milliseconds),
         }
 
-    def _of_outcomes(self, route: str, name: str, window: Window) -> dict[str, Sample]:
+    def _of_outcomes(
+        self, route: str, name: str, window: Window, since: datetime, until: datetime
+    ) -> dict[str, Sample]:
         about = self._about(route, name, window)
-        seen = [scored for scored in about if window.since < scored.at]
-        profits = [_mean(block) for block in _closed([(s.at, s.block, s.profit) for s in about], window)]
-        if not seen:
+        closed = [[one for one in block if since < one.answered_at <= until] for block in _closed(about, window)]
+        blocks = [block for block in closed if block]
+        if not blocks:
             nothing = NoData(reason=self._why_no_outcomes(route, name, window))
-            return {"accuracy": nothing, "brier": nothing, "profit": _moments(profits) if profits else nothing}
-        return {
-            "accuracy": Counts(exposures=len(seen), events=sum(scored.accuracy == 1 for scored in seen)),
-            "brier": _moments([scored.brier for scored in seen]),
-            "profit": _moments(profits) if profits else NoData(reason=absence.of_blocks(window)),
+            return dict.fromkeys(absence.OUTCOME_METRICS, nothing)
+        found: dict[str, Sample] = {
+            metric: _moments([_mean_of(metric, block) for block in blocks]) for metric in absence.OUTCOME_METRICS
         }
+        if all(len(block) == 1 for block in blocks):
+            right = sum(block[0].accuracy == 1 for block in blocks)
+            found["accuracy"] = Counts(exposures=len(blocks), events=right)
+        return found
 
     def _why_no_outcomes(self, route: str, name: str, window: Window) -> str:
         answers = [p for p in self._inside(route, window) if p.served == name and p.prediction is not None]
         known = {rid for rid, (_, stamp) in self._outcomes.items() if stamp <= window.until}
-        return absence.of_outcomes(name, window, len(answers), sum(p.rid not in known for p in answers))
+        judged = any(window.since < one.at for one in self._about(route, name, window))
+        return absence.of_outcomes(name, window, len(answers), sum(p.rid not in known for p in answers), judged=judged)
 
 
-def _closed(units: Sequence[tuple[datetime, str, T]], window: Window) -> Iterator[list[T]]:
-    """Yield the values of each block that closes in `window`; a unit known after its block closed is left out."""
-    blocks: dict[str, list[tuple[datetime, T]]] = defaultdict(list)
-    for at, block, value in units:
-        blocks[block].append((at, value))
+def _closed(units: Iterable[Scored], window: Window) -> Iterator[list[Scored]]:
+    """Yield each block that closes in `window`, once all its models have begun; what is known later is left out."""
+    blocks: dict[str, list[Scored]] = defaultdict(list)
+    for one in units:
+        blocks[one.block].append(one)
     for found in blocks.values():
-        closes = min(at for at, _ in found) + _BLOCK
+        closes = max(min(one.at for one in found if one.served == name) for name in {one.served for one in found})
+        closes += _BLOCK
         if window.since < closes <= window.until:
-            yield [value for at, value in found if at <= closes]
+            yield [one for one in found if one.at <= closes]
 
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _means(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    return _mean([c for c, _ in pairs]), _mean([t for _, t in pairs])
+def _mean_of(metric: str, block: Sequence[Scored]) -> float:
+    return _mean([getattr(one, metric) for one in block])
+
+
+def _halves(block: Sequence[Scored], control: str, name: str) -> tuple[list[Scored], list[Scored]]:
+    """Return what each of two models answered of a block: the units both did, or where there are none, its own."""
+    mine = {one.unit: one for one in block if one.served == name}
+    theirs = {one.unit: one for one in block if one.served == control}
+    common = mine.keys() & theirs.keys()
+    return (
+        [one for unit, one in theirs.items() if not common or unit in common],
+        [one for unit, one in mine.items() if not common or unit in common],
+    )
 
 
 def _moments(values: Sequence[float]) -> Moments:

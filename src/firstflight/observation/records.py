@@ -78,7 +78,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The first answer of a served model about a unit whose truth is known; `at` is when both were known."""
+    """The first answer of a served model about a unit whose truth is known.
+
+    `at` is when both were known, `answered_at` when the answer was.
+    """
 
     route: str
     served: str
@@ -87,6 +90,7 @@ class Scored:
     prediction: float
     truth: float
     payoff: float
+    answered_at: datetime
     at: datetime
 
     @property

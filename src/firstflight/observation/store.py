@@ -26,11 +26,11 @@ WITH fresh AS (
         %(served)s::text[], %(prediction)s::float8[], %(code)s::int[], %(us)s::bigint[], %(at)s::timestamptz[],
         %(failed)s::boolean[], %(arm)s::text[])
     ON CONFLICT DO NOTHING
-    RETURNING rid, route, served, prediction, at
+    RETURNING rid, route, served, prediction, at, ingested_at
 ), judged AS (
-    INSERT INTO scored (route, served, unit, block, prediction, truth, payoff, scored_at)
+    INSERT INTO scored (route, served, unit, block, prediction, truth, payoff, answered_at, scored_at)
     SELECT DISTINCT ON (p.route, p.served, o.unit)
-        p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, %(stamp)s
+        p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, p.ingested_at, %(stamp)s
     FROM fresh p JOIN outcome o USING (rid)
     WHERE p.served IS NOT NULL AND p.prediction IS NOT NULL
     ORDER BY p.route, p.served, o.unit, p.at, p.rid
@@ -48,9 +48,9 @@ WITH fresh AS (
     ON CONFLICT DO NOTHING
     RETURNING rid, unit, block, truth, payoff
 ), judged AS (
-    INSERT INTO scored (route, served, unit, block, prediction, truth, payoff, scored_at)
+    INSERT INTO scored (route, served, unit, block, prediction, truth, payoff, answered_at, scored_at)
     SELECT DISTINCT ON (p.route, p.served, o.unit)
-        p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, %(stamp)s
+        p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, p.ingested_at, %(stamp)s
     FROM fresh o JOIN prediction p USING (rid)
     WHERE p.served IS NOT NULL AND p.prediction IS NOT NULL
     ORDER BY p.route, p.served, o.unit, p.at, p.rid

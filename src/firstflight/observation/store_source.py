@@ -1,7 +1,7 @@
 """What was observed, answered from the prediction store."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -34,40 +34,53 @@ FROM prediction WHERE route = %(route)s AND arm = %(name)s AND us IS NOT NULL
 GROUP BY 1
 """
 
-_UNITS = """
-SELECT count(*), sum(accuracy), avg(brier), var_pop(brier) * count(*)
-FROM scored WHERE route = %(route)s AND served = %(name)s AND scored_at > %(since)s AND scored_at <= %(until)s
-"""
-
-# Grouped, not joined with itself: on a table that grows all the time the planner guesses, and a bad join takes seconds
-_PROFIT = """
+# Blocks by an array, not a join: on a table that grows all the time the planner guesses, and a bad join takes seconds
+_BLOCKS = """
 WITH known AS (
-    SELECT block, profit, scored_at, min(scored_at) OVER (PARTITION BY block) + %(open)s AS closes
+    SELECT block, accuracy, brier, profit, scored_at, coalesce(answered_at, scored_at) AS answered_at,
+        min(scored_at) OVER (PARTITION BY block) + %(open)s AS closes
     FROM scored WHERE route = %(route)s AND served = %(name)s AND scored_at <= %(until)s
-), earned AS (
-    SELECT avg(profit) AS profit FROM known
-    WHERE closes > %(since)s AND closes <= %(until)s AND scored_at <= closes GROUP BY block
+        AND block = ANY (ARRAY(SELECT DISTINCT block FROM scored WHERE route = %(route)s AND served = %(name)s
+            AND scored_at > %(opened_since)s AND scored_at <= %(until)s))
+), closed AS (
+    SELECT count(*) AS units, avg(accuracy) AS accuracy, avg(brier) AS brier, avg(profit) AS profit FROM known
+    WHERE closes > %(since)s AND closes <= %(until)s AND scored_at <= closes
+        AND answered_at > %(answered_since)s AND answered_at <= %(answered_until)s
+    GROUP BY block
 )
-SELECT count(*), avg(profit), var_pop(profit) * count(*) FROM earned
+SELECT metric, count(*), max(units), avg(value), var_pop(value) * count(*)
+FROM closed, LATERAL (VALUES ('accuracy', accuracy), ('brier', brier), ('profit', profit)) AS every (metric, value)
+GROUP BY metric
 """
 
+# A pair needs both arms, so a block of pairs opens when the later of both is first known: units come again, and the
+# stable model may have answered them long ago, which is no less true.
 _PAIRS = """
-WITH pair AS (
-    SELECT min(block) AS block, max(scored_at) AS paired_at,
-        max(accuracy) FILTER (WHERE served = %(control)s) AS accuracy_c,
-        max(accuracy) FILTER (WHERE served = %(name)s) AS accuracy_t,
-        max(brier) FILTER (WHERE served = %(control)s) AS brier_c,
-        max(brier) FILTER (WHERE served = %(name)s) AS brier_t,
-        max(profit) FILTER (WHERE served = %(control)s) AS profit_c,
-        max(profit) FILTER (WHERE served = %(name)s) AS profit_t
+WITH known AS MATERIALIZED (
+    SELECT block, unit, served, accuracy, brier, profit, scored_at, coalesce(answered_at, scored_at) AS answered_at,
+        greatest(
+            min(scored_at) FILTER (WHERE served = %(control)s) OVER of_block,
+            min(scored_at) FILTER (WHERE served = %(name)s) OVER of_block
+        ) + %(open)s AS closes
     FROM scored WHERE route = %(route)s AND served IN (%(control)s, %(name)s) AND scored_at <= %(until)s
-    GROUP BY unit HAVING count(*) = 2
-), known AS MATERIALIZED (
-    SELECT *, min(paired_at) OVER (PARTITION BY block) + %(open)s AS closes FROM pair
+        AND block = ANY (ARRAY(
+            SELECT DISTINCT block FROM scored WHERE route = %(route)s AND served IN (%(control)s, %(name)s)
+                AND scored_at > %(opened_since)s AND scored_at <= %(until)s))
+    WINDOW of_block AS (PARTITION BY block)
+), answered AS (
+    SELECT *, count(*) OVER (PARTITION BY block, unit) = 2 AS common FROM known
+    WHERE closes > %(since)s AND closes <= %(until)s AND scored_at <= closes
+        AND (served = %(control)s OR answered_at > %(answered_since)s AND answered_at <= %(answered_until)s)
+), chosen AS (
+    SELECT *, bool_or(common) OVER (PARTITION BY block) AS any_common FROM answered
 ), closed AS (
-    SELECT avg(accuracy_c) AS accuracy_c, avg(accuracy_t) AS accuracy_t, avg(brier_c) AS brier_c,
-        avg(brier_t) AS brier_t, avg(profit_c) AS profit_c, avg(profit_t) AS profit_t
-    FROM known WHERE closes > %(since)s AND closes <= %(until)s AND paired_at <= closes GROUP BY block
+    SELECT avg(accuracy) FILTER (WHERE served = %(control)s) AS accuracy_c,
+        avg(accuracy) FILTER (WHERE served = %(name)s) AS accuracy_t,
+        avg(brier) FILTER (WHERE served = %(control)s) AS brier_c,
+        avg(brier) FILTER (WHERE served = %(name)s) AS brier_t,
+        avg(profit) FILTER (WHERE served = %(control)s) AS profit_c,
+        avg(profit) FILTER (WHERE served = %(name)s) AS profit_t
+    FROM chosen WHERE common = any_common GROUP BY block HAVING count(DISTINCT served) = 2
 )
 SELECT metric, count(*), avg(c), avg(t), var_pop(c) * count(*), var_pop(t) * count(*), covar_pop(c, t) * count(*)
 FROM closed, LATERAL (
@@ -83,6 +96,16 @@ WHERE route = %(route)s AND listener = 'main' AND arm IS NOT NULL
 GROUP BY arm ORDER BY arm
 """
 
+_NEW_UNITS = """
+SELECT arm, count(DISTINCT coalesce(unit, rid)) FROM prediction AS now
+WHERE route = %(route)s AND listener = 'main' AND arm IS NOT NULL
+    AND ingested_at > %(since)s AND ingested_at <= %(until)s
+    AND (unit IS NULL OR NOT EXISTS (
+        SELECT FROM prediction AS before WHERE before.route = now.route AND before.unit = now.unit
+            AND before.ingested_at > %(begun)s AND before.ingested_at <= %(since)s))
+GROUP BY arm ORDER BY arm
+"""
+
 _ON_ROUTE = """
 SELECT count(*) FROM prediction
 WHERE route = %(route)s AND listener = 'main'
@@ -91,7 +114,9 @@ WHERE route = %(route)s AND listener = 'main'
 
 _ANSWERS = """
 SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (
-    SELECT FROM outcome o WHERE o.rid = prediction.rid AND o.ingested_at <= %(until)s))
+    SELECT FROM outcome o WHERE o.rid = prediction.rid AND o.ingested_at <= %(until)s)),
+    EXISTS (SELECT FROM scored
+        WHERE route = %(route)s AND served = %(name)s AND scored_at > %(since)s AND scored_at <= %(until)s)
 FROM prediction WHERE route = %(route)s AND served = %(name)s AND prediction IS NOT NULL
     AND ingested_at > %(since)s AND ingested_at <= %(until)s
 """
@@ -100,8 +125,8 @@ FROM prediction WHERE route = %(route)s AND served = %(name)s AND prediction IS 
 class StoreSource:
     """MetricSource over the prediction store at `url`; windows are over the stamps of ingestion, and exact.
 
-    A unit counts in the window in which the first answer about it and its truth were both known; a block
-    (of units, or of pairs) in the window in which it closes, BLOCK_SECONDS after its first unit or pair.
+    A block counts in the window in which it closes, BLOCK_SECONDS after the first truth about one of its units (of
+    pairs: about one of either model); what becomes known later is left out of it.
     Each call opens a connection of its own, so threads and a database that was restarted need no care.
     Every method raises StoreUnavailableError when the database does not answer.
     """
@@ -117,15 +142,32 @@ class StoreSource:
             [(began, complete)] = connection.execute(_WATERMARK, {"silent": SILENT}).fetchall()
         return Window(since=began, until=complete) if complete else None
 
-    def samples(self, route: str, name: str, window: Window) -> Mapping[str, Sample]:
+    def samples(
+        self, route: str, name: str, window: Window, *, answered_since: datetime | None = None
+    ) -> Mapping[str, Sample]:
         """Return a sample, or NoData, of every known metric of `name` first seen in `window`."""
-        asked = {"route": route, "name": name, **_bounds(window)}
+        asked = {"route": route, "name": name, **_bounds(window, answered_since)}
         with self._database.connection() as connection:
             return {**_of_requests(connection, asked, window), **_of_outcomes(connection, asked, window)}
 
-    def paired(self, route: str, control: str, name: str, window: Window) -> Mapping[str, Sample]:
-        """Return PairedMoments, or NoData, per outcome metric over blocks of units both models answered."""
-        asked = {"route": route, "control": control, "name": name, **_bounds(window)}
+    def outcomes(self, route: str, name: str, window: Window, *, answered_until: datetime) -> Mapping[str, Sample]:
+        """Return a sample, or NoData, of every outcome metric of `name` first seen in `window`."""
+        asked = {"route": route, "name": name, **_bounds(window, None, answered_until)}
+        with self._database.connection() as connection:
+            return _of_outcomes(connection, asked, window)
+
+    def paired(
+        self,
+        route: str,
+        control: str,
+        name: str,
+        window: Window,
+        *,
+        answered_since: datetime | None = None,
+        answered_until: datetime | None = None,
+    ) -> Mapping[str, Sample]:
+        """Return PairedMoments, or NoData, per outcome metric over blocks of which both models saw units."""
+        asked = {"route": route, "control": control, "name": name, **_bounds(window, answered_since, answered_until)}
         with self._database.connection() as connection:
             found = {
                 metric: PairedMoments(
@@ -141,9 +183,25 @@ class StoreSource:
         with self._database.connection() as connection:
             return dict(connection.execute(_ASSIGNMENTS, {"route": route, **_bounds(window)}).fetchall())
 
+    def units(self, route: str, window: Window, *, begun: datetime) -> Mapping[str, int]:
+        """Return how many units were first routed to each served model in `window`, none of them since `begun`."""
+        with self._database.connection() as connection:
+            asked = {"route": route, "begun": begun, **_bounds(window)}
+            return dict(connection.execute(_NEW_UNITS, asked).fetchall())
 
-def _bounds(window: Window) -> dict[str, Any]:
-    return {"since": window.since, "until": window.until, "open": timedelta(seconds=BLOCK_SECONDS)}
+
+def _bounds(
+    window: Window, answered_since: datetime | None = None, answered_until: datetime | None = None
+) -> dict[str, Any]:
+    open_for = timedelta(seconds=BLOCK_SECONDS)
+    return {
+        "since": window.since,
+        "until": window.until,
+        "open": open_for,
+        "opened_since": window.since - open_for,
+        "answered_since": answered_since or "-infinity",
+        "answered_until": answered_until or "infinity",
+    }
 
 
 def _of_requests(connection: psycopg.Connection, asked: dict[str, Any], window: Window) -> dict[str, Sample]:
@@ -168,21 +226,14 @@ def _of_requests(connection: psycopg.Connection, asked: dict[str, Any], window: 
 
 
 def _of_outcomes(connection: psycopg.Connection, asked: dict[str, Any], window: Window) -> dict[str, Sample]:
-    [(count, correct, brier, brier_m2)] = connection.execute(_UNITS, asked).fetchall()
-    [(blocks, profit, profit_m2)] = connection.execute(_PROFIT, asked).fetchall()
-
-    def nothing() -> NoData:
-        [(answers, waiting)] = connection.execute(_ANSWERS, asked).fetchall()
-        return NoData(reason=absence.of_outcomes(asked["name"], window, answers, waiting))
-
-    units: dict[str, Sample]
-    if count == 0:
-        units = dict.fromkeys(("accuracy", "brier"), nothing())
-    else:
-        units = {
-            "accuracy": Counts(exposures=count, events=round(correct)),
-            "brier": Moments(count=count, mean=brier, m2=brier_m2),
-        }
-    if blocks:
-        return {**units, "profit": Moments(count=blocks, mean=profit, m2=profit_m2)}
-    return {**units, "profit": NoData(reason=absence.of_blocks(window)) if count else units["brier"]}
+    found: dict[str, Sample] = {}
+    for metric, blocks, units, mean, m2 in connection.execute(_BLOCKS, asked):
+        if metric == "accuracy" and units == 1:
+            found[metric] = Counts(exposures=blocks, events=round(mean * blocks))
+        else:
+            found[metric] = Moments(count=blocks, mean=mean, m2=m2)
+    if found:
+        return found
+    [(answers, waiting, judged)] = connection.execute(_ANSWERS, asked).fetchall()
+    nothing = NoData(reason=absence.of_outcomes(asked["name"], window, answers, waiting, judged=judged))
+    return dict.fromkeys(absence.OUTCOME_METRICS, nothing)

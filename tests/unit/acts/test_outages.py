@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import pytest
 
@@ -58,17 +59,38 @@ class Stopped:
         del route
         return self.since
 
-    def samples(self, route: str, name: str, window: Window) -> Mapping[str, Sample]:
+    def samples(
+        self, route: str, name: str, window: Window, *, answered_since: datetime | None = None
+    ) -> Mapping[str, Sample]:
         """What had been collected."""
-        return self.source.samples(route, name, window)
+        return self.source.samples(route, name, window, answered_since=answered_since)
 
-    def paired(self, route: str, control: str, name: str, window: Window) -> Mapping[str, Sample]:
+    def outcomes(self, route: str, name: str, window: Window, *, answered_until: datetime) -> Mapping[str, Sample]:
         """What had been collected."""
-        return self.source.paired(route, control, name, window)
+        return self.source.outcomes(route, name, window, answered_until=answered_until)
+
+    def paired(
+        self,
+        route: str,
+        control: str,
+        name: str,
+        window: Window,
+        *,
+        answered_since: datetime | None = None,
+        answered_until: datetime | None = None,
+    ) -> Mapping[str, Sample]:
+        """What had been collected."""
+        return self.source.paired(
+            route, control, name, window, answered_since=answered_since, answered_until=answered_until
+        )
 
     def assignments(self, route: str, window: Window) -> Mapping[str, int]:
         """What had been collected."""
         return self.source.assignments(route, window)
+
+    def units(self, route: str, window: Window, *, begun: datetime) -> Mapping[str, int]:
+        """What had been collected."""
+        return self.source.units(route, window, begun=begun)
 
 
 def test_a_dead_collector_is_blindness_with_a_deadline(twin: Twin) -> None:

@@ -345,6 +345,18 @@ def test_samples_of_different_kinds_are_not_compared(other: Sample) -> None:
     assert Status.NOT_APPLICABLE == row(compared({**arm(), "latency": other}), "latency").status
 
 
+def test_an_arm_that_met_one_unit_of_each_block_is_compared_with_one_that_met_more() -> None:
+    """The one reports a count, the other the means of its blocks."""
+    found = row(
+        compared(
+            {**arm(), "accuracy": Counts(exposures=80, events=40)},
+            {**arm(), "accuracy": Moments(count=100, mean=0.5, m2=9.0)},
+        ),
+        "accuracy",
+    )
+    assert (Status.OK, "Welch t", 0.0) == (found.status, found.test, found.difference)
+
+
 def test_p_values_are_adjusted_over_variants_and_metrics_together() -> None:
     """With two variants every primary p-value is adjusted over all of them, and no other is."""
     plan = PLAN.model_copy(update={"weights": {"baseline": 50, "enhanced": 30, "lightweight": 20}})

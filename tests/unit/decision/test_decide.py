@@ -614,3 +614,99 @@ def test_a_tolerance_far_above_the_stable_rate_can_still_be_exceeded() -> None:
     plan = plan_with(Guardrail(metric="error_rate", limit=0.9, tolerance=0.1))
     looks = [look(n, {"error_rate": counts(8, 20)}, {"error_rate": counts(0, 800)}) for n in range(5)]
     assert "worse than stable by more than 10 points" in run(plan, looks).reasons[0]
+
+
+def shared(candidate: float, stable: float, count: int, spread: float) -> PairedMoments:
+    """Return blocks both arms saw, with these means and one variance of the difference."""
+    m2 = count * spread
+    return PairedMoments(count=count, control_mean=stable, treatment_mean=candidate, control_m2=m2, treatment_m2=m2)
+
+
+def test_blocks_count_and_not_the_units_in_them() -> None:
+    """Accuracy 16 points lower over two blocks of hundreds of units: luck. Over a hundred such blocks: harm."""
+    plan = plan_with(ACCURACY, stage_seconds=5000)
+
+    def looks(number: int) -> list[Look]:
+        units = {"accuracy": counts(222, 300)}, {"accuracy": counts(2700, 3000)}
+        return [look(n, *units, paired={"accuracy": shared(0.74, 0.9, 1, 0.01)}) for n in range(number)]
+
+    assert () == run(plan, looks(2)).triggers
+    assert ("accuracy",) == run(plan, looks(100)).triggers
+    assert 2 == run(plan, looks(2)).metrics[0].n_candidate
+
+
+def test_from_the_first_shared_block_on_units_do_not_count() -> None:
+    """Looks in which no block had closed came first: what their units said is dropped."""
+    units = {"accuracy": counts(12, 20)}, {"accuracy": counts(72, 80)}
+    first = [look(n, *units) for n in range(3)]
+    then = look(3, *units, paired={"accuracy": shared(0.9, 0.9, 5, 0.05)})
+    before, after = run(plan_with(ACCURACY), first).metrics[0], run(plan_with(ACCURACY), [*first, then]).metrics[0]
+    assert before.log_e_rollback > 1 > after.log_e_rollback
+    assert 5 == after.n_candidate
+
+
+def test_blocks_of_one_arm_alone_count_by_their_share_of_wrong_answers() -> None:
+    """Accuracy as means of blocks that no other arm shares: 50 blocks of 0.6 against 200 of 0.9."""
+    new, old = Moments(count=10, mean=0.6, m2=0.5), Moments(count=40, mean=0.9, m2=1.0)
+    decision = run(plan_with(ACCURACY), [look(n, {"accuracy": new}, {"accuracy": old}) for n in range(12)])
+    assert ("accuracy",) == decision.triggers
+    assert (0.6, 120) == (decision.metrics[0].candidate, decision.metrics[0].n_candidate)
+
+
+def test_late_truths_are_no_proof_for_the_stage_they_come_in() -> None:
+    """Answers of the 20 % stage were fine; at 50 % nothing is proven of accuracy until its own truths come."""
+    plan = plan_with(ACCURACY, stages=(20, 50, 100))
+    first = [look(n, {"accuracy": counts(18, 20)}, {"accuracy": counts(72, 80)}) for n in range(30)]
+    assert Verdict.PROMOTE is run(plan, first).verdict
+    earlier = {"new": {"accuracy": counts(18, 20)}, "old": {"accuracy": counts(72, 80)}}
+    waiting = [
+        look(n, stage=50, began=30, assignments={"new": 50, "old": 50}).model_copy(update={"earlier": earlier})
+        for n in range(30, 60)
+    ]
+    decision = run(plan, [*first, *waiting])
+    assert Verdict.CONTINUE is decision.verdict
+    assert 0 == decision.metrics[0].n_candidate
+
+
+def test_late_truths_show_harm_all_the_same() -> None:
+    """Answers of the stage before were wrong: that is found out although the stage has passed."""
+    plan = plan_with(ERRORS, ACCURACY.model_copy(update={"proves": False}), stages=(20, 50, 100))
+    fine = [look(n, {"error_rate": counts(0, 20)}, {"error_rate": counts(0, 80)}) for n in range(10)]
+    earlier = {"new": {"accuracy": counts(12, 20)}, "old": {"accuracy": counts(72, 80)}}
+    late = [
+        look(n, {"error_rate": counts(0, 50)}, {"error_rate": counts(0, 50)}, stage=50, began=10).model_copy(
+            update={"earlier": earlier}
+        )
+        for n in range(10, 30)
+    ]
+    assert ("accuracy",) == run(plan, [*fine, *late]).triggers
+    paired = {"new": {"accuracy": shared(0.6, 0.9, 10, 0.02)}}
+    pairs = [each.model_copy(update={"earlier": {}, "earlier_paired": paired}) for each in late]
+    assert ("accuracy",) == run(plan, [*fine, *pairs]).triggers
+
+
+def test_units_that_stay_with_their_model_are_divided_and_not_their_requests() -> None:
+    """Ten busy units at the candidate ask for a third of the traffic; of 40 new units it has 8."""
+    skewed = {"new": 35, "old": 65}
+    by_request = [healthy(n, assignments=skewed) for n in range(40)]
+    by_unit = [
+        each.model_copy(update={"units": {"new": 8, "old": 32} if n == 0 else {}}) for n, each in enumerate(by_request)
+    ]
+    plan = plan_with(ERRORS, LATENCY, ACCURACY)
+    assert Verdict.INCONCLUSIVE is run(plan, by_request).verdict
+    decision = run(plan, by_unit)
+    assert Verdict.PROMOTE is decision.verdict
+    assert decision.sample_ratio is not None
+    assert ("ok", "units", {"new": 8, "old": 32}) == (
+        decision.sample_ratio.status,
+        decision.sample_ratio.of,
+        decision.sample_ratio.observed,
+    )
+
+
+def test_units_that_go_astray_hold_a_rollout() -> None:
+    """Of 400 new units half come to a candidate that was given a fifth."""
+    looks = [healthy(n).model_copy(update={"units": {"new": 20, "old": 20}}) for n in range(10)]
+    decision = run(plan_with(ERRORS, LATENCY, ACCURACY), looks)
+    assert Verdict.INCONCLUSIVE is decision.verdict
+    assert "new got 200 units, 80 expected" in decision.reasons[0]

@@ -270,3 +270,21 @@ def test_the_slowest_collector_holds_the_watermark_until_it_is_taken_for_gone(ur
     assert again is not None
     assert [last, now] == [held.until, free.until]
     assert free.until == again.until < back
+
+
+def test_a_store_that_knew_no_stages_keeps_its_rows(tmp_path: Path, url: str) -> None:
+    """A store made before answers were told apart by stage is brought up to date, and goes on where it was."""
+    path = tmp_path / "access.jsonl"
+    path.write_text(entry(1))
+    with PredictionStore(url).collecting() as collection:
+        assert collection is not None
+        position = advance(path, collection, Position()).position
+    with psycopg.connect(url) as connection:
+        connection.execute("ALTER TABLE scored DROP COLUMN answered_at")
+        connection.execute("DROP INDEX scored_by_block, prediction_by_unit")
+
+    with PredictionStore(url).collecting() as collection:
+        assert collection is not None
+        assert position == collection.position()
+        advance(path, collection, position)
+    assert ["r1"] == stored(url)

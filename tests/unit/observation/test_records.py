@@ -54,7 +54,7 @@ def test_failure_and_arm(changes: dict[str, Any], failed: bool, arm: str | None)
 )
 def test_scores(predicted: float, truth: float, accuracy: float, profit: float) -> None:
     """A prediction of one half or more is positive, and only a positive one is acted upon."""
-    scored = Scored("m", "a", "u", "b", predicted, truth, 0.02, NOW)
+    scored = Scored("m", "a", "u", "b", predicted, truth, 0.02, NOW, NOW)
     assert (accuracy, profit) == (scored.accuracy, scored.profit)
     assert (predicted - truth) ** 2 == scored.brier
 

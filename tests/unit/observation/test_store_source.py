@@ -46,7 +46,7 @@ def test_an_answered_window_never_changes(url: str) -> None:
         return since
 
     def post(batch: list[Prediction]) -> None:
-        store.add_outcomes([Outcome(one.rid, one.unit or "", "day", 1.0, 0.0, NOW) for one in batch])
+        store.add_outcomes([Outcome(one.rid, one.unit or "", one.rid, 1.0, 0.0, NOW) for one in batch])
 
     with store.collecting() as collection, ThreadPoolExecutor(4) as pool:
         assert collection is not None
@@ -59,7 +59,11 @@ def test_an_answered_window_never_changes(url: str) -> None:
             posted.result()
         collection.add([], Position("f", len(batches)))
         done.set()
-        look(watching.result())
+        since = look(watching.result())
+        with psycopg.connect(url) as connection:  # every block is closed by then
+            connection.execute("UPDATE ingestion SET stamp = stamp + interval '10 seconds'")
+        collection.add([], Position("f", len(batches)))
+        look(since)
     assert 800 == sum(requests for _, _, requests in answered)
     assert 800 == sum(sample.exposures for _, sample, _ in answered if isinstance(sample, Counts))
     for window, sample, requests in answered:

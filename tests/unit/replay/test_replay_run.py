@@ -5,7 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from aiohttp import web
 
 from firstflight.domain.errors import StoreUnavailableError
 from firstflight.domain.questions import Question
-from firstflight.domain.samples import Counts
+from firstflight.domain.samples import Moments
 from firstflight.observation.memory_source import MemorySource
-from firstflight.observation.records import Outcome, Prediction
+from firstflight.observation.records import BLOCK_SECONDS, Outcome, Prediction
 from firstflight.replay import truths
 from firstflight.replay.progress import line
 from firstflight.replay.run import Load, run
@@ -141,16 +141,18 @@ def test_seconds_end_a_replay() -> None:
 
 def test_truths_follow_by_request_id() -> None:
     """The truth of every question reaches the sink after the delay, under the id the question had."""
-    server, source = Recording(), MemorySource()
+    passed = timedelta()
+    server, source = Recording(), MemorySource(now=lambda: datetime.now(UTC) + passed)
     summary = asyncio.run(ask(server.answer, Load("m", rate=200.0, requests=6), sink=source, outcome_delay=0.1))
     assert (6, 0) == (summary.outcomes_posted, summary.outcomes_left)
     source.add_predictions(
         Prediction(name["x-request-id"], "main", "m", name["x-unit-id"], "a", "a", 0.9, 200, 1, datetime.now(UTC))
         for name, _ in server.asked
     )
+    passed += timedelta(seconds=BLOCK_SECONDS)
     window = source.watermark("m")
     assert window is not None
-    assert Counts(exposures=6, events=3) == source.samples("m", "a", window)["accuracy"]
+    assert Moments(count=1, mean=0.5) == source.samples("m", "a", window)["accuracy"]  # one day, half of it right
 
 
 def test_truths_wait_for_a_store_that_is_away() -> None:

@@ -27,7 +27,7 @@ from firstflight.decision.weighing import counts, histograms, means
 from firstflight.decision.weighing.budget import certain_log_e, harmed, start_weight
 from firstflight.decision.weighing.harm import harm_log_e
 from firstflight.decision.weighing.home import SUSPECTED, UNKNOWN, after_look
-from firstflight.decision.weighing.window import Context, Seen, seen
+from firstflight.decision.weighing.window import Context, Seen, seen, seen_late
 from firstflight.domain.plans import SHARES, CanaryPlan, Guardrail
 from firstflight.domain.samples import Counts, Histogram, Look, Moments, Sample
 
@@ -83,18 +83,17 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
         before = metrics.get(name)
         if at_home.failing != evidence.home.get(name, UNKNOWN).failing:
             before = _unblamed(before, context.log_spent)
-        absorbed = _absorb(
-            guardrail,
-            before,
-            shown[name],
-            context if typical else context._replace(typical=False, comparable=at_home.failing),
-        )
+        here = context if typical else context._replace(typical=False, comparable=at_home.failing)
+        absorbed = _absorb(guardrail, before, shown[name], here)
+        absorbed = _with_late(guardrail, absorbed, seen_late(evidence, look, name), here)
         blame = not at_home.failing and at_home.log_e < SUSPECTED
         log_harm[name] = harm_log_e(guardrail, absorbed, spent, blame=blame)
         if absorbed is not None:
             known[name] = absorbed
-    served = any(each.by_candidate for each in shown.values())
-    served_by_stable = not control or any(each.by_stable for each in shown.values())
+    asked = look.assignments
+    served = asked.get(evidence.candidate, 0) > 0 or any(each.by_candidate for each in shown.values())
+    by_stable = asked.get(evidence.stable, 0) > 0 or any(each.by_stable for each in shown.values())
+    served_by_stable = by_stable or not control
     log_ratio = ratio_log_e(evidence) if entered else evidence.log_ratio
     return evidence.model_copy(
         update={
@@ -113,6 +112,20 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
             "ignored": "",
         }
     )
+
+
+def _with_late(
+    guardrail: Guardrail, known: MetricEvidence | None, late: Seen, context: Context
+) -> MetricEvidence | None:
+    """Return the evidence with truths about answers of earlier stages: they may show harm, and prove nothing here."""
+    if late.candidate is None and late.stable is None and late.paired is None:
+        return known
+    found = _absorb(guardrail, known, late, context._replace(weight=0.0, warming_up=False))
+    if isinstance(known, Counted) and isinstance(found, Counted):
+        return replace(known, relative=found.relative, absolute=found.absolute)
+    if isinstance(known, Averaged) and isinstance(found, Averaged):
+        return replace(known, relative=found.relative, absolute=found.absolute)
+    return known if known is not None or found is None else _renewed(found)
 
 
 def _home(
@@ -201,9 +214,12 @@ def _stage_of(plan: CanaryPlan, evidence: Evidence, look: Look) -> Stage:
     )
     assignments: Mapping[str, int] = before.assignments if before is not None and same else {}
     warming_up = (look.window.since - look.stage_started_at).total_seconds() < plan.warmup_seconds
-    if not warming_up:
-        names = sorted({*assignments, *look.assignments})
-        assignments = {name: assignments.get(name, 0) + look.assignments.get(name, 0) for name in names}
+    divided = look.units  # what the router divides: where a unit stays with its model, its requests tell nothing more
+    if divided is None:
+        divided = {} if warming_up else look.assignments
+    if divided:
+        names = sorted({*assignments, *divided})
+        assignments = {name: assignments.get(name, 0) + divided.get(name, 0) for name in names}
     return Stage(
         percent=look.stage,
         started_at=look.stage_started_at,
@@ -212,6 +228,7 @@ def _stage_of(plan: CanaryPlan, evidence: Evidence, look: Look) -> Stage:
         elapsed=look.stage_elapsed,
         warming_up=warming_up,
         assignments=dict(assignments),
+        divided="requests" if look.units is None else "units",
     )
 
 

@@ -1,9 +1,12 @@
 """One look, as a guardrail sees it."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from firstflight.decision.evidence import Evidence
 from firstflight.domain.samples import Counts, Histogram, Look, Moments, NoData, PairedMoments, Sample
+
+Samples = Mapping[str, Mapping[str, Sample]]
 
 
 class Context(NamedTuple):
@@ -54,9 +57,18 @@ def _count(sample: Sample | None) -> int:
 
 def seen(evidence: Evidence, look: Look, metric: str) -> Seen:
     """Return what `look` holds of `metric`."""
-    candidate = look.samples.get(evidence.candidate, {}).get(metric)
-    stable = look.samples.get(evidence.stable, {}).get(metric)
-    paired = look.paired.get(evidence.candidate, {}).get(metric)
+    return _seen(evidence, look.samples, look.paired, metric)
+
+
+def seen_late(evidence: Evidence, look: Look, metric: str) -> Seen:
+    """Return what `look` holds of `metric` about answers of earlier stages."""
+    return _seen(evidence, look.earlier, look.earlier_paired, metric)
+
+
+def _seen(evidence: Evidence, samples: Samples, pairs: Samples, metric: str) -> Seen:
+    candidate = samples.get(evidence.candidate, {}).get(metric)
+    stable = samples.get(evidence.stable, {}).get(metric)
+    paired = pairs.get(evidence.candidate, {}).get(metric)
     return Seen(
         candidate=None if isinstance(candidate, NoData) else candidate,
         stable=None if isinstance(stable, NoData) else stable,
