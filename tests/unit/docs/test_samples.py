@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from firstflight.cli.main import app
 from firstflight.cli.plan_files import plan_from
 from firstflight.decision.reasons import sentence as figures
-from firstflight.decision.verdicts import MetricVerdict
+from firstflight.decision.verdicts import MetricVerdict, Verdict
 from firstflight.domain.plans import CanaryPlan, Guardrail
 from firstflight.domain.samples import NoData
 from firstflight.ledger.record import Record
@@ -135,3 +135,10 @@ def test_an_approver_finds_each_verdict() -> None:
     page = (ROOT / "docs" / "how-to" / "approve.md").read_text(encoding="utf-8")
     statuses = get_args(MetricVerdict.model_fields["status"].annotation)
     assert [] == [status for status in statuses if f"`{status.replace('_', ' ')}`" not in page]
+
+
+@pytest.mark.parametrize("word", ["e-process", "always-valid", "fencing", "stale token", "blind", "bake", *Verdict])
+def test_the_glossary_explains_what_pages_and_records_say(word: str) -> None:
+    """Words that no reader brings along, and every verdict."""
+    rows = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines()
+    assert any(re.match(rf"\| (?:verdict \|.*\b{word}\b|{word}\b)", row) for row in rows)
