@@ -37,7 +37,7 @@ def orchestration_findings(settings: Settings) -> tuple[Finding, ...]:
             ),
         )
     return (
-        *pool_findings(settings.work_pool, pool, now),
+        *pool_findings(settings.work_pool, pool, now, settings.prefect_api),
         deployments_finding(deployments),
         *(schedule_finding(schedule, now) for schedule in schedules),
         service_finding(pool, schedules, overdue, asking, cancelling, now),
@@ -45,8 +45,8 @@ def orchestration_findings(settings: Settings) -> tuple[Finding, ...]:
     )
 
 
-def pool_findings(name: str, pool: Pool | None, now: datetime) -> Iterator[Finding]:
-    """Yield what is wrong with the pool, or that all is well."""
+def pool_findings(name: str, pool: Pool | None, now: datetime, api: str) -> Iterator[Finding]:
+    """Yield what is wrong with the pool of the server at `api`, or that all is well."""
     subject = f"work pool {name}"
     if pool is None:
         yield failed(
@@ -63,7 +63,7 @@ def pool_findings(name: str, pool: Pool | None, now: datetime) -> Iterator[Findi
             subject,
             "is paused: runs wait",
             wanted="a pool that gives out runs",
-            fix=f"prefect work-pool resume {name}",
+            fix=f"PREFECT_API_URL={api} prefect work-pool resume {name}",
         )
     online = [worker.name for worker in pool.workers if worker.online]
     if online:

@@ -20,6 +20,7 @@ from firstflight.orchestrator import AUTOMATIONS, FlowRun, Pool, Schedule, Worke
 from firstflight.stack.local import PartStatus
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+API = "http://127.0.0.1:4200/api"
 LIVE = Worker(name="local", online=True, seen=NOW)
 GONE = Worker(name="local", online=False, seen=NOW - timedelta(minutes=5))
 POOL = Pool(name="local", type="process", paused=False, workers=(LIVE, GONE))
@@ -43,13 +44,15 @@ def test_disk() -> None:
 
 def test_work_pool() -> None:
     """No pool, no live worker, a paused one."""
-    assert ["work-pool"] == [one.id for one in pool_findings("local", POOL, NOW)]
-    assert ["work-pool-missing"] == [one.id for one in pool_findings("local", None, NOW)]
+    assert ["work-pool"] == [one.id for one in pool_findings("local", POOL, NOW, API)]
+    assert ["work-pool-missing"] == [one.id for one in pool_findings("local", None, NOW, API)]
     paused = POOL.model_copy(update={"paused": True})
-    assert ["work-pool-paused", "work-pool"] == [one.id for one in pool_findings("local", paused, NOW)]
-    [offline] = pool_findings("local", POOL.model_copy(update={"workers": (GONE,)}), NOW)
+    told = next(pool_findings("local", paused, NOW, API))
+    assert "PREFECT_API_URL=http://127.0.0.1:4200/api prefect work-pool resume local" == told.fix
+    assert ["work-pool-paused", "work-pool"] == [one.id for one in pool_findings("local", paused, NOW, API)]
+    [offline] = pool_findings("local", POOL.model_copy(update={"workers": (GONE,)}), NOW, API)
     assert ("worker-offline", "no live worker; the last one was seen 300 s ago") == (offline.id, offline.found)
-    [never] = pool_findings("local", POOL.model_copy(update={"workers": ()}), NOW)
+    [never] = pool_findings("local", POOL.model_copy(update={"workers": ()}), NOW, API)
     assert "no live worker; none was ever seen" == never.found
 
 
