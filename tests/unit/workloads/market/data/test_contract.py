@@ -1,6 +1,7 @@
 """The contract names every fault of bad market data and lets good data through unchanged."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,12 +67,16 @@ def test_a_fault_is_named(
 
 
 def test_every_fault_is_named_at_once(walk: Callable[..., pd.DataFrame]) -> None:
-    """Three faults give three sentences, so a file is mended in one go."""
-    spoilt = _with("volume", -3, row=7)(_with("low", np.nan, row=9)(walk().assign(note="x")))
+    """Three faults give three sentences, so a file is mended in one go; the documentation shows just these."""
+    read = walk().assign(note="x", date=lambda table: table["date"].dt.strftime("%Y-%m-%d"))  # as a CSV has them
+    spoilt = _with("volume", -3, row=7)(_with("low", np.nan, row=9)(read))
     expected = {"unknown column 'note'", "low missing", "volume negative"}
     faults = _faults(spoilt)
     assert expected == {want for want in expected if any(fault.startswith(want) for fault in faults)}
     assert 3 == len(faults)
+    page = (Path(__file__).parents[5] / "docs" / "market-data.md").read_text(encoding="utf-8")
+    assert f"\nInvalidDataError: {InvalidDataError('prices.csv', faults)}\n" in page
+    assert f"\n{','.join(walk().columns)}\n" in page
 
 
 def test_good_data_pass_unchanged(walk: Callable[..., pd.DataFrame]) -> None:
