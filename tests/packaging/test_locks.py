@@ -48,6 +48,15 @@ def test_the_model_server_resolves(platform: str, python: str, tmp_path: Path) -
     assert " + mlserver==1.7.1" in said.stderr
 
 
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("python", ["3.11", "3.14"])
+def test_the_site_resolves(platform: str, python: str, tmp_path: Path) -> None:
+    """MkDocs and its theme."""
+    said = resolve(platform, python, "-r", "requirements/docs.txt", empty=tmp_path)
+    assert 0 == said.returncode, said.stderr
+    assert " + mkdocs-material==" in said.stderr
+
+
 def test_a_lock_that_cannot_be_is_refused(tmp_path: Path) -> None:
     """The check can fail: a lock that lacks what torch's wheel needs, installed as it is, does not pass."""
     bare = tmp_path / "bare.txt"
