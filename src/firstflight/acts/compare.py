@@ -74,7 +74,10 @@ def _plan(rollout: Rollout) -> ABTestPlan:
 
 
 def _watched(plan: ABTestPlan, rollout: Rollout) -> CanaryPlan:
-    """The canary of one stage whose rollback rules guard the test; it has nothing to prove."""
+    """The canary of one stage whose rollback rules guard each variant of the test; it has nothing to prove.
+
+    Harm to any variant ends the test, so they share the test's level.
+    """
     return CanaryPlan(
         model=rollout.model,
         stages=(100,),
@@ -84,6 +87,7 @@ def _watched(plan: ABTestPlan, rollout: Rollout) -> CanaryPlan:
         warmup_seconds=0,
         check_seconds=plan.check_seconds,
         no_data_seconds=plan.seconds,
+        alpha_rollback=plan.alpha / len(rollout.arms.candidates),
         guardrails=tuple(guardrail.model_copy(update={"proves": False}) for guardrail in plan.guardrails),
     )
 

@@ -5,6 +5,7 @@ from firstflight.decision.verdicts import Decision, MetricVerdict
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.wording import duration, gap, metric_name, quantity
 from firstflight.notify.messages import Kind, Message
+from firstflight.rollout.approval import try_words
 from firstflight.rollout.machine import Phase, Rollout
 
 RESUME = "on the run's page, top right: \N{VERTICAL ELLIPSIS}, Resume"
@@ -17,10 +18,11 @@ def started(rollout: Rollout, link: str) -> Message:
         shares = ", ".join(f"{name} {percent} %" for name, percent in arms.weights.items())
         facts = [("Traffic", shares), ("Ends after", f"{plan.requests:,} requests or {duration(plan.seconds)}")]
         facts += [("Shadow", f"{arms.shadow_name}, whose answers nobody gets")] if arms.shadow_name else []
+        facts += _again(rollout)
         headline = f"A/B test of {tried} against {arms.stable.served_name} started"
         return _message("started", rollout, headline, link, facts=facts)
     stages = " → ".join(f"{stage} %" for stage in plan.stages)
-    facts = [("Stable", arms.stable.served_name), ("Candidate", tried), ("Stages", stages)]
+    facts = [("Stable", arms.stable.served_name), ("Candidate", tried), ("Stages", stages), *_again(rollout)]
     return _message("started", rollout, f"canary of {tried} started", link, facts=facts)
 
 
@@ -118,6 +120,10 @@ def _breach(row: MetricVerdict) -> str:
     held += [f"stable {quantity(row.stable, row.unit)}"] if row.stable is not None else []
     held += [f"margin {gap(row.margin, row.unit)}"] if row.margin is not None else []
     return ", ".join([quantity(row.candidate, row.unit), *held])
+
+
+def _again(rollout: Rollout) -> list[tuple[str, str]]:
+    return [("Try", try_words(rollout))] if rollout.attempt > 1 else []
 
 
 def _tried(rollout: Rollout) -> str:

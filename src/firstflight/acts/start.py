@@ -62,6 +62,7 @@ def _resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, run: str) -> R
         "run": run,
         "plan": plan.model_dump(mode="json"),
         "arms": arms.model_dump(mode="json"),
+        "attempt": 1 + sum(isinstance(one.plan, type(plan)) and one.arms.candidates == arms.candidates for one in told),
     }
     head = records[-1].number if records else 0
     record = world.ledger.append(stream(plan.model), "rollout.started", body, actor=run, expect=head)

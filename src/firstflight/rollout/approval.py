@@ -41,15 +41,21 @@ def question(rollout: Rollout, stage: int, last: Decision | None, report: str) -
     passed = ", ".join(f"{each} %" for each in rollout.passed)
     told = f"has passed {passed} of traffic" if passed else "has had no traffic yet"
     shown = _evidence(last) if last else "Nothing of it has been seen under traffic yet."
+    again = f"\nThis is its try number {try_words(rollout)}.\n" if rollout.attempt > 1 else ""
     return f"""**{rollout.model}: shall {candidate} get {stage} % of traffic?**
 
 It {told}; {stable} serves the rest. Answer by {rollout.answer_by(stage):%Y-%m-%d %H:%M:%S UTC}: on a rejection, and
 without an answer, all traffic goes back to {stable}.
-
+{again}
 {shown}
 
 The whole story, with plots: `{report}`
 """
+
+
+def try_words(rollout: Rollout) -> str:
+    """Return which try of its candidate a rollout is, and what that means for the chance of a false verdict."""
+    return f"{rollout.attempt}: evidence of those before does not count, and each has the plan's whole chance of error"
 
 
 def _evidence(last: Decision) -> str:

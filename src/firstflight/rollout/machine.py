@@ -76,6 +76,7 @@ class Rollout(Value):
     stage: int | None = None
     stage_started_at: AwareDatetime | None = None
     split: TrafficSplit | None = None
+    attempt: int = Field(default=1, description="Which try of these candidates it is, rollouts that ended included.")
     passed: tuple[int, ...] = ()
     asked: dict[int, AwareDatetime] = Field(default={}, description="Stage → when its approval was asked for.")
     approved: tuple[int, ...] = ()
@@ -132,6 +133,7 @@ class Rollout(Value):
             plan=plan_type.model_validate(body["plan"], context=RECORDED),
             arms=Arms.model_validate(body["arms"]),
             started_at=record.at,
+            attempt=body.get("attempt", 1),
             phase=Phase.STARTED,
             token=record.number,
             head=record.number,

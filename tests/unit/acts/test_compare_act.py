@@ -10,16 +10,19 @@ from firstflight.acts.ledger_view import checks
 from firstflight.acts.promote import conclude
 from firstflight.acts.start import resume_or_start
 from firstflight.decision.decide import Verdict
+from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.rollout.machine import EnterStage, Phase, Rollout, next_act
 from tests.unit.acts.twin import AB_TEST, MODEL, Twin
 
 
-def begun(twin: Twin) -> Rollout:
+def begun(twin: Twin, plan: ABTestPlan = AB_TEST) -> Rollout:
     """The test's split in force."""
     twin.champion()
-    twin.candidate()
-    rollout = resume_or_start(twin.world, AB_TEST, run="run-1")
+    for variant in plan.weights:
+        if variant != plan.control:
+            twin.candidate(variant)
+    rollout = resume_or_start(twin.world, plan, run="run-1")
     act = next_act(rollout)
     assert isinstance(act, EnterStage)
     return enter_stage(twin.world, rollout, act.stage)
@@ -47,6 +50,24 @@ def test_harm_ends_it_at_once(twin: Twin) -> None:
     seen = sum(sum(look.assignments.values()) for look, _ in checks(twin.world.ledger, rollout))
     assert seen < AB_TEST.requests
     assert comparison_in(twin.world.ledger, rollout) is None
+
+
+def test_harm_is_certain_at_the_level_of_the_plan(twin: Twin) -> None:
+    """Half of the plan's chance of a false alarm is twice the evidence that is needed."""
+    twin.clients.failing["lightweight-predictor-v2"] = 0.5
+    decision = compare_variants(twin.world, begun(twin, AB_TEST.model_copy(update={"alpha": 0.001})))
+    assert Verdict.ROLL_BACK is decision.verdict
+    assert "1,000 to 1 needed" in decision.reasons[0]
+
+
+def test_variants_share_the_level_of_the_plan(twin: Twin) -> None:
+    """Whoever watches two of them has two chances of a false alarm."""
+    weights = {"baseline": 60, "lightweight": 20, "enhanced": 20}
+    twin.clients.failing["enhanced-predictor-v3"] = 0.5
+    decision = compare_variants(
+        twin.world, begun(twin, AB_TEST.model_copy(update={"alpha": 0.001, "weights": weights}))
+    )
+    assert "2,000 to 1 needed" in decision.reasons[0]
 
 
 def test_without_traffic_it_concludes_nothing(twin: Twin) -> None:

@@ -10,6 +10,7 @@ from firstflight.acts.impact import RollbackImpact, impact_of
 from firstflight.acts.promote import conclude
 from firstflight.acts.start import resume_or_start
 from firstflight.acts.tell import notices_stream, tell_ended
+from firstflight.rollout import approval
 from firstflight.rollout.machine import EnterStage, Phase, next_act
 from tests.unit.acts.twin import AB_TEST, MODEL, Twin, begun, drive
 
@@ -102,3 +103,15 @@ def test_a_question_carries_its_deadline_and_what_silence_means(twin: Twin) -> N
     assert f"{MODEL}: approve lightweight-predictor-v2 for 50 % of traffic?" == told.headline
     assert ("Answer by", f"{asked.asked[50] + timedelta(hours=1):%Y-%m-%d %H:%M:%S} UTC") in told.facts
     assert ("No answer", "traffic goes back to the stable model") in told.facts
+
+
+def test_a_second_try_of_a_candidate_says_so(twin: Twin) -> None:
+    """Each try has the plan's whole chance of an error, so who is asked must know how many there were."""
+    twin.clients.failing["lightweight-predictor-v2"] = 0.3
+    first = begun(twin)
+    assert "Try" not in dict(notices.started(first, RUN).facts)
+    drive(twin.world, first)
+    second = resume_or_start(twin.world, first.plan, run="run-2")
+    assert dict(notices.started(second, RUN).facts)["Try"].startswith("2: ")
+    asked = enter_stage(twin.world, second, 10).model_copy(update={"asked": {50: second.started_at}})
+    assert "This is its try number 2: " in approval.question(asked, 50, None, "report.html")

@@ -710,3 +710,32 @@ def test_units_that_go_astray_hold_a_rollout() -> None:
     decision = run(plan_with(ERRORS, LATENCY, ACCURACY), looks)
     assert Verdict.INCONCLUSIVE is decision.verdict
     assert "new got 200 units, 80 expected" in decision.reasons[0]
+
+
+def test_a_wait_costs_no_power() -> None:
+    """An hour's wait for a person between two stages: what is slow in the second is found as soon as without it."""
+    plan = plan_with(
+        LATENCY,
+        stages=(5, 50, 100),
+        approvals=(50,),
+        approval_seconds=7200,
+        stage_seconds=300,
+        min_stage_seconds=60,
+        check_seconds=30,
+    )
+    stable = {"latency": Histogram(edges=EDGES, counts=(900, 80, 20, 0, 0))}
+
+    def slow_found(waited: int) -> int:
+        evidence = start(plan, "old", "new")
+        begin = 300 + waited
+        for second in range(0, begin, 30):
+            well = {"latency": Histogram(edges=EDGES, counts=(225, 20, 5, 0, 0))}
+            evidence = update(plan, evidence, look(second, well, stable, stage=5))
+        for number, second in enumerate(range(begin, begin + 1200, 30)):
+            slower = {"latency": Histogram(edges=EDGES, counts=(180, 30, 20, 20, 0))}
+            evidence = update(plan, evidence, look(second, slower, stable, stage=50, began=begin))
+            if judge(plan, evidence).triggers:
+                return number
+        raise AssertionError("never found")
+
+    assert slow_found(3600) <= slow_found(0) < 4

@@ -7,6 +7,7 @@ from firstflight.analysis.log_space import log_sum
 from firstflight.domain.plans import CanaryPlan, Guardrail
 
 _ON_LOOKS = 0.5
+_ON_WAITS = 0.05  # of what is put on looks: for those while a person is asked, home fails, or the new champion bakes
 _ON_FIRST_STAGE = 0.7
 
 
@@ -27,10 +28,19 @@ def stage_weight(plan: CanaryPlan, number: int) -> float:
     return _ON_FIRST_STAGE if number == 0 else (1 - _ON_FIRST_STAGE) / (len(plan.stages) - 1)
 
 
-def start_weight(plan: CanaryPlan, number: int, *, entered: bool) -> float:
-    """Return the weight of faults that begin with this look: half by stages, half evenly by planned looks."""
+def start_weight(plan: CanaryPlan, number: int, *, entered: bool, elapsed: float) -> float:
+    """Return the weight of faults that begin with this look: half by stages, half evenly by planned looks.
+
+    `elapsed` are the seconds since the stage began. Looks after its time is over are those of a wait, which has a part
+    of its own: what later stages may spend does not depend on how long people took.
+    """
     planned = len(plan.stages) * math.ceil(plan.stage_seconds / plan.check_seconds)
-    return _ON_LOOKS / planned + ((1 - _ON_LOOKS) * stage_weight(plan, number) if entered else 0.0)
+    if elapsed > plan.stage_seconds:
+        waits = (len(plan.approvals) * plan.approval_seconds + plan.bake_seconds) / plan.check_seconds
+        on_look = _ON_LOOKS * _ON_WAITS / max(planned, math.ceil(waits))
+    else:
+        on_look = _ON_LOOKS * (1 - _ON_WAITS) / planned
+    return on_look + ((1 - _ON_LOOKS) * stage_weight(plan, number) if entered else 0.0)
 
 
 def total_log_e(plan: CanaryPlan, log_harm: Mapping[str, float]) -> float:

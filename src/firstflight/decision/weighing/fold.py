@@ -61,7 +61,7 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
     metrics = evidence.metrics
     if entered and evidence.stage is not None:
         metrics = {name: _renewed(each) for name, each in metrics.items()}
-    weight = min(start_weight(plan, stage.number, entered=entered), 1.0 - evidence.spent)
+    weight = min(start_weight(plan, stage.number, entered=entered, elapsed=stage.elapsed), 1.0 - evidence.spent)
     spent = min(evidence.spent + weight, 1.0)
     control = stage.weights.get(evidence.stable, 0) > 0
     context = Context(
