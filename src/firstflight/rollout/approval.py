@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from firstflight.decision.reasons import ends, meaning
+from firstflight.decision.reasons import ends, held, meaning
 from firstflight.decision.verdicts import Decision, MetricVerdict, Verdict
 from firstflight.domain.values import Form
 from firstflight.domain.wording import metric_name, quantity
@@ -72,13 +72,14 @@ def _evidence(last: Decision) -> str:
 
 
 def _row(metric: MetricVerdict) -> str:
+    held_to, said = held(metric), meaning(metric)
     cells = (
         metric_name(metric.metric, metric.quantile),
         quantity(metric.stable, metric.unit),
         quantity(metric.candidate, metric.unit),
         f"{ends(metric)}{' (difference)' if metric.interval_of == 'difference' else ''}",
-        meaning(metric),
-        metric.status.replace("_", " "),
+        held_to or "stable",
+        metric.status.replace("_", " ") + ("" if said in {held_to, ""} else f": {said}"),
     )
     return f"| {' | '.join(map(_cell, cells))} |"
 
