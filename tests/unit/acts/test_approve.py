@@ -48,7 +48,7 @@ class Suspended:
 
 
 def test_whoever_is_asked_is_shown_what_there_is_to_know(twin: Twin) -> None:
-    """Which model, which stage, by when, the newest look as a table, and where the report is; a bar splits no cell."""
+    """Which model, which stage, by when, the newest look as a table, and where the report is."""
     rollout = waiting(twin)
     told = question(twin.world, rollout, 50, "/home/reports/r1.html")
     by = f"{rollout.answer_by(50):%Y-%m-%d %H:%M:%S UTC}"
@@ -56,10 +56,9 @@ def test_whoever_is_asked_is_shown_what_there_is_to_know(twin: Twin) -> None:
     assert told.startswith(f"**{MODEL}: shall {candidate} get 50 % of traffic?**")
     assert f"It has passed 10 % of traffic; {stable} serves the rest. Answer by {by}" in told
     assert "Last look at 10 %" in told
-    assert (
-        "| metric | stable | candidate | interval | held to | verdict |\n|---|---|---|---|---|---|\n| error rate | 0 %"
-        in told
-    )
+    head = "| metric | stable | candidate | interval | held to | verdict |\n|---|---|---|---|---|---|\n"
+    assert f"{head}| error rate | 0 %" in told
+    assert "| limit 1 % | proven: within its limit of 1 % |" in told
     assert "`/home/reports/r1.html`" in told
 
 
@@ -80,7 +79,7 @@ def test_a_bar_in_a_name_splits_no_cell(twin: Twin) -> None:
     )
     decision = Decision(verdict=Verdict.CONTINUE, reasons=("a|b cannot be judged",), metrics=(row,))
     told = approval.question(waiting(twin), 50, decision, "r1.html")
-    assert r"| a\|b | – | – | not bounded yet | no unit | invalid |" in told
+    assert r"| a\|b | – | – | not bounded yet | stable | invalid: no unit |" in told
 
 
 def test_who_is_asked_is_what_the_ledger_says(twin: Twin) -> None:
