@@ -7,6 +7,7 @@ them from look to look, cancels. Lindon and Malek, "Anytime-valid inference for 
 (NeurIPS 2022, arXiv 2011.03567), build the sequential test of a fixed share on the same condition.
 """
 
+import functools
 import math
 
 RATIOS = (1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
@@ -55,3 +56,22 @@ def rate_ratio_log_likelihoods(
             for ratio, log_ratio in zip(RATIOS, _LOG_RATIOS, strict=True)
         ]
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _beyond(share: float) -> tuple[tuple[float, float], ...]:
+    """Return, per alternative, what one event and one non-event add."""
+    rates = [min(ratio * share, (1 + share) / 2) for ratio in RATIOS]
+    return tuple((math.log(rate / share), math.log((1 - rate) / (1 - share))) for rate in rates)
+
+
+def beyond_share_log_likelihoods(
+    events: float, exposures: int, share: float, *, dispersion: float = 1.0
+) -> tuple[float, ...]:
+    """Return the log likelihood ratio of `share` times each of `RATIOS` against "the rate is at most `share`".
+
+    For one look, as in `absolute_limit`, with as many alternatives as above: the smaller of both likelihood ratios is
+    an e-value for "no more frequent than in the control, or at most `share`".
+    """
+    none = exposures - events
+    return tuple([(events * one + none * other) / dispersion for one, other in _beyond(share)])

@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, poisson
 
-from firstflight.analysis.rate_ratio import RATIO_WEIGHTS, RATIOS, rate_ratio_log_likelihoods
+from firstflight.analysis.rate_ratio import (
+    RATIO_WEIGHTS,
+    RATIOS,
+    beyond_share_log_likelihoods,
+    rate_ratio_log_likelihoods,
+)
 
 exposures = st.integers(1, 10_000)
 
@@ -69,3 +74,22 @@ def test_dispersion_takes_the_root() -> None:
 def test_the_shares_are_a_distribution() -> None:
     """The wealth on all ratios is the whole wealth."""
     assert pytest.approx(1.0) == sum(RATIO_WEIGHTS)
+
+
+@given(st.integers(0, 50), st.integers(50, 10_000), st.sampled_from([0.01, 0.05, 0.5, 0.9]))
+def test_beyond_a_share_is_the_ratio_of_two_binomial_probabilities(x: int, n: int, share: float) -> None:
+    """Against the share itself, which is the worst of what is within it."""
+    found = beyond_share_log_likelihoods(x, n, share)
+    log_null = binom.logpmf(x, n, share)
+    for ratio, log_ratio in zip(RATIOS, found, strict=True):
+        rate = min(ratio * share, (1 + share) / 2)
+        assert pytest.approx(binom.logpmf(x, n, rate) - log_null, abs=1e-6, rel=1e-6) == log_ratio
+
+
+def test_the_smaller_of_both_ratios_needs_more_than_the_share() -> None:
+    """Twenty times the control's rate is no harm while it is within the share, and is beyond it."""
+    for events, harmful in ((20, False), (100, True)):
+        worse = rate_ratio_log_likelihoods(events, 1000, 1, 1000)
+        beyond = beyond_share_log_likelihoods(events, 1000, 0.05)
+        assert harmful is (max(map(min, worse, beyond)) > math.log(100))
+        assert max(worse) > math.log(100)

@@ -739,3 +739,15 @@ def test_a_wait_costs_no_power() -> None:
         raise AssertionError("never found")
 
     assert slow_found(3600) <= slow_found(0) < 4
+
+
+def test_a_quantile_is_not_worse_for_what_lies_beyond_it() -> None:
+    """Both p95 are 12 ms; 2 % of the candidate's answers take 150 ms, which a p95 says nothing of."""
+    edges = (5.0, 10.0, 25.0, 50.0, 100.0, 125.0, 200.0, 400.0)
+    plan = plan_with(LATENCY.model_copy(update={"tolerance": 100.0}), stage_seconds=5000, min_stage_seconds=5000)
+    fine = Histogram(edges=edges, counts=(500, 400, 100, 0, 0, 0, 0, 0, 0))
+    tail = Histogram(edges=edges, counts=(500, 400, 80, 0, 0, 0, 20, 0, 0))
+    slow = Histogram(edges=edges, counts=(500, 300, 100, 0, 0, 0, 100, 0, 0))
+    for shown, triggers in ((tail, ()), (slow, ("latency",))):
+        looks = [look(n, {"latency": shown}, {"latency": fine}) for n in range(20)]
+        assert triggers == run(plan, looks).triggers

@@ -5,6 +5,7 @@ import operator
 from firstflight.analysis.absolute_limit import beyond_limit_log_likelihoods, within_limit_log_e
 from firstflight.analysis.dispersion import Spread, dispersion
 from firstflight.analysis.exceedance import above, edges_for, reference_edge
+from firstflight.analysis.rate_ratio import beyond_share_log_likelihoods
 from firstflight.analysis.start_mixture import bet
 from firstflight.decision.evidence import Faulty, MetricEvidence, Tally, Timed
 from firstflight.decision.weighing.counts import NO_HARM, NOT_BEYOND, tempered, worse_than_stable
@@ -34,15 +35,11 @@ def absorb(guardrail: Guardrail, known: Timed, seen: Seen, context: Context) -> 
         late = Tally(above(stable, own_edge), stable_exposures)
         if not context.warming_up and context.comparable:
             phi = dispersion(spread, exposures=exposures + stable_exposures)
-            worse = worse_than_stable(
-                Tally(above(candidate, slower), exposures),
-                late,
-                Tally(above(known.reference, own_edge), sum(known.reference)),
-                0.0,
-                phi=phi,
-                warming_up=False,
-                failures=True,
-            )
+            slow, reference = Tally(above(candidate, slower), exposures), sum(known.reference)
+            usual = Tally(above(known.reference, own_edge), reference)
+            worse = worse_than_stable(slow, late, usual, 0.0, phi=phi, warming_up=False, failures=True)
+            if guardrail.tolerance:  # the quantile itself is worse by more, not only what lies beyond it
+                worse = tuple(map(min, worse, beyond_share_log_likelihoods(*slow, 1 - quantile, dispersion=phi)))
         spread = spread.and_look(*late) if context.typical else spread
     if harm_edge is not None:
         if not context.warming_up:
