@@ -70,7 +70,7 @@ class Runs:
         """Start a run with one parameter, its plan."""
         return self.orchestrator.start(deployment, {"plan": plan.model_dump(mode="json")})
 
-    def wait(self, run: UUID | str, until: Callable[[FlowRun], bool], seconds: float = 180.0) -> FlowRun:
+    def wait(self, run: UUID | str, until: Callable[[FlowRun], bool], seconds: float = 480.0) -> FlowRun:
         """Poll until `until` holds for the run, and return it; fail with its state past the deadline."""
         deadline = time.monotonic() + seconds
         while not until(found := self.orchestrator.run(run)):
@@ -94,7 +94,7 @@ class Runs:
         mine = [one for one in history(open_store(self.settings), MODEL) if one.run == str(run)]
         return mine[-1]
 
-    def observing(self, run: UUID | str, seconds: float = 60.0) -> Rollout:
+    def observing(self, run: UUID | str, seconds: float = 180.0) -> Rollout:
         """Wait until the run's rollout observes a stage, with at least two checks made."""
         deadline = time.monotonic() + seconds
         while True:
@@ -105,7 +105,7 @@ class Runs:
             assert time.monotonic() < deadline, f"no stage observed after {seconds} s"
             time.sleep(0.25)
 
-    def home(self, run: UUID | str, seconds: float = 60.0) -> Rollout:
+    def home(self, run: UUID | str, seconds: float = 180.0) -> Rollout:
         """Wait until the run's rollout has ended, whoever ended it."""
         deadline = time.monotonic() + seconds
         while not (found := self.rollout(run)).final:
@@ -138,7 +138,7 @@ def assert_home(runs: Runs, rollout: Rollout) -> None:
 
 
 @contextmanager
-def stopped(settings: Settings, name: str, seconds: float = 90.0) -> Iterator[None]:
+def stopped(settings: Settings, name: str, seconds: float = 240.0) -> Iterator[None]:
     """Keep one part of the stack down while the block runs; it is well again afterwards."""
     supervisor = Supervisor(settings.supervisor_folder)
     [part] = [part for part in parts(settings, supervisor) if part.name == name]
