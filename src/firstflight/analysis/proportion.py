@@ -22,7 +22,7 @@ def log_mixture(events: float, exposures: int, rate: float, prior: tuple[float, 
     """Return the log of the two-sided beta-binomial mixture against `rate`, an e-process when `rate` is the truth.
 
     log M(p) = log B(a+s, b+f) - log B(a, b) - s·log p - f·log(1-p)  (Robbins, 1970; Howard et al., Ann. Stat. 49,
-    2021, proposition 7 mixes the same likelihood).
+    2021, proposition 6 mixes the same likelihood).
     """
     a, b = prior
     failures = exposures - events

@@ -751,3 +751,12 @@ def test_a_quantile_is_not_worse_for_what_lies_beyond_it() -> None:
     for shown, triggers in ((tail, ()), (slow, ("latency",))):
         looks = [look(n, {"latency": shown}, {"latency": fine}) for n in range(20)]
         assert triggers == run(plan, looks).triggers
+
+
+def test_a_late_fault_does_not_hide_behind_its_own_dispersion() -> None:
+    """What the fault does to the candidate's looks tells nothing of how looks vary without it."""
+    plan = plan_with(ACCURACY, stages=(75, 100), stage_seconds=5000, min_stage_seconds=5000)
+    stable = {"accuracy": counts(135, 150)}
+    looks = [look(n, {"accuracy": counts(405, 450)}, stable, stage=75) for n in range(10)]
+    looks += [look(n, {"accuracy": counts(315, 450)}, stable, stage=75) for n in range(10, 14)]
+    assert ("accuracy",) == run(plan, looks).triggers

@@ -41,9 +41,8 @@ def absorb(guardrail: Guardrail, known: Counted, seen: Seen, context: Context) -
     common = _is_common(reference)
     phi = dispersion(known.spread, exposures=exposures, caution=OUTCOME_CAUTION if common else 0)
     harm_phi = phi
-    if common:  # the candidate's own looks tell of clusters too
-        both = dispersion(known.spread, known.own_spread, exposures=exposures, caution=OUTCOME_CAUTION)
-        harm_phi = 1 + (both - 1) * OUTCOME_EXCESS
+    if common:  # by stable's looks alone: a late fault would hide behind what it does to the candidate's own
+        harm_phi = 1 + (phi - 1) * OUTCOME_EXCESS
     worse = NO_HARM
     if context.comparable:
         worse = worse_than_stable(
