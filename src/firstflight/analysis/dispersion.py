@@ -66,24 +66,22 @@ def mean_dispersion(spread: MeanSpread, *, exposures: float = 0.0, caution: int 
     return _scaled(chi_square / freedom, exposures * spread.looks / spread.size if spread.size else 1.0)
 
 
-def dispersion(*arms: Spread, exposures: float = 0.0, caution: int = 0) -> float:
-    """Return φ ≥ 1 for looks of so many `exposures`, from the looks of one arm or of several.
+def dispersion(spread: Spread, *, exposures: float = 0.0, caution: int = 0) -> float:
+    """Return φ ≥ 1 for looks of so many `exposures`, from the looks of one arm.
 
-    φ̂ = Σ (x_i - n_i·p̂)² / (n_i·p̂·(1-p̂)) / (K-1) with p̂ of each arm, never below 1; it is 1 while fewer than
-    `FEWEST` degrees of freedom speak. What exceeds 1 grows with the exposures of a look when each look draws its own
-    rate, so it is scaled up to `exposures` where they are more than the first arm's average look, and never down.
+    φ̂ = Σ (x_i - n_i·p̂)² / (n_i·p̂·(1-p̂)) / (K-1), never below 1; it is 1 while fewer than `FEWEST` degrees of
+    freedom speak. What exceeds 1 grows with the exposures of a look when each look draws its own rate, so it is
+    scaled up to `exposures` where they are more than the arm's average look, and never down.
     `caution` degrees of freedom are taken to have shown `SUSPECTED` before anything was seen.
     """
     chi_square, freedom = caution * SUSPECTED, caution
-    for arm in arms:
-        if arm.looks > 1 and 0 < arm.events < arm.exposures:
-            rate = arm.events / arm.exposures
-            chi_square += (arm.squares - arm.events * rate) / (rate * (1 - rate))
-            freedom += arm.looks - 1
+    if spread.looks > 1 and 0 < spread.events < spread.exposures:
+        rate = spread.events / spread.exposures
+        chi_square += (spread.squares - spread.events * rate) / (rate * (1 - rate))
+        freedom += spread.looks - 1
     if freedom < FEWEST:
         return 1.0
-    first = arms[0]
-    return _scaled(chi_square / freedom, exposures * first.looks / first.exposures if first.exposures else 1.0)
+    return _scaled(chi_square / freedom, exposures * spread.looks / spread.exposures if spread.exposures else 1.0)
 
 
 def _scaled(ratio: float, scale: float) -> float:

@@ -9,6 +9,7 @@ from firstflight.analysis.histogram import quantile_bounds
 from firstflight.analysis.lift import Direction, Lift, improvement, paired_improvement
 from firstflight.analysis.moments import control_arm, from_counts, treatment_arm, variance
 from firstflight.analysis.paired import paired_t
+from firstflight.analysis.power import size_of_proof
 from firstflight.analysis.rank import mann_whitney_of_histograms
 from firstflight.analysis.status import Status
 from firstflight.analysis.two_proportions import exact_bounds, two_proportions
@@ -131,7 +132,7 @@ class Contrast:
             tolerance=guardrail.tolerated(old) if guardrail else 0.0,
             limit=guardrail.limit if guardrail else None,
             beyond_limit=guardrail is not None and _is_beyond(guardrail, found.level),
-            proof=_proof(guardrail, found) if guardrail else None,
+            proof=_proof(guardrail, found, self.plan.alpha) if guardrail else None,
         )
 
 
@@ -263,18 +264,22 @@ def _is_beyond(guardrail: Guardrail, level: Ends) -> bool:
     return best > guardrail.limit if guardrail.direction == "lower_is_better" else best < guardrail.limit
 
 
-def _proof(guardrail: Guardrail, found: Found) -> Proof | None:
+def _proof(guardrail: Guardrail, found: Found, alpha: float) -> Proof | None:
     """Return what the one-sided bounds of the difference, or of the variant's own level, show of what was asked."""
     asked, lower = guardrail.to_prove(control=True), guardrail.direction == "lower_is_better"
     if asked is None or found.status is Status.NO_DATA:
         return None
+    needed = None
     if asked.of == "margin":
         worst = found.one_sided.high if lower else _negative(found.one_sided.low)
         shown = worst is not None and worst < asked.held_to
+        worse = found.difference if lower else _negative(found.difference)
+        if worst is not None and worse is not None and not shown:
+            needed = size_of_proof(found.counts[1], worse, worst, asked.held_to, alpha=alpha)
     else:
         worst = found.level.high if lower else found.level.low
         shown = worst is not None and (worst <= asked.held_to if lower else worst >= asked.held_to)
-    return Proof(of=asked.of, held_to=asked.held_to, bound=worst, shown=shown)
+    return Proof(of=asked.of, held_to=asked.held_to, bound=worst, shown=shown, needed=needed)
 
 
 def _quantile_lift(

@@ -26,13 +26,15 @@ class Proof(Value):
     """Whether a variant is certainly good enough.
 
     Of a `margin`: `bound` is the most by which the variant may be worse than the control. Of a `limit`: the worst the
-    metric itself may be. Each with one-sided confidence 1 - alpha, in the metric's unit; None: not bounded.
+    metric itself may be. Each with one-sided confidence 1 - alpha, in the metric's unit; None: not bounded. `needed` is
+    how many values of the variant would show a margin in four of five tests, were the difference as it was seen.
     """
 
     of: Literal["margin", "limit"]
     held_to: float
     bound: float | None = None
     shown: bool = False
+    needed: int | None = None
 
 
 class MetricRow(Value):

@@ -151,9 +151,11 @@ def _lack(row: MetricRow, confidence: str) -> str:
     if row.status is not Status.OK or row.proof is None or row.proof.bound is None:
         return f"{row.name} is unknown: {row.note or f'{_beside(row)}, not bounded by {_units(row)}'}"
     good = "within its limit" if row.proof.of == "limit" else "good enough"
+    needed = row.proof.needed and float(f"{row.proof.needed:.2g}")
+    more = f"; some {needed:,.0f} would show it, if the difference stays" if needed else ""
     return (
         f"{row.name} is not shown to be {good}: {_beside(row)}; it {proof_words(row)}, "
-        f"{confidence} confidence, {_units(row)}"
+        f"{confidence} confidence, {_units(row)}{more}"
     )
 
 

@@ -154,6 +154,7 @@ def test_no_significant_difference_is_no_proof() -> None:
     assert not row(found, "accuracy").significant
     assert ("inconclusive", None) == (advice(found).verdict, choose(found))
     assert "accuracy is not shown to be good enough" in advice(found).reasons[0]
+    assert "60 outcomes (control 2,000); some 550 would show it, if the difference stays" in advice(found).reasons[0]
     assert "inconclusive: keep baseline" == found.headline
 
 
