@@ -38,10 +38,12 @@ class MlflowRegistry:
         """
         digest = folder_digest(artifact)
         given = {**tags, VARIANT: variant, DIGEST: digest}
-        for known in self._registered(model):
+        versions = self._registered(model)
+        for known in versions:
             if _tags(known) == given:
                 return _version(known)
-        self._create_model(model)
+        if not versions:  # a refusal would be an error in the log of MLflow's database, each time
+            self._create_model(model)
         from firstflight.registry.mlflow_files import upload_model  # noqa: PLC0415 - see there
 
         run = tags.get(RUN)
