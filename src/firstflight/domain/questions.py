@@ -1,9 +1,11 @@
 """What clients ask a model, and what later turns out to be true."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # whoever goes home reads what was recorded, and has no time for numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,6 @@ class Question:
 
     unit: str
     block: str
-    inputs: dict[str, NDArray[np.float64]]
+    inputs: "dict[str, NDArray[np.float64]]"
     truth: float
     payoff: float
