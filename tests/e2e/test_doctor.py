@@ -51,19 +51,19 @@ def test_a_stack_from_one_command_is_well(stack: Settings) -> None:
 
 def test_a_schedule_fires(stack: Settings) -> None:
     """Runs of the scheduled deployments are planned; one that is due starts by itself, ends well, and is reported."""
-    api = httpx.Client(base_url=stack.prefect_api, timeout=30, trust_env=False)
-    deployment = api.get("/deployments/name/score-outcomes/score-outcomes").json()["id"]
     often = {"schedule": {"interval": 5}, "active": True, "slug": "often"}
-    [added] = api.post(f"/deployments/{deployment}/schedules", json=[often]).raise_for_status().json()
-    by_itself = {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["COMPLETED"]}}}
-    try:
-        deadline = time.monotonic() + 120
-        while not (ran := api.post("/flow_runs/filter", json={"flow_runs": by_itself}).json()):
-            assert time.monotonic() < deadline, "no run by the schedule has completed"
-            time.sleep(0.5)
-        _, report = doctor(stack)
-    finally:
-        api.delete(f"/deployments/{deployment}/schedules/{added['id']}").raise_for_status()
+    with httpx.Client(base_url=stack.prefect_api, timeout=30, trust_env=False) as api:
+        deployment = api.get("/deployments/name/score-outcomes/score-outcomes").json()["id"]
+        [added] = api.post(f"/deployments/{deployment}/schedules", json=[often]).raise_for_status().json()
+        by_itself = {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["COMPLETED"]}}}
+        try:
+            deadline = time.monotonic() + 240
+            while not (ran := api.post("/flow_runs/filter", json={"flow_runs": by_itself}).json()):
+                assert time.monotonic() < deadline, "no run by the schedule has completed"
+                time.sleep(0.5)
+            _, report = doctor(stack)
+        finally:
+            api.delete(f"/deployments/{deployment}/schedules/{added['id']}").raise_for_status()
 
     assert all(one["auto_scheduled"] for one in ran)
     told = {one["subject"]: one for one in report["findings"]}
