@@ -21,9 +21,7 @@ from tests.e2e.runs import MODEL, Runs, candidate
 pytestmark = [pytest.mark.local, pytest.mark.usefixtures("released")]
 
 CANARY = (ROOT / "docs" / "your-own-canary.md").read_text(encoding="utf-8")
-HOW_TO = "".join(
-    (ROOT / "docs" / "how-to" / f"{page}.md").read_text("utf-8") for page in ("approve", "roll-back", "freeze")
-)
+HOW_TO = "".join((ROOT / "docs" / "how-to" / f"{page}.md").read_text("utf-8") for page in ("roll-back", "freeze"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -105,19 +103,6 @@ def test_your_own_canary(shell: Shell, runs: Runs) -> None:
         assert said in told
     assert (Phase.PROMOTED, 0.02) == (rollout.phase, rollout.plan.guardrails[0].limit)
     assert rollout.candidate.served_name in shell.run(CANARY, "firstflight history")
-
-
-def test_a_rejection(shell: Shell, runs: Runs) -> None:
-    """Rejected by its model's name, it is home, and the record says by whom and why."""
-    champion = open_world(runs.settings).registry.get(MODEL, "champion")
-    version = candidate(runs, "refused")
-    started = shell.begin(f"firstflight canary my.yaml --set candidate={version.number} --watch")
-    run = shell.asked()
-    shell.run(HOW_TO, "firstflight reject")
-    assert "rejected" in shell.end(started, code=4)
-    rollout = runs.rollout(run.id)
-    assert (Phase.ROLLED_BACK, champion) == (rollout.phase, rollout.arms.stable)
-    assert any("holiday traffic is not like this" in reason for reason in rollout.reasons)
 
 
 def test_a_freeze(shell: Shell) -> None:
