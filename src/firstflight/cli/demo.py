@@ -99,6 +99,7 @@ def demo(approve: Literal["ask", "auto"], fault: str) -> None:
         f"The stack stays up, its home is {settings.home}. Look on: `firstflight status`, `firstflight doctor`, "
         f"`firstflight history {plan.canary.model}`. `firstflight down` ends it and loses nothing.",
         highlight=False,
+        soft_wrap=True,
     )
     if told[-1].phase is not Phase.ROLLED_BACK or released.state_type != "COMPLETED":
         raise FirstflightError(f"the demo's story did not end as it should: {released.state_name}, {told[-1].phase}")
