@@ -9,7 +9,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # MkDocs runs this file by its path
-from docs import reference  # noqa: E402
+from docs import reference  # noqa: E402 - found only once the path above is set
 
 PAGES = {name: name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE")} | {
     "README.md": "index.md"

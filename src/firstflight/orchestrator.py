@@ -40,8 +40,6 @@ class FlowRun(Value):
     parameters: dict[str, Any] = Field(default={})
     since: datetime | None = None
     """When it came into its state."""
-    expected: datetime | None = None
-    """When it was to start."""
     deadline: datetime | None = None
     """Until when a suspended run waits for its answer."""
 
@@ -268,6 +266,5 @@ def _flow_run(found: dict[str, Any]) -> FlowRun:
         message=state.get("message") or "",
         parameters=found.get("parameters") or {},
         since=state.get("timestamp"),
-        expected=found.get("expected_start_time"),
         deadline=(state.get("state_details") or {}).get("pause_timeout"),
     )

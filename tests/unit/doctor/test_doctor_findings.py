@@ -97,7 +97,7 @@ def test_a_schedule() -> None:
 def test_services_of_the_server() -> None:
     """What a service left undone for minutes names the service; what it has just got does not."""
     old, new = NOW - timedelta(minutes=6), NOW - timedelta(seconds=5)
-    late, marked = a_run("SCHEDULED", "Scheduled", expected=old), a_run("SCHEDULED", "Late", expected=old)
+    late, marked = a_run("SCHEDULED", "Scheduled"), a_run("SCHEDULED", "Late")
     asks, cancelling = a_run("PAUSED", "Suspended", deadline=old), a_run("CANCELLING", "Cancelling", since=old)
     silent = POOL.model_copy(update={"workers": (LIVE.model_copy(update={"seen": old}),)})
 
