@@ -28,4 +28,4 @@ ENV PATH=/opt/venv/bin:$PATH \
     MLSERVER_PARALLEL_WORKERS=0
 WORKDIR /home/mlserver
 USER 1000:1000
-CMD ["/bin/sh", "-c", "exec mlserver start \"$MLSERVER_MODELS_DIR\""]
+CMD ["/bin/sh", "-c", "exec python -m firstflight.serving.runtime.server --managed \"$MLSERVER_MODELS_DIR\""]

@@ -188,12 +188,12 @@ def test_what_is_not_served_is_not_found(settings: Settings, client: httpx.Clien
 def test_a_bad_request_is_told_its_fault(
     settings: Settings, client: httpx.Client, tensor: dict[str, Any], fault: str
 ) -> None:
-    """400 and the reason, never a 500; the server goes on."""
+    """422 and the reason, never a 500; the server goes on."""
     send(settings, TrafficSplit.all_to(STABLE))
     good = {"name": "history", "shape": [1, 70, 6], "datatype": "FP64", "data": history().ravel().tolist()}
     url = f"{settings.gateway_url}/v2/models/{MODEL}/infer"
     answer = client.post(url, json={"inputs": [{**good, **tensor}]}, headers={"seldon-model": MODEL})
-    assert (400, True) == (answer.status_code, fault in answer.json()["error"]), answer.text
+    assert (422, True) == (answer.status_code, fault in answer.json()["error"]), answer.text
     assert httpx.codes.OK == ask(settings, client).status_code
 
 

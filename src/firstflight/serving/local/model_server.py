@@ -5,6 +5,7 @@ from pathlib import Path
 
 import firstflight
 from firstflight.domain.versions import ModelVersion
+from firstflight.serving.limits import MOST_BYTES
 from firstflight.serving.local.servers import ServerPorts
 from firstflight.settings import Local
 from firstflight.supervision.files import replace
@@ -31,6 +32,7 @@ def server_settings(name: str, ports: ServerPorts) -> dict[str, object]:
         "http_port": ports.rest,
         "grpc_port": ports.grpc,
         "metrics_port": ports.metrics,
+        "grpc_max_message_length": MOST_BYTES,
         "parallel_workers": 0,
         "debug": False,
         "gzip_enabled": False,
@@ -61,7 +63,7 @@ def program(settings: Local, name: str, version: ModelVersion, artifact: Path, p
     replace(folder / "model-settings.json", json.dumps(model_settings(name, version, artifact), indent=1))
     return Program(
         name=program_name(name),
-        command=(str(settings.serving_python), "-c", "from mlserver.cli import main; main()", "start", str(folder)),
+        command=(str(settings.serving_python), "-m", "firstflight.serving.runtime.server", str(folder)),
         directory=folder,
         environment={"PYTHONPATH": str(library(settings)), **ONE_THREAD},
     )

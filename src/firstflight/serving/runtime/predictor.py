@@ -1,9 +1,9 @@
 """The runtime that MLServer loads: one registered folder behind the Open Inference Protocol.
 
 Input `history` FP64 [B, ROWS, 6], output `probability_up` FP64 [B]. The answer carries the headers
-`x-prediction` (the first probability, 6 digits) and `x-model-version` (the served name). Errors are
-MLServer's own, with a code: a raw exception would become a 500 that says nothing and may cut a
-neighbour's connection.
+`x-prediction` (the first probability, 6 digits) and `x-model-version` (the served name), and nothing that a client
+wrote. Errors are MLServer's own, with a code: a raw exception would become a 500 that says nothing and may cut a
+neighbour's connection. What a client asks in a wrong way is 422; 400 and 404 would have Seldon load the model again.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from mlserver import MLModel
-from mlserver.errors import InferenceError, MLServerError
+from mlserver.errors import MLServerError
 from mlserver.types import (
     InferenceRequest,
     InferenceResponse,
@@ -26,15 +26,16 @@ from mlserver.utils import to_absolute_path
 from numpy.typing import NDArray
 
 from firstflight.domain.errors import InvalidDataError, ServingError
+from firstflight.serving.limits import LONGEST_ID
 from firstflight.serving.runtime.answers import answers_at, entry_of
 from firstflight.serving.runtime.faults import Drill, inverted, read_fault
-from firstflight.serving.runtime.served_model import ServedModel
+from firstflight.serving.runtime.served_model import LARGEST, LEAST, ServedModel
 from firstflight.settings import Settings
 from firstflight.workloads.market.data.columns import COLUMNS
 
 INPUT = "history"
 OUTPUT = "probability_up"
-OK, INTERNAL_ERROR = 200, 500
+OK, UNPROCESSABLE, INTERNAL_ERROR = 200, 422, 500
 
 
 class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed where types are checked
@@ -54,7 +55,8 @@ class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed whe
         self.inputs = [
             MetadataTensor(name=INPUT, datatype="FP64", shape=[-1, self._model.transform.rows, len(COLUMNS)])
         ]
-        self.outputs = [MetadataTensor(name=OUTPUT, datatype="FP64", shape=[-1])]
+        declared = Parameters(minimum=LEAST, maximum=LARGEST)
+        self.outputs = [MetadataTensor(name=OUTPUT, datatype="FP64", shape=[-1], parameters=declared)]
         return True
 
     async def metadata(self) -> MetadataModelResponse:
@@ -74,7 +76,6 @@ class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed whe
         A failure is not written: the mesh repeats the request under the same id, and counts what failed.
 
         Raises:
-            InferenceError: As `_predict`.
             MLServerError: As `_predict`.
         """
         at, begin = time.time(), time.perf_counter()
@@ -98,9 +99,11 @@ class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed whe
         """Answer one request.
 
         Raises:
-            InferenceError: 400, the request is not one this model can answer; the message names each fault.
-            MLServerError: 500, the network failed, or a drill says so.
+            MLServerError: 422, the request is not one this model can answer; the message names each fault. 500, the
+                network failed, or said what cannot be true, or a drill says so.
         """
+        if len(payload.id or "") > LONGEST_ID:
+            raise MLServerError(f"id has {len(payload.id):,} characters, at most {LONGEST_ID:,}", UNPROCESSABLE)
         history = _history(payload)
         fault = self._drill.fault if self._drill and self._drill.strikes() else None
         if fault and fault.kind == "errors":
@@ -110,7 +113,7 @@ class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed whe
         try:
             probability = self._model.probability_up(history)
         except InvalidDataError as error:
-            raise InferenceError(str(error)) from error
+            raise MLServerError(str(error), UNPROCESSABLE) from error
         except ServingError as error:
             raise MLServerError(f"{self._served_name}: {error}", INTERNAL_ERROR) from error
         if fault and fault.kind == "inverted":
@@ -119,22 +122,34 @@ class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed whe
             model_name=self.name,
             model_version=self.version,
             outputs=[ResponseOutput(name=OUTPUT, datatype="FP64", shape=[len(probability)], data=probability.tolist())],
-            parameters=Parameters(
-                headers={"x-prediction": f"{probability[0]:.6f}", "x-model-version": self._served_name}
-            ),
+            parameters=_headed(x_prediction=f"{probability[0]:.6f}", x_model_version=self._served_name),
         )
 
 
+class _Headers(dict[str, str]):
+    """Headers that stay as they are: MLServer would add the client's `id`, which need not be one."""
+
+    def update(self, *_: object, **__: object) -> None:
+        """Take nothing more."""
+
+
+def _headed(**headers: str) -> Parameters:
+    parameters = Parameters()
+    parameters.headers = _Headers({name.replace("_", "-"): value for name, value in headers.items()})
+    return parameters
+
+
 def _history(payload: InferenceRequest) -> NDArray[np.float64]:
-    given = {tensor.name: tensor for tensor in payload.inputs}
-    if set(given) != {INPUT}:
-        raise InferenceError(f"inputs {sorted(given)}, must be exactly one, {INPUT!r}")
-    tensor: RequestInput = given[INPUT]
+    names = [tensor.name for tensor in payload.inputs]
+    if names != [INPUT]:
+        raise MLServerError(f"inputs {sorted(names)}, must be exactly one, {INPUT!r}", UNPROCESSABLE)
+    tensor: RequestInput = payload.inputs[0]
     if tensor.datatype != "FP64":
-        raise InferenceError(f"{INPUT} has datatype {tensor.datatype}, must be FP64")
+        raise MLServerError(f"{INPUT} has datatype {tensor.datatype}, must be FP64", UNPROCESSABLE)
     if min(tensor.shape, default=0) < 0:  # numpy would take it for "as many as there are"
-        raise InferenceError(f"{INPUT} has shape {tensor.shape}, must not be negative")
+        raise MLServerError(f"{INPUT} has shape {tensor.shape}, must not be negative", UNPROCESSABLE)
     try:
         return np.asarray(tensor.data.root, dtype=np.float64).reshape(tensor.shape)
-    except (TypeError, ValueError) as error:
-        raise InferenceError(f"{INPUT}: cannot make a tensor of shape {tensor.shape} of the data: {error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        fault = f"{INPUT}: cannot make a tensor of shape {tensor.shape} of the data: {error}"
+        raise MLServerError(fault, UNPROCESSABLE) from error

@@ -10,9 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
 from firstflight.domain.digest import folder_digest
-from firstflight.domain.errors import ServingError
+from firstflight.domain.errors import InvalidDataError, ServingError
 from firstflight.serving.preconditions import MODEL_FILE
 from firstflight.workloads.market.features.transform import Transform
+
+LEAST, LARGEST = 0.0, 1.0
+"""What a model may answer; the metadata of its output declares it."""
 
 
 class ServedModel:
@@ -55,10 +58,20 @@ class ServedModel:
         """Return the probability [B] that the next close is higher, of histories [B, ROWS, 6].
 
         Raises:
-            InvalidDataError: A history is not one; every fault is named.
-            ServingError: The network failed.
+            InvalidDataError: A history is not one, or too extreme to compute with; every fault is named.
+            ServingError: The network failed, or answered what no probability can be.
         """
-        return self._answer(self.transform.apply(history))
+        with np.errstate(all="ignore"):
+            features = self.transform.apply(history)
+        if not np.isfinite(features).all():
+            raise InvalidDataError("history", ("too extreme: its features are not finite",))
+        answered = self._answer(features)
+        if answered.shape != (len(features),) or not ((answered >= LEAST) & (answered <= LARGEST)).all():
+            raise ServingError(
+                f"the network answered shape {answered.shape} from {answered.min(initial=np.inf):g} to "
+                f"{answered.max(initial=-np.inf):g}, must be {(len(features),)} from {LEAST:g} to {LARGEST:g}"
+            )
+        return answered
 
     def _answer(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         try:

@@ -49,3 +49,20 @@ def test_a_transform_of_other_features_does_not_load(tmp_path: Path) -> None:
     (tmp_path / "model" / "transform.json").write_text(other.to_json(), encoding="utf-8")
     with pytest.raises(ServingError, match="cannot answer"):
         ServedModel.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("says", [1.58, -0.01, float("nan"), float("inf")])
+def test_what_no_probability_can_be_is_not_answered(tmp_path: Path, says: float) -> None:
+    """It loads, since only a request shows it, and then fails as the model's fault."""
+    artifact(tmp_path / "model", 1, says=says)
+    with pytest.raises(ServingError, match="must be"):
+        ServedModel.load(tmp_path / "model").probability_up(history())
+
+
+def test_a_history_too_extreme_to_compute_with_is_the_clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features that are not finite are refused before the network can be blamed for them."""
+    artifact(tmp_path / "model", 1)
+    model = ServedModel.load(tmp_path / "model")
+    monkeypatch.setattr(Transform, "apply", lambda *_: np.full((1, 10, 3), np.nan, dtype=np.float32))
+    with pytest.raises(InvalidDataError, match="too extreme"):
+        model.probability_up(history())
