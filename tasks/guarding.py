@@ -1,6 +1,7 @@
 """The guard's rounds inside a run."""
 
 import logging
+from collections.abc import Callable, Iterable
 from functools import partial
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from firstflight.acts.champion import settle_champions
 from firstflight.acts.close_runs import close_runs
 from firstflight.acts.homecoming import bring_orphans_home
-from firstflight.acts.tell import tell_missed_rollbacks
+from firstflight.acts.tell import retell, tell_missed_rollbacks
 from firstflight.domain.errors import FirstflightError
 from firstflight.guard.guard import Guard
 from firstflight.orchestrator import Orchestrator
@@ -41,15 +42,24 @@ def tidy(world: World, orchestrator: Orchestrator) -> list[str]:
 
     It needs registry, ledger and Prefect, the guard's rounds none of them: what fails here the next run tries again.
     """
+    duties: tuple[Callable[[], Iterable[str]], ...] = (
+        lambda: (
+            f"{one.model}: {one.id} is home: {'; '.join(one.reasons)}"
+            for one in bring_orphans_home(world, partial(how_ended, orchestrator), actor="watch-health")
+        ),
+        lambda: (
+            f"{one.model}: people were told that {one.id} was rolled back" for one in tell_missed_rollbacks(world)
+        ),
+        lambda: (f"people were told at last: {one}" for one in retell(world)),
+        lambda: close_runs(world.ledger, orchestrator),
+        lambda: (f"{model}: the alias champion was set right" for model in settle_champions(world)),
+    )
     done: list[str] = []
-    try:
-        orphans = bring_orphans_home(world, partial(how_ended, orchestrator), actor="watch-health")
-        done += [f"{one.model}: {one.id} is home: {'; '.join(one.reasons)}" for one in orphans]
-        done += [f"{one.model}: people were told that {one.id} was rolled back" for one in tell_missed_rollbacks(world)]
-        done += close_runs(world.ledger, orchestrator)
-        settle_champions(world)
-    except FirstflightError as error:
-        log.warning("%s; the next run tries again", error)
+    for duty in duties:
+        try:
+            done += duty()
+        except FirstflightError as error:
+            log.warning("%s; the next run tries again", error)
     return done
 
 

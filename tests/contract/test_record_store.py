@@ -339,6 +339,39 @@ def test_a_full_disk_is_an_outage_and_loses_nothing(server: Server, stream: str)
     assert 2 == store.append(stream, "second", {}, actor="a").number
 
 
+def test_a_read_only_database_is_an_outage(server: Server, stream: str) -> None:
+    """As after a failover: what is there can be read, a record is not taken now, and is once the primary is back."""
+    store = SqlRecordStore(server.url)
+    store.append(stream, "first", {}, actor="a")
+    standby = SqlRecordStore(f"{server.url}&options=-cdefault_transaction_read_only%3Don")
+    assert 1 == standby.head(stream)
+    with pytest.raises(StoreUnavailableError, match="read-only transaction"):
+        standby.append(stream, "second", {}, actor="a")
+    assert 2 == store.append(stream, "second", {}, actor="a").number
+
+
+def test_a_record_that_is_no_object_hides_no_others(server: Server, stream: str) -> None:
+    """A stranger wrote it: it is given as what it is, between those before and after."""
+    store = SqlRecordStore(server.url)
+    store.append(stream, "first", {}, actor="a")
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("INSERT INTO ledger VALUES (%s, 2, now(), 'odd', 'b', '[1]')", (stream,))
+    store.append(stream, "third", {}, actor="a")
+    assert [{}, {"unreadable": [1]}, {}] == [record.body for record in store.read(stream)]
+
+
+def test_a_database_that_was_made_anew_gets_its_table(tmp_path: Path) -> None:
+    """The server came back empty, as after a restore: the same store makes its table again at the second call."""
+    with running_server(tmp_path) as fresh:
+        store = SqlRecordStore(fresh.url)
+        store.append("s", "first", {}, actor="a")
+        with psycopg.connect(fresh.url, autocommit=True) as connection:
+            connection.execute("DROP TABLE ledger")
+        with pytest.raises(LedgerError, match="does not exist"):
+            store.head("s")
+        assert 1 == store.append("s", "first", {}, actor="a").number
+
+
 def test_a_database_whose_rights_are_wrong_is_not_an_outage(server: Server) -> None:
     """A refusal for good is no outage: asking again would not help."""
     with psycopg.connect(server.url, autocommit=True) as connection:

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 
 from firstflight.acts.lease import wait_holding
+from firstflight.acts.ledger_view import look_in
 from firstflight.acts.look import fault_of, first_moment, take_look
 from firstflight.acts.observe import persist, record_check, until_next
 from firstflight.acts.tell import tell_home_fails
 from firstflight.comparison.compare import Comparison, compare
 from firstflight.decision.decide import Decision, Evidence, Verdict, judge, start, update
 from firstflight.domain.errors import RolloutError
-from firstflight.domain.plans import ABTestPlan, CanaryPlan
+from firstflight.domain.plans import RECORDED, ABTestPlan, CanaryPlan
 from firstflight.domain.samples import Look, Window
 from firstflight.domain.versions import PARAMETERS, ModelVersion
 from firstflight.ledger.record import RecordStore
@@ -36,7 +37,7 @@ def _until_compared(world: World, rollout: Rollout, saw: Callable[[], None]) -> 
     for record in world.ledger.read(checks_stream(rollout)):
         head = record.number
         if record.kind == "check":
-            look = Look.model_validate(record.body["look"])
+            look = look_in(record)
             evidence = _updated(watched, evidence, look)
             last, requests = max(last, look.window.until), requests + sum(look.assignments.values())
     at = last
@@ -78,18 +79,21 @@ def _watched(plan: ABTestPlan, rollout: Rollout) -> CanaryPlan:
 
     Harm to any variant ends the test, so they share the test's level.
     """
-    return CanaryPlan(
-        model=rollout.model,
-        stages=(100,),
-        approvals=(),
-        stage_seconds=plan.seconds,
-        min_stage_seconds=plan.seconds,
-        warmup_seconds=0,
-        check_seconds=plan.check_seconds,
-        no_data_seconds=plan.seconds,
-        alpha_rollback=plan.alpha / len(rollout.arms.candidates),
-        guardrails=tuple(guardrail.model_copy(update={"proves": False}) for guardrail in plan.guardrails),
-    )
+    body = {
+        "model": rollout.model,
+        "stages": (100,),
+        "approvals": (),
+        "stage_seconds": plan.seconds,
+        "min_stage_seconds": plan.seconds,
+        "warmup_seconds": 0,
+        "check_seconds": plan.check_seconds,
+        "no_data_seconds": plan.seconds,
+        "alpha_rollback": plan.alpha / len(rollout.arms.candidates),
+        "guardrails": [{**guardrail.model_dump(), "proves": False} for guardrail in plan.guardrails],
+    }
+    return CanaryPlan.model_validate(
+        body, context=RECORDED
+    )  # its parts are those of a plan that was valid when it began
 
 
 def _updated(watched: CanaryPlan, evidence: dict[ModelVersion, Evidence], look: Look) -> dict[ModelVersion, Evidence]:

@@ -1,16 +1,19 @@
 """Find what is open and bring it home."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from firstflight.acts.lease import surrender_lease
 from firstflight.acts.ledger_view import checks, current, of_run, open_rollouts
-from firstflight.acts.roll_back import bring_home
+from firstflight.acts.roll_back import bring_home, send_home
+from firstflight.acts.tell import tell_unrecorded
 from firstflight.decision.verdicts import Decision, Verdict
 from firstflight.domain.errors import (
     BackendUnavailableError,
     FirstflightError,
+    LedgerError,
+    Outage,
     RolloutError,
     StoreUnavailableError,
     TrafficNotAppliedError,
@@ -19,7 +22,7 @@ from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.values import Value
 from firstflight.rollout.machine import Rollout
-from firstflight.serving.going_home import HomeProof, bring_traffic_home
+from firstflight.serving.going_home import HomeProof
 from firstflight.serving.lease import Surrender
 from firstflight.world import World
 
@@ -49,11 +52,10 @@ def bring_model_home(world: World, model: str, *, actor: str, reason: str) -> Ho
     answering. Raises RolloutError when the router does not know the model, TrafficNotAppliedError when it could not
     be proved.
     """
-    backend = world.backend
     why = Surrender(actor=actor, reason=reason, trigger="person")
     was, candidates = _before(world, model)
     surrender_lease(world, model, why)
-    proof = bring_traffic_home(backend, model, candidates, lambda: backend.go_home(model), world.wait)
+    proof = send_home(world, model, candidates)
     try:
         rollout = current(world.ledger, model)
         if rollout is None:
@@ -63,20 +65,26 @@ def bring_model_home(world: World, model: str, *, actor: str, reason: str) -> Ho
             rollout = bring_home(world, rollout, why)
         ledger = f"rollout {rollout.id} is {rollout.phase}"
         return Homecoming(was=was, proof=proof, rollout=rollout, ledger=ledger, home=home)
-    except StoreUnavailableError as error:
-        told = f"does not answer ({error}); the guard will tell it"
+    except FirstflightError as error:  # traffic is home, whatever the ledger says
+        told = f"does not know yet ({error}); the guard will tell it"
         return Homecoming(was=was, proof=proof, rollout=None, ledger=told)
 
 
 def bring_all_home(world: World, *, actor: str, reason: str) -> tuple[Rollout, ...]:
     """Do so for the model of every open rollout, and return those as they ended.
 
-    One that does not come home keeps no other from it. Raises TrafficNotAppliedError, at the end, with all that failed.
+    Where the ledger does not say which are open, each lease does. One that does not come home keeps no other from it.
+    Raises TrafficNotAppliedError, at the end, with all that failed.
     """
     ended, failed = [], []
-    for rollout in open_rollouts(world.ledger):
+    try:
+        models = [rollout.model for rollout in open_rollouts(world.ledger)]
+    except (Outage, LedgerError) as error:
+        log.error("the ledger does not say what is open, the leases do: %s", error)  # noqa: TRY400 - the same
+        models = sorted(world.leases.held())
+    for model in models:
         try:
-            home = bring_model_home(world, rollout.model, actor=actor, reason=reason)
+            home = bring_model_home(world, model, actor=actor, reason=reason)
         except (FirstflightError, OSError) as error:
             failed.append(str(error))
         else:
@@ -122,7 +130,7 @@ def bring_orphans_home(world: World, ended: Callable[[str], str | None], *, acto
         for rollout in open_rollouts(world.ledger)
         if (why := ended(rollout.driver)) is not None and not _is_held(world, rollout)
     ]
-    return tuple(bring_home(world, one, Surrender(actor=actor, reason=why, trigger="run ended")) for one, why in left)
+    return _end_each(world, [(one, Surrender(actor=actor, reason=why, trigger="run ended")) for one, why in left])
 
 
 def bring_run_home(world: World, run: str, *, actor: str, reason: str, asked: bool = False) -> tuple[Rollout, ...]:
@@ -130,13 +138,51 @@ def bring_run_home(world: World, run: str, *, actor: str, reason: str, asked: bo
 
     One that `run` started and another run has picked up since is that other run's. Unless a person `asked`, one that is
     held because its stable model fails stays held: the guard keeps watch, and has told people.
+
+    Raises an Outage or LedgerError when the ledger does not know: traffic is home by then, and people are told.
     """
+    why = Surrender(actor=actor, reason=reason, trigger="run ended")
+    try:
+        told = of_run(world.ledger, run)
+    except (Outage, LedgerError) as error:
+        _bring_home_unrecorded(world, run, why, str(error))
+        raise
     left = [
         rollout
-        for rollout in of_run(world.ledger, run)
+        for rollout in told
         if not rollout.final and rollout.driver == run and (asked or not _is_held(world, rollout))
     ]
-    return tuple(bring_home(world, one, Surrender(actor=actor, reason=reason, trigger="run ended")) for one in left)
+    return _end_each(world, [(rollout, why) for rollout in left])
+
+
+def _end_each(world: World, left: Sequence[tuple[Rollout, Surrender]]) -> tuple[Rollout, ...]:
+    """Bring each home; where the ledger does not take that, traffic is, and people are told. Raises the last error."""
+    ended: list[Rollout] = []
+    failed: FirstflightError | None = None
+    for rollout, why in left:
+        try:
+            ended.append(bring_home(world, rollout, why))
+        except (StoreUnavailableError, LedgerError) as error:
+            tell_unrecorded(world, rollout.model, rollout.id, _candidates(rollout), why.reason, str(error))
+            failed = error
+        except (FirstflightError, OSError) as error:
+            log.error("%s: %s", rollout.model, error)  # noqa: TRY400 - the message is the whole story
+            failed = error if isinstance(error, FirstflightError) else TrafficNotAppliedError(str(error))
+    if failed is not None:
+        raise failed
+    return tuple(ended)
+
+
+def _bring_home_unrecorded(world: World, run: str, why: Surrender, silent: str) -> None:
+    """Bring home what `run` holds a lease of, and tell people: nobody else can say now what it drives."""
+    for lease in [one for one in world.leases.held().values() if one.holder == run]:
+        surrender_lease(world, lease.route, why)
+        send_home(world, lease.route, lease.candidates)
+        tell_unrecorded(world, lease.route, lease.rollout, lease.candidates, why.reason, silent)
+
+
+def _candidates(rollout: Rollout) -> tuple[str, ...]:
+    return tuple(version.served_name for version in rollout.arms.candidates)
 
 
 def _last_check(world: World, rollout: Rollout) -> Decision | None:

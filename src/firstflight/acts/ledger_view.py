@@ -4,10 +4,10 @@ import logging
 from typing import Any
 
 from firstflight.decision.verdicts import Decision
-from firstflight.domain.errors import RolloutError
+from firstflight.domain.errors import LedgerError, RolloutError, UnreadableRecordError
 from firstflight.domain.samples import Look
-from firstflight.ledger.record import RecordStore
-from firstflight.rollout.machine import Rollout, checks_stream, follow, rollouts, stream
+from firstflight.ledger.record import Record, RecordStore
+from firstflight.rollout.machine import UNREADABLE, Rollout, checks_stream, follow, rollouts, stream
 from firstflight.rollout.story import sentence
 
 log = logging.getLogger(__name__)
@@ -36,8 +36,16 @@ def of_run(ledger: RecordStore, run: str) -> tuple[Rollout, ...]:
 
 
 def last_rollouts(ledger: RecordStore) -> tuple[Rollout, ...]:
-    """Return the last rollout of each model that has had one."""
-    found = [current(ledger, model) for model in models(ledger)]
+    """Return the last rollout of each model that has had one; a stream that the database cannot give hides no others.
+
+    Raises StoreUnavailableError when the database is away.
+    """
+    found = []
+    for model in models(ledger):
+        try:
+            found.append(current(ledger, model))
+        except LedgerError as error:
+            log.error("%s: its records cannot be read: %s", model, error)  # noqa: TRY400 - the message is the whole story
     return tuple(rollout for rollout in found if rollout is not None)
 
 
@@ -55,12 +63,23 @@ def reread(ledger: RecordStore, rollout: Rollout) -> Rollout:
 
 
 def checks(ledger: RecordStore, rollout: Rollout) -> tuple[tuple[Look, Decision], ...]:
-    """Return every check of `rollout`, oldest first: the look and what was decided on it."""
-    return tuple(
-        (Look.model_validate(record.body["look"]), Decision.model_validate(record.body["decision"]))
-        for record in ledger.read(checks_stream(rollout))
-        if record.kind == "check"
-    )
+    """Return every check of `rollout` that can be read, oldest first: the look and what was decided on it."""
+    found = []
+    for record in ledger.read(checks_stream(rollout)):
+        if record.kind == "check":
+            try:
+                found.append((look_in(record), Decision.model_validate(record.body["decision"])))
+            except (UnreadableRecordError, *UNREADABLE) as error:
+                log.error("%s: check %d is left out: %s", rollout.id, record.number, error)  # noqa: TRY400 - the message is the whole story
+    return tuple(found)
+
+
+def look_in(record: Record) -> Look:
+    """Return the look that a check judged; raises UnreadableRecordError."""
+    try:
+        return Look.model_validate(record.body["look"])
+    except UNREADABLE as error:
+        raise UnreadableRecordError(f"record {record.number} of {record.stream} holds no look: {error}") from error
 
 
 def append(

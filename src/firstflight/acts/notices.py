@@ -94,6 +94,18 @@ def guarded(route: str, rollout: str, candidates: tuple[str, ...], reason: str, 
     )
 
 
+def unrecorded(model: str, rollout: str, candidates: tuple[str, ...], reason: str, silent: str) -> Message:
+    """A run's hook has brought traffic home and the ledger does not take the end: the shortest way to tell people."""
+    return Message(
+        kind="rolled back",
+        model=model,
+        rollout=rollout,
+        headline=f"{model}: {', '.join(candidates)} rolled back",
+        facts=(("Ledger", f"not told yet: {silent}"), ("Rollout", rollout)),
+        reasons=(reason,),
+    )
+
+
 def _message(
     kind: Kind,
     rollout: Rollout,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from firstflight.acts.lease import RENEWALS, renew_lease, wait_holding
+from firstflight.acts.ledger_view import look_in
 from firstflight.acts.look import fault_of, first_moment, records_fault, take_look
 from firstflight.acts.tell import tell_home_fails
 from firstflight.decision.decide import Decision, Evidence, Verdict, judge, start, update
@@ -78,12 +79,15 @@ def recall(world: World, rollout: Rollout, plan: CanaryPlan) -> Known:
 
 
 def learn(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> Known:
-    """Return what is known with the checks that were recorded since."""
+    """Return what is known with the checks that were recorded since.
+
+    Raises UnreadableRecordError: without one of them the evidence would be another's.
+    """
     evidence, until, head = known.evidence, known.until, known.head
     for record in world.ledger.read(checks_stream(rollout), after=known.head):
         head = record.number
         if record.kind == "check":
-            look = Look.model_validate(record.body["look"])
+            look = look_in(record)
             evidence, until = update(plan, evidence, look), max(until, look.window.until)
     return Known(evidence, max(until, first_moment(rollout)), head)
 

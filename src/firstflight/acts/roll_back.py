@@ -1,6 +1,7 @@
 """Bring traffic home: the stable model first, verified; then the records; then people."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -8,9 +9,15 @@ from firstflight.acts.champion import name_champion, settle_champion
 from firstflight.acts.lease import release_lease, surrender_lease
 from firstflight.acts.ledger_view import append, history, reread
 from firstflight.acts.take_over import surrendered, take_over
-from firstflight.domain.errors import HeadMovedError, RegistryUnavailableError, StaleTokenError
+from firstflight.domain.errors import (
+    HeadMovedError,
+    LedgerError,
+    RegistryUnavailableError,
+    StaleTokenError,
+    StoreUnavailableError,
+)
 from firstflight.rollout.machine import Phase, Rollout
-from firstflight.serving.going_home import bring_traffic_home
+from firstflight.serving.going_home import HomeProof, bring_traffic_home
 from firstflight.serving.lease import Surrender
 from firstflight.world import World
 
@@ -68,6 +75,9 @@ def bring_home(world: World, rollout: Rollout, why: Surrender) -> Rollout:
     the newest token is taken, so the driver that is replaced can no longer move traffic. Where somebody else
     is rolling back already it is not taken from him, or two would go on taking it from each other: both send traffic
     home under his, and the ledger takes the end of one.
+
+    Raises an Outage or LedgerError when the ledger does not take that: traffic is home by then all the same, and the
+    lease keeps the reason.
     """
     refusals, fenced = 0, False
     if not rollout.final:
@@ -86,7 +96,19 @@ def bring_home(world: World, rollout: Rollout, why: Surrender) -> Rollout:
                 raise
             fenced = isinstance(error, StaleTokenError)
             rollout = reread(world.ledger, rollout)
+        except (StoreUnavailableError, LedgerError) as error:
+            proof = send_home(world, rollout.model, [version.served_name for version in rollout.arms.candidates])
+            log.error("%s: traffic is home, %s, but the ledger does not know: %s", rollout.model, proof.counted, error)  # noqa: TRY400 - the message is the whole story
+            raise
     return rollout
+
+
+def send_home(world: World, model: str, candidates: Sequence[str]) -> HomeProof:
+    """Send all of `model` to its stable version over any driver's head, and return the proof; no record is needed.
+
+    Raises TrafficNotAppliedError when it could not be proved.
+    """
+    return bring_traffic_home(world.backend, model, candidates, lambda: world.backend.go_home(model), world.wait)
 
 
 def rejoin(world: World, rollout: Rollout) -> Rollout:

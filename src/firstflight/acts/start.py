@@ -55,7 +55,7 @@ def _resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, run: str) -> R
     settle_champion(world, told)
     arms = ab_test_arms(world, plan) if isinstance(plan, ABTestPlan) else canary_arms(world, plan)
     check_arms(world.backend, arms)
-    ordinal = len(told) + 1
+    ordinal = 1 + sum(record.kind == "rollout.started" for record in records)  # those that cannot be read included
     body = {
         "rollout": f"{plan.model}-r{ordinal}",
         "activity": "ab_test" if isinstance(plan, ABTestPlan) else "canary",

@@ -11,6 +11,7 @@
     ├── InvalidDataError                market data breaks its contract; every fault is named
     ├── TrainingFailedError             a variant cannot be fitted or evaluated
     ├── RegistryRefusedError            the registry does not take what it was sent
+    ├── StoreRefusedError               the database of predictions does not take what it was asked
     ├── NotFoundError                   nothing has the name that was given
     │   └── ModelNotFoundError          no such model, version or alias in the registry
     ├── NoStableModelError              nothing to compare with and nothing to fall back to
@@ -22,7 +23,8 @@
     │   ├── StaleTokenError             a late or doubled driver was refused
     │   └── FieldConflictError          somebody else owns what was to be set
     ├── LedgerError
-    │   └── HeadMovedError              somebody else appended first
+    │   ├── HeadMovedError              somebody else appended first
+    │   └── UnreadableRecordError       a record is not what its kind promises
     ├── RolloutError                    a rollout cannot start or go on
     ├── ApprovalRefusedError            an answer that does not count
     └── StackError
@@ -58,6 +60,10 @@ class BackendUnavailableError(Outage):
 
 class StoreUnavailableError(Outage):
     """The database of predictions or of the ledger did not answer."""
+
+
+class StoreRefusedError(FirstflightError):
+    """The database of predictions answered, and does not take what it was asked."""
 
 
 class MetricsUnavailableError(Outage):
@@ -131,6 +137,10 @@ class LedgerError(FirstflightError):
 
 class HeadMovedError(LedgerError):
     """Somebody else appended to the stream first; read it again, then decide again."""
+
+
+class UnreadableRecordError(LedgerError):
+    """A record is not what its kind promises, so what follows from it is not known."""
 
 
 class RolloutError(FirstflightError):

@@ -7,17 +7,45 @@ them in, what is rarely changed last; titles and descriptions are what the form 
 import math
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from firstflight.domain.traffic import Percent
 from firstflight.domain.values import Form
 from firstflight.domain.versions import DnsLabel
 
-Share = Annotated[float, Field(gt=0, lt=1)]
-Seconds = Annotated[float, Field(gt=0)]
-
 RECORDED = {"recorded": True}
 """Context in which a plan out of the ledger is validated: it was born before some of the rules for new ones."""
+LONGEST_SECONDS = 30 * 86_400.0
+"""No part of a plan lasts longer: sums of times stay dates, and a lease stays a number that Kubernetes takes."""
+MOST_LOOKS = 100_000
+"""Looks in one stage: each is a record, and whoever takes over reads them all."""
+LARGEST_NUMBER = 1e12
+"""Of a limit, margin or bound, in the metric's unit: beyond it sums and squares are no numbers any more."""
+MOST_GUARDRAILS = 32
+MOST_VARIANTS = 20
+_LONGEST_NAME = 63
+_LARGEST_VERSION = 2**31 - 1
+
+
+def _within(low: float, high: float) -> AfterValidator:
+    """Refuse numbers outside, in plans that are new."""
+
+    def check(number: float, info: ValidationInfo) -> float:
+        if not info.context and not low <= number <= high:
+            raise ValueError(f"{number:g} must lie between {low:,g} and {high:,g}")
+        return number
+
+    return AfterValidator(check)
+
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Chance = Annotated[Share, _within(1e-9, 0.5)]
+Seconds = Annotated[float, Field(gt=0), _within(0, LONGEST_SECONDS)]
+Span = Annotated[float, Field(ge=0), _within(0, LONGEST_SECONDS)]
+"""Seconds that may be none."""
+Number = Annotated[float, _within(-LARGEST_NUMBER, LARGEST_NUMBER)]
+VersionNumber = Annotated[int, Field(ge=1), _within(1, _LARGEST_VERSION)]
+
 MOST_REQUESTS = 1e9
 """A proof that takes more requests than this in one stage, all of them perfect, is never made."""
 SHARES = frozenset({"error_rate", "timeout_rate", "accuracy"})
@@ -53,13 +81,13 @@ class Guardrail(Form):
     """
 
     metric: str = Field(
-        description="What is watched: error_rate, timeout_rate, latency, accuracy, brier, profit, … Each metric once."
+        description="What is watched: error_rate, timeout_rate, latency, accuracy, brier, profit, … Each metric once.",
     )
     direction: Literal["lower_is_better", "higher_is_better"] = Field(
         default="lower_is_better",
         description="Which way is good: errors and latency lower, accuracy and profit higher.",
     )
-    limit: float | None = Field(
+    limit: Number | None = Field(
         default=None,
         description="The candidate must stay within this, whatever the stable model does. In the metric's unit: 0.01 "
         "is 1 % of requests, latency is in milliseconds. None: the stable model alone is the measure.",
@@ -70,13 +98,13 @@ class Guardrail(Form):
         lt=1,
         description="Latency only: which quantile the limit bounds; 0.95: at most 5 % of requests may take longer.",
     )
-    margin: float | None = Field(
+    margin: Number | None = Field(
         default=None,
         gt=0,
         description="A stage is passed once the candidate is certainly less than this worse than the stable model. In "
         "the metric's unit: 0.05 is 5 points. None: once it is certainly within the limit.",
     )
-    tolerance: float = Field(
+    tolerance: Number = Field(
         default=0.0,
         ge=0,
         description="So much worse than the stable model is not yet harm; anything certainly beyond it brings traffic "
@@ -87,13 +115,13 @@ class Guardrail(Form):
         title="Needed to pass",
         description="Whether a stage waits until this guardrail is proven; without, it only watches for harm.",
     )
-    bounds: tuple[float, float] | None = Field(
+    bounds: tuple[Number, Number] | None = Field(
         default=None,
         description="Least and largest value one request can have, for metrics that are averages (of profit, say; "
         "accuracy and Brier scores are known to lie between 0 and 1). None: such an average decides nothing, for a "
         "rare value that nobody has seen yet may outweigh the rest.",
     )
-    share: float = Field(
+    share: Annotated[float, _within(0.001, 1000)] = Field(
         default=1.0,
         gt=0,
         title="Weight among guardrails",
@@ -111,6 +139,8 @@ class Guardrail(Form):
 
     def _fault(self) -> str:
         """Return why no sample could ever be judged by these numbers; empty when some can."""
+        if not 0 < len(self.metric) <= _LONGEST_NAME:
+            return f"the name of a metric has 1 to {_LONGEST_NAME} characters"
         if self.metric in _DISTRIBUTIONS and self.quantile is None:
             return "it is a distribution; name the quantile that the limit bounds"
         if self.quantile is not None:
@@ -190,12 +220,28 @@ class Guardrail(Form):
 
 
 def _judgeable(guardrails: tuple[Guardrail, ...]) -> None:
-    """Raise ValueError unless there are guardrails, each on a metric of its own."""
+    """Raise ValueError unless there are guardrails, not too many, each on a metric of its own."""
     if not guardrails:
         raise ValueError("guardrails are empty: nothing could show harm; name at least one")
+    if len(guardrails) > MOST_GUARDRAILS:
+        raise ValueError(f"{len(guardrails)} guardrails; at most {MOST_GUARDRAILS} can share the chances of error")
     names = [guardrail.metric for guardrail in guardrails]
     if len(set(names)) != len(names):
         raise ValueError(f"guardrails name a metric twice: {names}")
+
+
+def _looks_fit(check_seconds: float, seconds: float, **others: float) -> None:
+    """Raise ValueError unless there is a look in `seconds`, and none of these times has more than can be recorded."""
+    if check_seconds > seconds:
+        raise ValueError(
+            f"check_seconds {check_seconds:g} is longer than the {seconds:g} s in which something is to see"
+        )
+    name, longest = max({"its time": seconds, **others}.items(), key=lambda one: one[1])
+    if longest > MOST_LOOKS * check_seconds:
+        raise ValueError(
+            f"check_seconds {check_seconds:g} is too short for {name} of {longest:g} s: at most {MOST_LOOKS:,} looks "
+            "are recorded in it"
+        )
 
 
 DEFAULT_GUARDRAILS = (
@@ -214,15 +260,13 @@ class CanaryPlan(Form):
     """A staged rollout of one candidate against the stable model of the same route."""
 
     model: DnsLabel = Field(description=_MODEL)
-    candidate: int | None = Field(
+    candidate: VersionNumber | None = Field(
         default=None,
-        ge=1,
         title="Candidate version",
         description="Number of the registered version to try. None: the one with the alias challenger.",
     )
-    stable: int | None = Field(
+    stable: VersionNumber | None = Field(
         default=None,
-        ge=1,
         title="Stable version",
         description="Number of the version that serves now and takes traffic back. None: the alias champion.",
     )
@@ -243,18 +287,16 @@ class CanaryPlan(Form):
         default=1800,
         description="Longest time in a stage; what is not proven by then sends traffic back to the stable model.",
     )
-    min_stage_seconds: float = Field(
+    min_stage_seconds: Span = Field(
         default=300,
-        ge=0,
         title="Shortest stage seconds",
         description="Shortest time in a stage, however good the evidence.",
     )
-    warmup_seconds: float = Field(
-        default=120, ge=0, description="What happens in the first so many seconds of a stage is not judged."
+    warmup_seconds: Span = Field(
+        default=120, description="What happens in the first so many seconds of a stage is not judged."
     )
-    bake_seconds: float = Field(
+    bake_seconds: Span = Field(
         default=900,
-        ge=0,
         description="So long after promotion the new champion is watched, while the model before it stays loaded to "
         "take over again.",
     )
@@ -265,13 +307,13 @@ class CanaryPlan(Form):
         default=300, description="Longest time without any request or record before traffic goes home."
     )
     check_seconds: Seconds = Field(default=30, description="Time between two looks at the metrics.")
-    alpha_rollback: Share = Field(
+    alpha_rollback: Chance = Field(
         default=0.05,
         title="Chance of a false rollback",
         description="Of rolling back a healthy candidate, over the whole rollout; 0.05 is 5 %. Smaller asks for more "
         "evidence of harm.",
     )
-    alpha_promote: Share = Field(
+    alpha_promote: Chance = Field(
         default=0.05,
         title="Chance of a false pass",
         description="Of passing a candidate that is worse than a margin or limit allows; 0.05 is 5 %. Smaller asks for "
@@ -286,6 +328,12 @@ class CanaryPlan(Form):
         if info.context:
             return self
         _judgeable(self.guardrails)
+        _looks_fit(
+            self.check_seconds,
+            self.stage_seconds,
+            approval_seconds=self.approval_seconds,
+            bake_seconds=self.bake_seconds,
+        )
         if unprovable := [g.metric for g in self.guardrails if g.proves and g.limit is None and g.margin is None]:
             raise ValueError(
                 f"guardrails {unprovable} must prove themselves before a promotion but have neither limit nor margin "
@@ -332,13 +380,13 @@ class ABTestPlan(Form):
     control: DnsLabel = Field(
         default="baseline", description="Variant that the others are compared with, and that serves afterwards."
     )
-    versions: dict[DnsLabel, int] = Field(
+    versions: dict[DnsLabel, VersionNumber] = Field(
         default={}, description="Variant and number of its registered version; one not named takes its newest."
     )
     shadow: DnsLabel | None = Field(
         default="lightweight", description="Variant that answers a copy of every request; nobody gets its answers."
     )
-    requests: int = Field(
+    requests: Annotated[int, _within(100, 1e9)] = Field(
         default=20_000, ge=100, description="Length of the test: number of requests, all variants together."
     )
     seconds: Seconds = Field(
@@ -347,13 +395,13 @@ class ABTestPlan(Form):
     guardrails: tuple[Guardrail, ...] = Field(
         default=DEFAULT_GUARDRAILS, description=f"What no variant may spoil: harm ends the test. {_AS_IT_STANDS}"
     )
-    practical: float = Field(
+    practical: Annotated[float, _within(1e-9, 100)] = Field(
         default=0.05,
         gt=0,
         title="Improvement worth acting on",
         description="Smallest relative improvement over the control that would change what is served; 0.05 is 5 %.",
     )
-    alpha: Share = Field(
+    alpha: Chance = Field(
         default=0.05,
         title="Chance of a false difference",
         description="Of calling any two variants different that are not, over all metrics; 0.05 is 5 %.",
@@ -362,8 +410,18 @@ class ABTestPlan(Form):
 
     @model_validator(mode="after")
     def _can_answer(self, info: ValidationInfo) -> Self:
-        if not info.context:
-            _judgeable(self.guardrails)
+        if info.context:
+            return self
+        _judgeable(self.guardrails)
+        _looks_fit(self.check_seconds, self.seconds)
+        if len(self.weights) > MOST_VARIANTS:
+            raise ValueError(f"{len(self.weights)} variants; at most {MOST_VARIANTS} are compared at once")
+        if idle := sorted(name for name, weight in self.weights.items() if not weight):
+            raise ValueError(
+                f"{', '.join(idle)} would have no traffic, so nothing could be said of them; leave them out"
+            )
+        if len(self.weights) < 2:  # noqa: PLR2004 - a pair
+            raise ValueError(f"weights {self.weights} name the control alone; name a variant to compare it with")
         return self
 
     @model_validator(mode="after")
@@ -386,12 +444,19 @@ class TrainingPlan(Form):
         default=None,
         description="CSV or Parquet of one's own, below the configured data folder. None: the packaged data.",
     )
-    max_rows: int | None = Field(default=None, ge=1000, description="Most recent rows to train on. None: all of them.")
-    max_epochs: int = Field(default=15, ge=1, description="Most passes over the training rows.")
-    patience: int = Field(
-        default=3, ge=1, description="Passes without a better validation loss after which training ends early."
+    max_rows: int | None = Field(
+        default=None, ge=1000, le=10**9, description="Most recent rows to train on. None: all of them."
     )
-    seed: int = Field(default=7, description="Start of the random numbers: the same seed trains the same model.")
+    max_epochs: int = Field(default=15, ge=1, le=10_000, description="Most passes over the training rows.")
+    patience: int = Field(
+        default=3,
+        ge=1,
+        le=10_000,
+        description="Passes without a better validation loss after which training ends early.",
+    )
+    seed: int = Field(
+        default=7, ge=0, lt=2**32, description="Start of the random numbers: the same seed trains the same model."
+    )
 
     @model_validator(mode="after")
     def _names_variants_once(self) -> Self:
@@ -404,8 +469,10 @@ class DeployPlan(Form):
     """Which registered versions to serve."""
 
     model: DnsLabel = Field(description=_MODEL)
-    versions: tuple[int, ...] = Field(min_length=1, description="Numbers of the registered versions to serve.")
-    shadow: int | None = Field(
+    versions: tuple[VersionNumber, ...] = Field(
+        min_length=1, max_length=MOST_VARIANTS, description="Numbers of the registered versions to serve."
+    )
+    shadow: VersionNumber | None = Field(
         default=None,
         title="Shadow version",
         description="Version to serve once more, for copies of requests whose answers nobody gets. None: none.",

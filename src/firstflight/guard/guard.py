@@ -9,25 +9,31 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from firstflight.acts import notices
 from firstflight.acts.lease import surrender_lease
 from firstflight.acts.ledger_view import history, open_rollouts
-from firstflight.acts.roll_back import bring_home
-from firstflight.acts.tell import tell_ended
-from firstflight.domain.errors import FirstflightError, HeadMovedError, Outage
+from firstflight.acts.roll_back import bring_home, send_home
+from firstflight.acts.tell import NEWS, retell, tell_ended
+from firstflight.domain.errors import FirstflightError, UnreadableRecordError
 from firstflight.domain.values import Value
 from firstflight.guard.clock import LeaseClock
 from firstflight.guard.counter_check import CounterCheck
 from firstflight.guard.runs import Runs, Unheard
 from firstflight.guard.watch import Watch
+from firstflight.notify.messages import Message
 from firstflight.rollout.machine import Rollout
-from firstflight.serving.going_home import HomeProof, bring_traffic_home
+from firstflight.serving.going_home import HomeProof
 from firstflight.serving.lease import Lease, Surrender
 from firstflight.world import World
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 ACTOR = "guard"
+RETELL_SECONDS = 30.0
+"""Between two tries of messages that did not arrive: Slack takes about one a second."""
 
 
 class BroughtHome(Value):
@@ -38,6 +44,15 @@ class BroughtHome(Value):
     reason: str
     proof: HomeProof
     recorded: bool
+
+
+@dataclass
+class Paged:
+    """What people are to be told without the ledger, since when; `sent` when somebody was."""
+
+    message: Message
+    since: float
+    sent: bool = False
 
 
 @dataclass
@@ -62,9 +77,9 @@ class Guard:
         self.counters = CounterCheck(self.world.wait)
         self.watch = Watch(self.world)
         self._heard: Runs = self.runs or Unheard(self.world.wait)
-        self._paged: set[str] = set()
+        self._paged: dict[str, Paged] = {}
         self._blind = False
-        self._read_at = self.monotonic()
+        self._read_at = self._retold_at = self.monotonic()
 
     def round(self) -> tuple[BroughtHome, ...]:
         """Look at every rollout once and bring home what has to come home.
@@ -77,11 +92,11 @@ class Guard:
             log.error("leases cannot be read, nothing can be said about any rollout: %s", error)  # noqa: TRY400 - the message is the whole story
             self._blind = True
             return ()
+        self._tell_again(now := self.monotonic())
         told = self._told()
         held = {route: lease for route, lease in held.items() if not _is_of_another(lease, told.get(route))}
         self.watch.forget_all_but({rollout.id for rollout in told.values()})
         self._heard.follow([*(lease.holder for lease in held.values()), *(one.driver for one in told.values())])
-        now = self.monotonic()
         if self._blind:
             self.clock.excuse(now - self._read_at)
         self._blind, self._read_at = False, now
@@ -92,6 +107,9 @@ class Guard:
                 done = self._inspect(route, held.get(route), told.get(route), lost.get(route), now)
             except (FirstflightError, OSError) as error:
                 log.error("%s: %s; the next round tries again", route, error)  # noqa: TRY400 - the same
+                continue
+            except Exception:  # whatever one route holds must leave no other without a guard
+                log.exception("%s: this round could not be gone to its end; the next tries again", route)
                 continue
             homecomings += [done] if done else []
         return tuple(homecomings)
@@ -111,39 +129,50 @@ class Guard:
         """Return the open rollouts by model; none when the ledger does not answer."""
         try:
             return {rollout.model: rollout for rollout in open_rollouts(self.world.ledger)}
-        except Outage as error:
+        except FirstflightError as error:
             log.warning("the ledger does not answer, watching by leases and counters alone: %s", error)
             return {}
 
     def _inspect(
         self, route: str, lease: Lease | None, rollout: Rollout | None, lost: str | None, now: float
     ) -> BroughtHome | None:
-        if lease and (lease.surrendered or (rollout is None and self._has_ended(lease))):
-            return self._settle(lease, rollout)
+        told = self._history(lease) if lease and rollout is None else None
+        if lease and (lease.surrendered or _has_ended(lease, told)):
+            return self._settle(lease, rollout, told)
         candidates = lease.candidates if lease else _candidates(rollout)
         over = self._heard.over(rollout.driver if rollout else lease.holder if lease else "")
-        gone = lost or (over.why if over else None)
-        if gone and not (over and over.asked) and rollout and self.watch.holds(rollout):
+        gone = over.why if over else lost
+        if gone and not (over and over.asked) and rollout and self._alone(partial(self.watch.holds, rollout)):
             log.error("%s: %s, but the stable model fails: the split is held until a person decides", route, gone)
             return None
-        reason = (over.why if over else lost) or self._danger(route, candidates, rollout, now)
+        if lease and told is not None and not any(one.id == lease.rollout for one in told):
+            gone = gone or f"the ledger does not know {lease.rollout}, which holds the lease, or cannot read it"
+        reason = gone or self._danger(route, candidates, rollout, now)
         if reason is None:
             return None
         why = Surrender(actor=ACTOR, reason=reason, trigger="run ended" if over else ACTOR)
         return self._bring_home(route, lease, rollout, candidates, why)
 
-    def _has_ended(self, lease: Lease) -> bool:
-        """Whether the ledger tells that the lease's rollout has ended: its driver died before releasing it."""
+    def _history(self, lease: Lease) -> tuple[Rollout, ...] | None:
+        """Return the rollouts of the lease's route, None when the ledger does not tell."""
         try:
-            told = history(self.world.ledger, lease.route)
-        except Outage:
-            return False
-        return any(rollout.id == lease.rollout and rollout.final for rollout in told)
+            return history(self.world.ledger, lease.route)
+        except FirstflightError:
+            return None
 
     def _danger(self, route: str, candidates: tuple[str, ...], rollout: Rollout | None, now: float) -> str | None:
-        return self.counters.fault(self.world.backend, route, candidates, now) or (
-            self.watch.trigger(rollout) if rollout else None
-        )
+        fault = self.counters.fault(self.world.backend, route, candidates, now)
+        if fault or rollout is None:
+            return fault
+        try:
+            return self.watch.trigger(rollout)
+        except UnreadableRecordError as error:
+            return str(error)
+        except FirstflightError:
+            raise
+        except Exception as error:  # a plan or a record that nobody can judge by is no health
+            log.exception("%s: cannot be judged", rollout.id)
+            return f"it cannot be judged: {type(error).__name__}: {error}"
 
     def _bring_home(
         self, route: str, lease: Lease | None, rollout: Rollout | None, candidates: tuple[str, ...], why: Surrender
@@ -151,21 +180,17 @@ class Guard:
         reason = why.reason
         log.error("%s: bringing traffic home: %s", route, reason)
         surrender_lease(self.world, route, why)
-        proof = self._send_home(route, candidates)
+        proof = send_home(self.world, route, candidates)
         log.error("%s: traffic is home by the %s: %s; %s", route, proof.way, proof.reported, proof.counted)
-        recorded = self._record(rollout, why) if rollout else False
         name = lease.rollout if lease else rollout.id if rollout else route
+        recorded = rollout is not None and self._record(rollout, why)
         if not recorded:
-            self._page(route, name, candidates, reason, proof)
+            self._page(name, notices.guarded(route, name, candidates, reason, proof.counted))
         payload = {"model": route, "rollout": name, "reason": reason, "by": why.actor}
-        self.announce("firstflight.brought-home", payload)
+        self._alone(partial(self.announce, "firstflight.brought-home", payload))
         return BroughtHome(route=route, rollout=name, reason=reason, proof=proof, recorded=recorded)
 
-    def _send_home(self, route: str, candidates: tuple[str, ...]) -> HomeProof:
-        backend = self.world.backend
-        return bring_traffic_home(backend, route, candidates, lambda: backend.go_home(route), self.world.wait)
-
-    def _settle(self, lease: Lease, rollout: Rollout | None) -> BroughtHome | None:
+    def _settle(self, lease: Lease, rollout: Rollout | None, told: tuple[Rollout, ...] | None) -> BroughtHome | None:
         """Finish what was begun: traffic home again if it is not, and the ledger told."""
         ended = f"{lease.rollout} has ended, and the router still sends to its candidate"
         why = lease.surrendered or Surrender(actor=ACTOR, reason=ended, trigger=ACTOR)
@@ -174,30 +199,60 @@ class Guard:
             return self._bring_home(lease.route, lease, rollout, lease.candidates, why)
         if rollout is not None:
             self._record(rollout, why)
-        elif self._has_ended(lease):
+        elif _has_ended(lease, told):
             self.world.leases.release(lease.route, lease.token)
         return None
 
     def _record(self, rollout: Rollout, why: Surrender) -> bool:
-        """Write down that the rollout has ended and tell people; False when the ledger does not answer."""
-        try:
-            ended = bring_home(self.world, rollout, why)
-            tell_ended(self.world, ended)
-        except (Outage, HeadMovedError) as error:
-            log.warning("%s: home, but the ledger does not know yet: %s", rollout.model, error)
+        """Write down that the rollout has ended and tell people; False when the ledger does not know yet."""
+        ended = self._alone(partial(bring_home, self.world, rollout, why))
+        if ended is None:
+            log.warning("%s: home, but the ledger does not know yet", rollout.model)
             return False
+
+        def tell() -> bool:
+            tell_ended(self.world, ended)
+            return True
+
+        if not self._alone(tell):
+            proof = "by its records it has ended"
+            self._page(ended.id, notices.guarded(ended.model, ended.id, _candidates(ended), why.reason, proof))
         return True
 
-    def _page(self, route: str, name: str, candidates: tuple[str, ...], reason: str, proof: HomeProof) -> None:
-        """Tell people without the ledger, once for each rollout."""
-        if name in self._paged:
-            return
-        self._paged.add(name)
-        message = notices.guarded(route, name, candidates, reason, proof.counted)
+    def _page(self, name: str, message: Message) -> None:
+        """Tell people without the ledger, once for each rollout; who could not be reached is told in a later round."""
+        paged = self._paged.setdefault(name, Paged(message, self.monotonic()))
+        self._send(name, paged)
+
+    def _tell_again(self, now: float) -> None:
+        """Tell what could not be told, as long as it is news: what only we know each round, the rest now and then."""
+        self._paged = {name: paged for name, paged in self._paged.items() if now - paged.since < NEWS.total_seconds()}
+        for name, paged in self._paged.items():
+            self._send(name, paged)
+        if now - self._retold_at >= RETELL_SECONDS:
+            self._retold_at = now
+            self._alone(partial(retell, self.world))
+
+    def _send(self, name: str, paged: Paged) -> None:
+        if not paged.sent:
+            paged.sent = self._alone(partial(self.world.notifier.send, paged.message)) is not None
+            if not paged.sent:
+                log.warning("%s: nobody could be told; the next round tries again", name)
+
+    def _alone(self, duty: Callable[[], T]) -> T | None:
+        """Return what `duty` does; when it fails that is logged, and no other duty is left undone for it."""
         try:
-            self.world.notifier.send(message)
-        except Outage as error:
-            log.warning("%s: nobody could be told: %s", route, error)
+            return duty()
+        except (FirstflightError, OSError) as error:
+            log.warning("%s", error)
+        except Exception:  # the guard's duties each stand alone, whatever one meets
+            log.exception("a duty of the guard failed")
+        return None
+
+
+def _has_ended(lease: Lease, told: tuple[Rollout, ...] | None) -> bool:
+    """Whether the ledger tells that the lease's rollout has ended: its driver died before releasing it."""
+    return any(rollout.id == lease.rollout and rollout.final for rollout in told or ())
 
 
 def _is_of_another(lease: Lease, rollout: Rollout | None) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from firstflight.domain.errors import LedgerError, StoreUnavailableError
+from firstflight.domain.sqlstates import is_away
 from firstflight.ledger.record import Record
 from firstflight.ledger.rules import canonical, check_text, head_moved
 
@@ -107,9 +108,10 @@ class SqlRecordStore:
                 self._has_schema = True
             with self._transaction() as connection:
                 yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise StoreUnavailableError(f"the ledger's database did not answer: {_sentence(error)}") from error
         except psycopg.Error as error:
+            self._has_schema = False  # what comes back may be another database
+            if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or is_away(error.sqlstate):
+                raise StoreUnavailableError(f"the ledger's database did not answer: {_sentence(error)}") from error
             raise LedgerError(f"the ledger's database refused: {_sentence(error)}") from error
 
     @contextmanager
@@ -136,7 +138,10 @@ def _one(connection: psycopg.Connection, query: LiteralString, values: tuple[Any
 
 def _record(row: tuple[Any, ...]) -> Record:
     stream, number, at, kind, actor, text = row
-    return Record(stream=stream, number=number, at=at.astimezone(UTC), kind=kind, actor=actor, body=json.loads(text))
+    body = json.loads(text)
+    if not isinstance(body, dict):  # written by a stranger: one spoiled record hides no others
+        body = {"unreadable": body}
+    return Record(stream=stream, number=number, at=at.astimezone(UTC), kind=kind, actor=actor, body=body)
 
 
 def _sentence(error: psycopg.Error) -> str:

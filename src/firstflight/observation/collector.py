@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from firstflight.domain.errors import StoreUnavailableError
+from firstflight.domain.errors import StoreRefusedError, StoreUnavailableError
 from firstflight.observation.access_log import parse
 from firstflight.observation.log_file import Chunk, Position, read
 from firstflight.observation.store import GATEWAY, Collection, PredictionStore
@@ -36,7 +36,7 @@ def collect(path: Path, store: PredictionStore, source: str = GATEWAY) -> None:
                 if collection is not None:
                     log.info("collecting %s", path)
                     _follow(path, collection)
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, StoreRefusedError) as error:
             log.warning("%s; trying again in %g s", error, _OUTAGE_SECONDS)
         time.sleep(_OUTAGE_SECONDS)
 

@@ -12,7 +12,8 @@ from datetime import datetime
 
 import psycopg
 
-from firstflight.domain.errors import StoreUnavailableError
+from firstflight.domain.errors import StoreRefusedError, StoreUnavailableError
+from firstflight.domain.sqlstates import is_away
 
 _CONNECT_SECONDS = 5
 _SCHEMA_LOCK = 0x4646_5052  # any number that nothing else in the database locks
@@ -115,6 +116,7 @@ class Database:
         Raises:
             StoreUnavailableError: The database did not answer. What was being written may have been written:
                 every write may be repeated.
+            StoreRefusedError: It answered, and does not take what it was asked.
         """
         try:
             with psycopg.connect(self._url, connect_timeout=_CONNECT_SECONDS, autocommit=True) as connection:
@@ -123,9 +125,12 @@ class Database:
                     _make_schema(connection)
                     self._has_schema = True
                 yield connection
-        except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
+        except psycopg.Error as error:
+            self._has_schema = False  # what comes back may be another database
             sentence = " ".join(str(error).split()) or type(error).__name__
-            raise StoreUnavailableError(f"the prediction store did not answer: {sentence}") from error
+            if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or is_away(error.sqlstate):
+                raise StoreUnavailableError(f"the prediction store did not answer: {sentence}") from error
+            raise StoreRefusedError(f"the prediction store refused: {sentence}") from error
 
 
 def next_stamp(connection: psycopg.Connection) -> datetime:

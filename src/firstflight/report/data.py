@@ -6,7 +6,7 @@ an empty section is refused, since nobody could tell whether nothing happened or
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field, SkipValidation, StringConstraints
 
 from firstflight.comparison.compare import Comparison
 from firstflight.decision.verdicts import Decision, MetricVerdict
@@ -63,7 +63,7 @@ class Event(Value):
 class Course(Value):
     """How evidence about one guardrail grew: what each check said of it, oldest first."""
 
-    guardrail: Guardrail
+    guardrail: SkipValidation[Guardrail]
     looks: tuple[tuple[AwareDatetime, MetricVerdict], ...] = Field(min_length=1)
 
     @property
@@ -139,7 +139,9 @@ class ReportData(Value):
     stages: tuple[Stage, ...] = ()
     timeline: tuple[Event, ...] = Field(min_length=1)
     bins: tuple[Bin, ...] = ()
-    guardrails: tuple[Guardrail, ...] = Field(default=(), description="Those of the plan; their limits are drawn.")
+    guardrails: tuple[SkipValidation[Guardrail], ...] = Field(
+        default=(), description="Those of the plan; their limits are drawn."
+    )
     courses: Annotated[tuple[Course, ...], Field(min_length=1)] | NoData | None = Field(description="None: no canary.")
     comparison: Comparison | NoData | None = Field(description="None: no A/B test.")
     decisions: Annotated[tuple[StageDecision, ...], Field(min_length=1)] | NoData | None = Field(

@@ -47,10 +47,18 @@ def freezes(records: Iterable[Record]) -> tuple[Freeze, ...]:
     standing: list[Freeze] = []
     for record in records:
         if record.kind == BEGUN:
-            standing.append(Freeze.model_validate(record.body))
+            standing.append(_freeze(record))
         elif record.kind == LIFTED:
             standing.clear()
     return tuple(standing)
+
+
+def _freeze(record: Record) -> Freeze:
+    """Return what `record` froze; one that cannot be read holds until it is lifted, for somebody wanted to stop."""
+    try:
+        return Freeze.model_validate(record.body)
+    except ValueError:
+        return Freeze(by=record.actor, reason=f"record {record.number} cannot be read", since=record.at)
 
 
 def frozen(records: Iterable[Record], now: datetime) -> Freeze | None:

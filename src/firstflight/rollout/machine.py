@@ -44,6 +44,8 @@ class Phase(StrEnum):
     COMPARED = "compared"
 
 
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+"""What a record raises whose body is not what its kind promises."""
 FINAL = frozenset({Phase.PROMOTED, Phase.ROLLED_BACK, Phase.COMPARED})
 
 
@@ -86,6 +88,7 @@ class Rollout(Value):
     token: int
     head: int
     ended_at: AwareDatetime | None = None
+    unreadable: int | None = Field(default=None, description="Number of a record that could not be read.")
 
     @property
     def final(self) -> bool:
@@ -125,19 +128,20 @@ class Rollout(Value):
         """The rollout that `record`, of kind `rollout.started`, begins."""
         body = record.body
         plan_type = ABTestPlan if body["activity"] == "ab_test" else CanaryPlan
-        return cls(
-            id=body["rollout"],
-            model=record.stream.removeprefix("rollout/"),
-            run=body["run"],
-            driver=body["run"],
-            plan=plan_type.model_validate(body["plan"], context=RECORDED),
-            arms=Arms.model_validate(body["arms"]),
-            started_at=record.at,
-            attempt=body.get("attempt", 1),
-            phase=Phase.STARTED,
-            token=record.number,
-            head=record.number,
-        )
+        told = {
+            "id": body["rollout"],
+            "model": record.stream.removeprefix("rollout/"),
+            "run": body["run"],
+            "driver": body["run"],
+            "plan": plan_type.model_validate(body["plan"], context=RECORDED),
+            "arms": body["arms"],
+            "started_at": record.at,
+            "attempt": body.get("attempt", 1),
+            "phase": Phase.STARTED,
+            "token": record.number,
+            "head": record.number,
+        }
+        return cls.model_validate(told, context=RECORDED)  # a plan's rules are asked again where it becomes a field
 
 
 class EnterStage(Value):
@@ -190,19 +194,36 @@ def checks_stream(rollout: Rollout) -> str:
 
 
 def rollouts(records: Iterable[Record]) -> tuple[Rollout, ...]:
-    """Return every rollout that `records`, a model's whole stream in order, tell of; the last may be open."""
-    told: list[Rollout] = []
+    """Return every rollout that `records`, a model's whole stream in order, tell of; the last may be open.
+
+    One whose first record cannot be read is left out, with all that follows it.
+    """
+    told: list[Rollout | None] = []
     for record in records:
         if record.kind == "rollout.started":
-            told.append(Rollout.started(record))
-        elif told:
-            told[-1] = follow(told[-1], record)
-    return tuple(told)
+            told.append(_begun(record))
+        elif told and (last := told[-1]) is not None:
+            told[-1] = follow(last, record)
+    return tuple(rollout for rollout in told if rollout is not None)
+
+
+def _begun(record: Record) -> Rollout | None:
+    try:
+        return Rollout.started(record)
+    except UNREADABLE:
+        return None
 
 
 def follow(rollout: Rollout, record: Record) -> Rollout:
-    """Return the rollout after `record`; a final rollout only moves its head."""
-    changes = {} if rollout.final else _changes(rollout, record)
+    """Return the rollout after `record`; a final rollout only moves its head.
+
+    After a record that cannot be read nobody knows where it stands: it is to go home.
+    """
+    try:
+        changes = {} if rollout.final else _changes(rollout, record)
+    except UNREADABLE as error:
+        why = f"record {record.number} of {record.stream} ({record.kind}) cannot be read: {error!r}"
+        changes = {"phase": Phase.ROLLING_BACK, "reasons": (" ".join(why.split())[:500],), "unreadable": record.number}
     return rollout.model_copy(update={**changes, "head": record.number})
 
 
@@ -212,26 +233,26 @@ def _changes(rollout: Rollout, record: Record) -> dict[str, Any]:  # noqa: C901,
         case "driver.attached":
             return {"token": record.number, "driver": record.actor}
         case "stage.intended":
-            return {"phase": Phase.ENTERING, "stage": body["stage"]}
+            return {"phase": Phase.ENTERING, "stage": _stage(body)}
         case "stage.entered":
             split = TrafficSplit.model_validate(body["split"])
-            return {"phase": Phase.OBSERVING, "stage_started_at": record.at, "split": split, "stage": body["stage"]}
+            return {"phase": Phase.OBSERVING, "stage_started_at": record.at, "split": split, "stage": _stage(body)}
         case "stage.passed":
             return {
                 "phase": Phase.PASSED,
-                "passed": (*rollout.passed, body["stage"]),
-                "reasons": tuple(body["reasons"]),
+                "passed": (*rollout.passed, _stage(body)),
+                "reasons": _reasons(body),
             }
         case "approval.asked":
-            asked = {**rollout.asked, body["stage"]: record.at}
+            asked = {**rollout.asked, _stage(body): record.at}
             return {"phase": Phase.AWAITING_APPROVAL, "asked": asked}
         case "approval.answered":
             if body["decision"] == "approve":
-                return {"phase": Phase.PASSED, "approved": (*rollout.approved, body["stage"])}
+                return {"phase": Phase.PASSED, "approved": (*rollout.approved, _stage(body))}
             return {"phase": Phase.ROLLING_BACK, "reasons": (f"{body['approver']} rejected: {body['comment']}",)}
         case "promotion.ordered":
             passed = () if isinstance(rollout.plan, ABTestPlan) else rollout.plan.stages
-            return {"phase": Phase.PASSED, "passed": passed, "reasons": tuple(body["reasons"])}
+            return {"phase": Phase.PASSED, "passed": passed, "reasons": _reasons(body)}
         case "promotion.intended":
             return {"phase": Phase.PROMOTING, "promotion_begun": True}
         case "bake.started":
@@ -243,7 +264,7 @@ def _changes(rollout: Rollout, record: Record) -> dict[str, Any]:  # noqa: C901,
                 **(jumped if rollout.split != everything else {}),
             }
         case "rollback.intended":
-            return {"phase": Phase.ROLLING_BACK, "reasons": tuple(body["reasons"])}
+            return {"phase": Phase.ROLLING_BACK, "reasons": _reasons(body)}
         case "rollout.promoted" | "rollout.rolled_back" | "rollout.compared":
             split = TrafficSplit.model_validate(body["split"])
             return {
@@ -252,6 +273,18 @@ def _changes(rollout: Rollout, record: Record) -> dict[str, Any]:  # noqa: C901,
                 "ended_at": record.at,
             }
     return {}
+
+
+def _stage(body: dict[str, Any]) -> int:
+    if type(stage := body["stage"]) is not int:
+        raise TypeError(f"stage {stage!r} is no whole number")
+    return stage
+
+
+def _reasons(body: dict[str, Any]) -> tuple[str, ...]:
+    if not all(isinstance(reason, str) for reason in body["reasons"]):
+        raise TypeError(f"reasons {body['reasons']!r} are not all text")
+    return tuple(body["reasons"])
 
 
 def next_act(rollout: Rollout) -> Act | None:  # noqa: PLR0911 - one return for each phase

@@ -6,7 +6,7 @@ from typing import Any
 
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.ledger.record import Record
-from firstflight.rollout.machine import Arms
+from firstflight.rollout.machine import UNREADABLE, Arms
 
 Body = dict[str, Any]
 _RUN = re.compile(r"\b([0-9a-f]{8})-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
@@ -80,10 +80,13 @@ SENTENCES: dict[str, Callable[[Body], str]] = {
 
 
 def sentence(record: Record) -> str:
-    """What `record` says, in one line; a kind without a sentence is named as it is."""
-    if record.kind == "driver.attached" and record.body["before"] == record.actor:
+    """What `record` says, in one line; a kind without a sentence is named as it is, and so is one that is spoiled."""
+    if record.kind == "driver.attached" and record.body.get("before") == record.actor:
         return "the run goes on where it stood"
-    return SENTENCES[record.kind](record.body) if record.kind in SENTENCES else record.kind
+    try:
+        return SENTENCES[record.kind](record.body) if record.kind in SENTENCES else record.kind
+    except UNREADABLE as error:
+        return f"{record.kind}, which cannot be read: {' '.join(repr(error).split())[:200]}"
 
 
 def of_run(records: Iterable[Record], run: str) -> tuple[Record, ...]:
@@ -104,9 +107,12 @@ def actor_name(actor: str) -> str:
 
 
 def reasons(record: Record) -> tuple[str, ...]:
-    """Why, in whole sentences; empty for a record that needs none."""
-    if record.kind == "check":
-        return tuple(record.body["decision"]["reasons"])
-    if record.kind == "trained":
-        return tuple(f"{name}: {why}" for name, one in record.body["variants"].items() for why in one["reasons"])
-    return tuple(record.body.get("reasons", ()))
+    """Why, in whole sentences; empty for a record that needs none, or is spoiled."""
+    try:
+        if record.kind == "check":
+            return tuple(map(str, record.body["decision"]["reasons"]))
+        if record.kind == "trained":
+            return tuple(f"{name}: {why}" for name, one in record.body["variants"].items() for why in one["reasons"])
+        return tuple(map(str, record.body.get("reasons", ())))
+    except UNREADABLE:
+        return ()

@@ -5,16 +5,19 @@ lease last changed, as leaders are elected in Kubernetes
 (https://kubernetes.io/docs/concepts/architecture/leases/), so no two clocks need agree.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
-from pydantic import AwareDatetime, BeforeValidator, Field, RootModel
+from pydantic import AwareDatetime, BeforeValidator, Field, RootModel, ValidationError
 
-from firstflight.domain.errors import StaleTokenError
+from firstflight.domain.errors import BackendUnavailableError, StaleTokenError
 from firstflight.domain.values import Value
 from firstflight.supervision.files import locked, replace
+
+log = logging.getLogger(__name__)
 
 
 class Surrender(Value):
@@ -129,6 +132,18 @@ class _Held(RootModel[dict[str, Lease]]):
     pass
 
 
+class _Told(RootModel[dict[str, Any]]):
+    pass
+
+
+def _readable(route: str, told: object) -> Lease | None:
+    try:
+        return Lease.model_validate(told)
+    except ValidationError as error:
+        log.error("the lease of %s cannot be read: %s", route, error)  # noqa: TRY400 - the message is the whole story
+        return None
+
+
 class LeaseFile(MemoryLeases):
     """Leases in one file, shared by all processes that name it."""
 
@@ -137,8 +152,16 @@ class LeaseFile(MemoryLeases):
         self._file = file
 
     def held(self) -> Mapping[str, Lease]:
-        """Return every lease by its route."""
-        return _Held.model_validate_json(self._file.read_bytes()).root if self._file.exists() else {}
+        """Return every lease by its route; one that cannot be read is none, and hides no others."""
+        if not self._file.exists():
+            return {}
+        try:
+            told = _Told.model_validate_json(self._file.read_bytes()).root
+        except ValidationError as error:
+            raise BackendUnavailableError(
+                f"{self._file} holds no leases: {error}; with no rollout open it may be removed"
+            ) from error
+        return {route: lease for route, one in told.items() if (lease := _readable(route, one)) is not None}
 
     @contextmanager
     def _changing(self, seconds: float = LOCK_SECONDS) -> Iterator[dict[str, Lease]]:

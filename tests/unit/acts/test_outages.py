@@ -1,22 +1,31 @@
 """What is away does not move traffic, and does not hold up the way home."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pytest
 
+from benchmarks.faults.twin import Hurt, Process, no_faults
 from firstflight.acts.enter_stage import enter_stage
+from firstflight.acts.homecoming import bring_all_home, bring_model_home, bring_run_home
+from firstflight.acts.lease import renew_lease
 from firstflight.acts.ledger_view import append, current
 from firstflight.acts.roll_back import bring_home
 from firstflight.acts.start import resume_or_start
-from firstflight.domain.errors import RegistryUnavailableError
+from firstflight.domain.errors import RegistryUnavailableError, StoreUnavailableError
 from firstflight.domain.samples import Sample, Window
+from firstflight.guard.guard import Guard
+from firstflight.ledger.record import RecordStore
+from firstflight.notify.messages import Message
+from firstflight.notify.notifier import Delivery
 from firstflight.observation.memory_source import MemorySource
 from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.rollout.machine import Phase
 from firstflight.serving.lease import Surrender
-from tests.unit.acts.twin import MODEL, PLAN, Twin, drive, in_first_stage
+from firstflight.world import World
+from tests.unit.acts.twin import MODEL, PLAN, Twin, begun, drive, in_first_stage
 
 NOBODY = MlflowRegistry("http://127.0.0.1:9")
 
@@ -106,3 +115,126 @@ def test_a_dead_collector_is_blindness_with_a_deadline(twin: Twin) -> None:
     assert ended.ended_at is not None
     took = (ended.ended_at - ended.started_at).total_seconds()
     assert took < plan.no_data_seconds + 3 * plan.check_seconds
+
+
+class Pager:
+    """Remembers what people were told."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    def send(self, message: Message) -> Delivery:
+        """Keep it."""
+        self.sent.append(message)
+        return Delivery(delivered=True, where="pager", reason="")
+
+
+def read_only(twin: Twin, *, silent: bool = False) -> tuple[World, Pager]:
+    """The world while the database takes no records, as after a failover, or (`silent`) does not answer at all."""
+    down, pager = Hurt(raises=StoreUnavailableError("cannot execute INSERT in a read-only transaction")), Pager()
+    twin.faults = lambda _process, call: down if call.startswith("append") or (silent and call == "read") else None
+    world = twin.world_of(Process("whoever"))
+    streams = _no_streams if silent else world.ledger.streams
+    return replace(world, wait=twin.wait, notifier=pager, ledger=_Ledger(world.ledger, streams)), pager
+
+
+def _no_streams(_prefix: str) -> tuple[str, ...]:
+    raise StoreUnavailableError("the database does not answer")
+
+
+@dataclass(frozen=True)
+class _Ledger:
+    inner: RecordStore
+    streams: Callable[[str], tuple[str, ...]]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda world: bring_run_home(world, "run-1", actor="hook", reason="the run failed"),
+        lambda world: bring_model_home(world, MODEL, actor="ada", reason="stop"),
+        lambda world: bring_all_home(world, actor="ada", reason="stop"),
+    ],
+    ids=["hook", "roll-back", "roll-back of all"],
+)
+def test_traffic_goes_home_whatever_the_ledger_says(
+    twin: Twin, end: Callable[[World], object], *, silent: bool
+) -> None:
+    """Traffic first; the lease keeps who and why until the ledger takes it, in that name."""
+    rollout = in_first_stage(twin)
+    world, _ = read_only(twin, silent=silent)
+    with suppress(StoreUnavailableError):  # a hook says so; a person is told in words
+        end(world)
+    assert rollout.home == twin.backend.get_traffic(MODEL)
+    twin.faults = no_faults
+    twin.wait(3)
+    Guard(twin.world, monotonic=lambda: twin.time.now).round()
+    told = current(twin.world.ledger, MODEL)
+    assert told is not None
+    assert (Phase.ROLLED_BACK, "hook" if "failed" in told.reasons[0] else "ada") == (told.phase, told.driver)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_people_are_told_of_what_a_hook_could_not_write_down(twin: Twin, *, silent: bool) -> None:
+    """Traffic is home and the ledger does not know: they hear why, and that."""
+    in_first_stage(twin)
+    world, pager = read_only(twin, silent=silent)
+    with pytest.raises(StoreUnavailableError):
+        bring_run_home(world, "run-1", actor="hook", reason="the run failed")
+    [message] = pager.sent
+    assert "rolled back" == message.kind
+    assert ("the run failed",) == message.reasons
+    assert "not told yet" in message.text
+
+
+def test_harm_goes_home_though_no_check_can_be_written_down(twin: Twin) -> None:
+    """The guard sees it in a database that takes no records: it acts on what it found, and tells people."""
+    rollout = in_first_stage(twin)
+    twin.clients.failing[rollout.candidate.served_name] = 0.3
+    world, pager = read_only(twin)
+    guard = Guard(world, monotonic=lambda: twin.time.now)
+    for _ in range(8):
+        twin.wait(3)
+        renew_lease(twin.world, rollout)
+        if guard.round():
+            break
+    assert rollout.home == twin.backend.get_traffic(MODEL)
+    assert ["rolled back"] == [message.kind for message in pager.sent]
+
+
+def test_a_held_split_is_told_once_though_that_cannot_be_written_down(twin: Twin) -> None:
+    """Nobody is paged every three seconds because a database is read-only."""
+    rollout = drive(twin.world, begun(twin, approvals=(50,), approval_seconds=3000))
+    twin.clients.failing[rollout.arms.stable.served_name] = 1.0
+    world, pager = read_only(twin)
+    guard = Guard(world, monotonic=lambda: twin.time.now)
+    for _ in range(20):
+        twin.wait(3)
+        guard.round()
+    assert ["home fails"] == [message.kind for message in pager.sent]
+
+
+def test_one_that_cannot_be_brought_home_keeps_no_other_from_it(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each duty of the guard stands alone: what fails on the way to people is logged, and the next is done."""
+    rollout = in_first_stage(twin)
+    announced: list[str] = []
+    guard = Guard(twin.world, announce=lambda event, _payload: announced.append(event), monotonic=lambda: twin.time.now)
+    pager = Pager()
+    guard.world = replace(twin.world, notifier=pager)
+    monkeypatch.setattr("firstflight.guard.guard.bring_home", _breaks)
+    twin.backend.evict(rollout.candidate.served_name)
+    [home] = guard.round()
+    assert not home.recorded
+    assert ["firstflight.brought-home"] == announced
+    assert ["rolled back"] == [message.kind for message in pager.sent]
+    assert "a duty of the guard failed" in caplog.text
+
+
+def _breaks(*_: object) -> None:
+    raise KeyError("nobody thought of that")

@@ -148,3 +148,52 @@ def test_the_fewest_requests_are_those_of_the_forecast() -> None:
     """A stage that lasts one perfect proof less one request is impossible, at any traffic."""
     (guardrail,) = CanaryPlan(model="m", guardrails=(Guardrail(metric="error_rate", limit=0.01),)).guardrails
     assert math.ceil(guardrail.proof_requests(0.05)) == 299
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        *(
+            ({name: seconds}, "must lie between 0 and 2,592,000|2.592e")
+            for name in ("stage_seconds", "bake_seconds", "approval_seconds", "no_data_seconds", "check_seconds")
+            for seconds in (2_592_001, 1e9, 1e300)
+        ),
+        ({"check_seconds": 1801}, "nothing would be looked at|longer than the 1800 s"),
+        ({"check_seconds": 5e-324}, "too short"),
+        ({"check_seconds": 0.5, "bake_seconds": 60_000}, "too short for bake_seconds of 60000 s"),
+        ({"alpha_rollback": 1e-300}, "must lie between 1e-09 and 0.5"),
+        ({"alpha_promote": 0.9}, "must lie between 1e-09 and 0.5"),
+        ({"candidate": 2**31}, "must lie between 1 and"),
+        ({"guardrails": [{"metric": f"m{number}", "limit": 1} for number in range(33)]}, "33 guardrails; at most 32"),
+        ({"guardrails": [{"metric": "", "limit": 1}]}, "has 1 to 63 characters"),
+        ({"guardrails": [{"metric": "profit", "limit": 1e300}]}, "must lie between -1e"),
+        (
+            {"guardrails": [{"metric": "error_rate", "limit": 0.01, "share": 1e-300}]},
+            "must lie between 0.001 and 1,000",
+        ),
+    ],
+)
+def test_what_nobody_can_wait_for_or_count_is_refused(fields: dict[str, object], reason: str) -> None:
+    """Every time and every number of a plan is bounded when it is made; an old ledger's are read as they are."""
+    with pytest.raises(ValidationError, match=reason):
+        CanaryPlan.model_validate({"model": "m", **fields})
+    assert CanaryPlan.model_validate({"model": "m", **fields}, context=RECORDED)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"seconds": 1e300}, "must lie between"),
+        ({"check_seconds": 7201}, "longer than the 7200 s"),
+        ({"requests": 10**12}, "must lie between 100 and"),
+        ({"alpha": 1e-300}, "must lie between 1e-09 and 0.5"),
+        ({"weights": {"baseline": 100}}, "name the control alone"),
+        ({"weights": {"baseline": 100, "lightweight": 0}}, "lightweight would have no traffic"),
+        ({"weights": {"baseline": 0, "lightweight": 100}}, "baseline would have no traffic"),
+    ],
+)
+def test_an_ab_test_that_could_not_end_is_refused(fields: dict[str, object], reason: str) -> None:
+    """The same of A/B tests, whose every variant needs traffic besides."""
+    with pytest.raises(ValidationError, match=reason):
+        ABTestPlan.model_validate({"model": "m", **fields})
+    assert ABTestPlan.model_validate({"model": "m", **fields}, context=RECORDED)

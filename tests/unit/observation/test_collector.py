@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 import psycopg
 import pytest
 
-from firstflight.domain.errors import StoreUnavailableError
+from firstflight.domain.errors import StoreRefusedError, StoreUnavailableError
 from firstflight.observation.collector import advance
 from firstflight.observation.log_file import Position
 from firstflight.observation.store import PredictionStore
@@ -216,6 +216,24 @@ def test_a_database_that_is_away_is_an_outage(tmp_path: Path) -> None:
         PredictionStore(url).add_truths("m", {})
     with pytest.raises(StoreUnavailableError), PredictionStore(url).collecting():
         pytest.fail("entered without a database")
+
+
+def test_a_database_that_takes_no_rows_is_an_outage_or_a_refusal_of_ours(url: str) -> None:
+    """Read-only as after a failover: tried again later. Whatever else psycopg raises has a name of ours."""
+    move(url)
+    with pytest.raises(StoreUnavailableError, match="read-only transaction"):
+        move(f"{url}%20-cdefault_transaction_read_only%3Don")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP TABLE ingestion")
+    with pytest.raises(StoreRefusedError, match='"ingestion" does not exist'):
+        move(url)
+
+
+def move(url: str) -> None:
+    """Say that nothing has come."""
+    with PredictionStore(url).collecting() as collection:
+        assert collection is not None
+        collection.add((), Position())
 
 
 def test_the_module_runs(tmp_path: Path, server: Restartable) -> None:
