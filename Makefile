@@ -25,7 +25,7 @@ endif
 SIDE_BY_SIDE := --dist loadscope --no-loadscope-reorder
 PURE := $(addprefix tests/unit/,acts analysis comparison decision domain drill guard ledger notify report rollout)
 
-.PHONY: help install demo up status down test test-fast test-pythons test-cluster lint types docs lock clean
+.PHONY: help install demo up status down test test-fast test-faults test-pythons test-cluster lint types docs lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,11 +44,14 @@ status: install ## Show the local stack.
 down: install ## Stop the local stack; its data stays.
 	.venv/bin/firstflight down
 
-test: install .venv/installed-dev ## Run every test: those on a real stack beside the fast ones.
-	.venv/bin/python -m pytest $(SIDE_BY_SIDE) -n logical
+test: install .venv/installed-dev ## Run the tests, those on a real stack beside the fast ones; all but test-faults.
+	.venv/bin/python -m pytest -m "not faults" $(SIDE_BY_SIDE) -n logical
 
 test-fast: install .venv/installed-dev ## Run the tests that need no stack, side by side: what to run all day.
 	.venv/bin/python -m pytest -m "not local and not cluster" $(SIDE_BY_SIDE) -n logical
+
+test-faults: install .venv/installed-dev ## Kill and stop every part of a stack, again and again, under traffic.
+	.venv/bin/python -m pytest -m faults
 
 test-pythons: .venv/installed-dev ## Run the tests that need neither torch nor a model server on every other Python that is here.
 	@export PATH="$$PATH:$$(printf '%s:' ~/.pyenv/versions/*/bin)"; \

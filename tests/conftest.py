@@ -43,13 +43,8 @@ StackMaker = Callable[[Path], AbstractContextManager[Settings]]
 
 
 def group(nodeid: str) -> str:
-    """Return whose process runs the test: those of one stack share one, and so does each file of the rest.
-
-    Tests that kill parts of a stack at any instruction have one of their own, beside those that need it in peace.
-    """
+    """Return whose process runs the test: those of the shared stack have one, and so does each file of the rest."""
     file = nodeid.partition("::")[0]
-    if file in {"tests/faults/test_kill_anywhere.py", "tests/faults/test_stack_outages.py"}:
-        return "stack in pieces"
     shared = file.startswith("tests/e2e/") and file not in {"tests/e2e/test_stack.py", "tests/e2e/test_prometheus.py"}
     return "stack" if shared else file
 
@@ -67,9 +62,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, a stack; the other one comes when half of the fast tests are done."""
-    order = {"stack": 0, "stack in pieces": 2}
-    items.sort(key=lambda item: order.get(group(item.nodeid), 1 if item.nodeid.startswith("tests/unit/") else 3))
+    """Begin with what takes longest, the shared stack."""
+    items.sort(key=lambda item: group(item.nodeid) != "stack")
 
 
 @pytest.fixture(scope="session")

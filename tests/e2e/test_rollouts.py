@@ -1,4 +1,4 @@
-"""Canaries on the real local stack that do not end in promotion: broken, rejected, cancelled, unanswered, doubled."""
+"""Canaries on the real local stack that do not end in promotion: broken, rejected, unanswered, of nothing."""
 
 from pathlib import Path
 
@@ -24,32 +24,6 @@ def test_a_broken_candidate_is_caught(runs: Runs) -> None:
     assert "error rate" in " ".join(rollout.reasons)
 
 
-def test_a_rejection_leads_home(runs: Runs, reports: Path) -> None:
-    """A person opens the report, says no in the form; traffic is back and the reason is theirs."""
-    run = canary(runs, candidate(runs, "rejected"))
-    runs.suspended(run.id)
-    report = (reports / f"{runs.rollout(run.id).id}.html").read_text(encoding="utf-8")
-    assert "Approve 50 % of traffic?" in report
-    runs.orchestrator.resume(run.id, {"approver": "grace", "decision": "reject", "comment": "not on a Friday"})
-    assert "RolledBack" == runs.ended(run.id).state_name
-    rollout = runs.rollout(run.id)
-    assert_home(runs, rollout)
-    assert ("grace rejected: not on a Friday",) == rollout.reasons
-
-
-def test_a_cancelled_wait_leads_home_and_a_second_rollout_is_refused_meanwhile(runs: Runs) -> None:
-    """A suspended run holds the model; cancelled, no hook runs for it: an automation brings traffic home."""
-    version = candidate(runs, "cancelled")
-    run = canary(runs, version)
-    runs.suspended(run.id)
-    second = runs.ended(canary(runs, version).id)
-    assert "FAILED" == second.state_type
-    assert "already has rollout" in second.message
-    assert runs.orchestrator.run(run.id).suspended
-    runs.orchestrator.cancel(run.id)
-    assert_home(runs, runs.home(run.id))
-
-
 def test_silence_leads_home(runs: Runs) -> None:
     """Nobody answers in time: Prefect fails the run, the automation brings traffic home; the guard looked on."""
     plan = CANARY.model_copy(update={"approval_seconds": 5.0})
@@ -62,7 +36,7 @@ def test_silence_leads_home(runs: Runs) -> None:
     assert f"{rollout.id}: check at 25 %: " in said
 
 
-def test_an_answer_without_a_name_is_refused(runs: Runs, reports: Path) -> None:
+def test_an_answer_without_a_name_is_refused_and_a_no_leads_home(runs: Runs, reports: Path) -> None:
     """Prefect checks the form on its server; the run goes on waiting. A report in the way keeps no question back."""
     version = candidate(runs, "nameless")
     in_the_way = reports / f"{MODEL}-r{len(history(open_store(runs.settings), MODEL)) + 1}.html"
@@ -74,8 +48,11 @@ def test_an_answer_without_a_name_is_refused(runs: Runs, reports: Path) -> None:
     with pytest.raises(Exception, match="did not take the answer"):
         runs.orchestrator.resume(run.id, {"decision": "approve", "comment": ""})
     assert runs.orchestrator.run(run.id).suspended
-    runs.orchestrator.cancel(run.id)
-    assert_home(runs, runs.home(run.id))
+    runs.orchestrator.resume(run.id, {"approver": "grace", "decision": "reject", "comment": "not on a Friday"})
+    assert "RolledBack" == runs.ended(run.id).state_name
+    rollout = runs.rollout(run.id)
+    assert_home(runs, rollout)
+    assert ("grace rejected: not on a Friday",) == rollout.reasons
 
 
 def test_a_version_the_registry_does_not_have_is_refused(runs: Runs) -> None:

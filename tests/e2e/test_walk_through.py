@@ -128,9 +128,14 @@ def test_a_no_by_clicks_leads_home(page: Page, runs: Runs) -> None:
 
 
 def test_a_cancel_by_clicks_while_it_is_suspended_leads_home(page: Page, runs: Runs) -> None:
-    """No process of the run is there to act; traffic is home, and the ledger says that the run was cancelled."""
-    run = canary(runs, candidate(runs, "dropped"), PLAN).id
+    """It holds the model: a second is refused. No process is there to act; traffic is home, and the ledger says why."""
+    version = candidate(runs, "dropped")
+    run = canary(runs, version, PLAN).id
     runs.suspended(run)
+    second = runs.ended(canary(runs, version).id)
+    assert "FAILED" == second.state_type
+    assert "already has rollout" in second.message
+    assert runs.orchestrator.run(run).suspended
     dialog = in_the_menu(page, last(runs, "approval.asked").body["link"], "Cancel")
     dialog.get_by_role("button", name="Cancel Flow Run").click()
     assert "CANCELLED" == runs.wait(run, lambda found: found.state_type == "CANCELLED").state_type

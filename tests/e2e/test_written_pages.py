@@ -30,6 +30,7 @@ class Shell:
 
     def __init__(self, runs: Runs, folder: Path) -> None:
         self.runs, self.folder = runs, folder
+        self.started: list[subprocess.Popen[str]] = []
         (folder / "deployments").symlink_to(ROOT / "deployments")
         (folder / "my.yaml").write_text(re.search(r"```yaml\n(.*?)```", CANARY, re.DOTALL)[1])  # type: ignore[index]
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -43,7 +44,7 @@ class Shell:
     def begin(self, line: str) -> subprocess.Popen[str]:
         """Start the command."""
         ours = line.replace(f"127.0.0.1:{Ports().gateway}", f"127.0.0.1:{self.runs.settings.ports.gateway}")
-        return subprocess.Popen(
+        begun = subprocess.Popen(
             ["bash", "-c", f"exec {ours}"],
             cwd=self.folder,
             env=self.environment,
@@ -51,11 +52,21 @@ class Shell:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self.started.append(begun)
+        return begun
 
-    def asked(self) -> FlowRun:
-        """Wait until one run waits for a person, and return it."""
-        deadline = time.monotonic() + 180
+    def close(self) -> None:
+        """End what still runs, and read it out, so that no later test is told of it."""
+        for process in self.started:
+            process.kill()
+            if process.stdout and not process.stdout.closed:
+                process.communicate()
+
+    def asked(self, watching: subprocess.Popen[str]) -> FlowRun:
+        """Wait until one run waits for a person, and return it; `watching` follows it, and tells why it does not."""
+        deadline = time.monotonic() + 480
         while not (found := self.runs.orchestrator.suspended()):
+            assert watching.poll() is None, watching.communicate()[0]
             assert time.monotonic() < deadline, "no run asks"
             time.sleep(0.5)
         [run] = found
@@ -67,7 +78,7 @@ class Shell:
 
     def end(self, process: subprocess.Popen[str], code: int = 0) -> str:
         """Wait for the command's end; return what it said."""
-        told, _ = process.communicate(timeout=300)
+        told, _ = process.communicate(timeout=480)
         assert code == process.returncode, told
         return told
 
@@ -78,9 +89,9 @@ def shell(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shel
     world = open_world(runs.settings)
     world.registry.set_alias(candidate(runs, "written"), "challenger")
     shell = Shell(runs, tmp_path_factory.mktemp("checkout"))
-    with shell.start(CANARY, "firstflight replay") as replay:
-        yield shell
-        replay.terminate()
+    shell.start(CANARY, "firstflight replay")
+    yield shell
+    shell.close()
 
 
 def test_one_prediction(shell: Shell) -> None:
@@ -94,7 +105,7 @@ def test_your_own_canary(shell: Shell, runs: Runs) -> None:
     """Planned, started with one limit changed, approved, promoted and read about."""
     assert "stage" in shell.run(CANARY, "firstflight plan")
     watching = shell.start(CANARY, "firstflight canary")
-    run = shell.asked()
+    run = shell.asked(watching)
     shell.run(CANARY, "firstflight approve latest")
     told = shell.end(watching)
     rollout = runs.rollout(run.id)

@@ -16,7 +16,7 @@ from benchmarks.faults.scenarios import sample
 from firstflight.ledger import open_store
 from firstflight.settings import Settings
 
-pytestmark = pytest.mark.local
+pytestmark = [pytest.mark.local, pytest.mark.faults]
 
 
 @pytest.fixture(scope="module")

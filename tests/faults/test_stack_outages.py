@@ -19,7 +19,7 @@ from firstflight.serving import open_backend
 from firstflight.settings import Settings
 from tests.e2e.runs import stopped
 
-pytestmark = pytest.mark.local
+pytestmark = [pytest.mark.local, pytest.mark.faults]
 AWAY_SECONDS = 8.0
 
 
