@@ -117,7 +117,7 @@ def test_the_plan_to_copy_can_be_flown(tmp_path: Path) -> None:
     (text,) = [each.content for each in PAGES[TOLD[1]] if each.info == "yaml"]
     (tmp_path / "my.yaml").write_text(text, encoding="utf-8")
     plan = plan_from(CanaryPlan, tmp_path / "my.yaml", ("guardrails.error_rate.limit=0.02",))
-    assert (0.02, 200) == tuple(guardrail.limit for guardrail in plan.guardrails)
+    assert (0.02, 500) == tuple(guardrail.limit for guardrail in plan.guardrails)
     told = CliRunner().invoke(app, ["plan", str(tmp_path / "my.yaml"), "--rate", "50"])
     assert 0 == told.exit_code, told.output
 
