@@ -1,16 +1,22 @@
-"""Seldon Core's scheduler and Envoy, as their documentation and code say they behave, beside a Kubernetes API double.
+"""Seldon Core's scheduler and Envoy beside a Kubernetes API double, as v2.10.2 was seen to behave (November 2026).
 
-It plays the traps too: reason and message are swapped, an experiment that is refused says so in a condition of type
-`ModelReady`, `Ready` stays from before until a change is taken, times have whole seconds.
+It plays the traps too: reason and message are swapped; every error of an experiment stands in a condition of type
+`ModelReady` and stays there, with a scheduler that is away as well; `Ready` stays from before until a change is taken;
+a scheduler that comes back takes what was written meanwhile and tells nobody; status events may come in reverse; times
+have whole seconds; agents answer REST questions about a model with 400, and know three calls of gRPC.
 """
 
+import contextlib
 import json
 import queue
 import random
+import socket
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,8 +25,10 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 import boto3
+import grpc
 
 from firstflight.domain.digest import folder_digest
+from firstflight.serving.seldon.open_inference import MESSAGES
 from firstflight.workloads.market.features.indicators import ROWS
 from tests.doubles.kubernetes_api import Object
 
@@ -57,6 +65,12 @@ class Behaviour:
     """Experiments whose changes are never taken; they stay `Ready` as they were."""
     stale_envoy: set[str] = field(default_factory=set)
     """Experiments of which Seldon says that they are active, and Envoy never hears."""
+    reversed: set[str] = field(default_factory=set)
+    """Experiments whose two status events arrive in reverse, so that they seem inactive for good."""
+    deaf: set[str] = field(default_factory=set)
+    """Experiments whose next generation is lost on the way; the one after it is taken."""
+    hanging: set[str] = field(default_factory=set)
+    """Models whose server answers nothing."""
 
 
 class Operated(Protocol):
@@ -89,13 +103,14 @@ class Seldon:
         self._todo: queue.Queue[tuple[str, str] | None] = queue.Queue()
         self._chance = random.Random(7)
         self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._grpc = grpc.server(ThreadPoolExecutor(16), (_Agents(self),))
+        self._server = _Mesh(_handler(self), self._grpc.add_insecure_port("127.0.0.1:0"))
         self._worker = threading.Thread(target=self._work, daemon=True)
         api.changed = lambda plural, name: self._todo.put((plural, name))
 
     def __enter__(self) -> Self:
         self._worker.start()
+        self._grpc.start()
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
@@ -103,6 +118,7 @@ class Seldon:
         self.going.set()
         self._todo.put(None)
         self._worker.join(timeout=10)
+        self._grpc.stop(None)
         self._server.shutdown()
         self._server.server_close()
 
@@ -153,16 +169,28 @@ class Seldon:
 
     def _work(self) -> None:
         while (item := self._todo.get()) is not None:
+            plural, name = item
+            if away := not self.going.is_set():
+                self._tell_unavailable(plural, name)
             self.going.wait()
             with self._lock:
-                plural, name = item
                 body = self._api.read(plural, name)
                 if body is None or "deletionTimestamp" in body["metadata"]:
                     self._end(plural, name)
                 elif self._seen.get(item) != body["metadata"]["generation"]:  # reconciles new generations only
+                    away = away and item in self._seen
                     self._seen[item] = body["metadata"]["generation"]
                     self._api.report(plural, name, lambda body, kind=plural: _finalize(body, kind))
-                    (self._model if plural == "models" else self._experiment)(name, body)
+                    if plural == "models":
+                        self._model(name, body)
+                    else:
+                        self._experiment(name, body, silently=away)
+
+    def _tell_unavailable(self, plural: str, name: str) -> None:
+        """Write what the operator says of an experiment while it cannot reach the scheduler; it stays for good."""
+        if plural == "experiments" and self._seen.get((plural, name)) != _generation(self._api.read(plural, name)):
+            text = "rpc error: code = Unavailable desc = connection error: dial tcp: connect: connection refused"
+            self._api.report(plural, name, lambda body: _tell(body, "ModelReady", "False", text))
 
     def _end(self, plural: str, name: str) -> None:
         self._seen.pop((plural, name), None)
@@ -190,23 +218,30 @@ class Seldon:
             tell("ModelAvailable", "", body["spec"].get("replicas", 1))
             self._revise()
 
-    def _experiment(self, name: str, body: Object) -> None:
+    def _experiment(self, name: str, body: Object, *, silently: bool = False) -> None:
         spec = body["spec"]
         if name in self.behaviour.silent:
+            return
+        if name in self.behaviour.deaf:
+            self.behaviour.deaf.discard(name)
             return
         others = {other: split.default for other, split in self.splits.items() if other != name}
         error = self.behaviour.rejects.get(name)
         if spec.get("default") is not None and spec["default"] in others.values():
             error = f"Resource {spec['default']} already in experiment"
         if error is not None:
+            error = f"rpc error: code = FailedPrecondition desc = {error}"
             self._api.report("experiments", name, lambda body: _tell(body, "ModelReady", "False", error))
             return
-        self._tell_experiment(name, active=False, reason="")
+        if not silently:
+            self._tell_experiment(name, active=False, reason="")
         weights = {one["name"]: one["weight"] for one in spec["candidates"]}
         split = Split(spec.get("default"), weights, (spec.get("mirror") or {}).get("name"), active=False)
         if name not in self.behaviour.stale_envoy:
             self.splits[name] = split
         self._activate(name, split)
+        if name in self.behaviour.reversed:
+            self._tell_experiment(name, active=False, reason="")
 
     def _activate(self, name: str, split: Split) -> None:
         candidates = all(one in self.loaded for one in split.weights)
@@ -233,6 +268,10 @@ class Seldon:
     def _revise(self) -> None:
         for name, split in self.splits.items():
             self._activate(name, split)
+
+
+def _generation(body: Object | None) -> int | None:
+    return body["metadata"]["generation"] if body else None
 
 
 _NOWHERE = "Failed to schedule model as no matching servers are available"
@@ -295,6 +334,81 @@ def _stats(answered: Counter[tuple[str, int]], loaded: Mapping[str, Loaded]) -> 
     return "\n".join(lines) + "\n"
 
 
+class _Agents(grpc.GenericRpcHandler):  # type: ignore[misc]  # the package types none
+    """What the agents answer by gRPC: `ModelMetadata` and `ModelReady` for the server, and that they know no other."""
+
+    def __init__(self, seldon: Seldon) -> None:
+        self._seldon = seldon
+
+    def service(self, asked: Any) -> Any:
+        """Answer any call."""
+        method, headers = asked.method.rpartition("/")[2], dict(asked.invocation_metadata)
+
+        def answer(_: bytes, context: Any) -> bytes:
+            chosen = self._seldon.choose(headers["seldon-model"], headers.get("x-seldon-route"))
+            loaded = self._seldon.loaded.get(chosen or "")
+            if chosen is None:  # what Envoy makes of its 404
+                context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
+            number = loaded.number if loaded else 1
+            context.send_initial_metadata((("x-seldon-route", f":{chosen}_{number}:"),))
+            if loaded is None:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "no healthy upstream")
+            if method not in {"ModelMetadata", "ModelReady"}:
+                context.abort(grpc.StatusCode.UNIMPLEMENTED, f"method {method} not implemented")
+            if chosen in self._seldon.behaviour.hanging:
+                time.sleep(context.time_remaining())
+            return _ready() if method == "ModelReady" else _metadata(loaded)
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+def _ready() -> bytes:
+    ready: bytes = MESSAGES["inference.Ready"](ready=True).SerializeToString()
+    return ready
+
+
+def _metadata(loaded: Loaded) -> bytes:
+    said = MESSAGES["inference.Metadata"]()
+    said.inputs.add(name="history", datatype="FP64", shape=[-1, ROWS, 6])
+    said.parameters["served_name"].string_param = loaded.served_name
+    said.parameters["digest"].string_param = loaded.digest
+    written: bytes = said.SerializeToString()
+    return written
+
+
+class _Mesh(ThreadingHTTPServer):
+    """One port for HTTP/1.1 and for gRPC, whose connections are passed on to where `grpc_port` answers them."""
+
+    daemon_threads = True
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler], grpc_port: int) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self._grpc_port = grpc_port
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Answer one connection."""
+        if request.recv(len(_HTTP_2), socket.MSG_PEEK) != _HTTP_2:
+            super().finish_request(request, client_address)
+            return
+        with socket.create_connection(("127.0.0.1", self._grpc_port)) as behind:
+            back = threading.Thread(target=_pass_on, args=(behind, request), daemon=True)
+            back.start()
+            _pass_on(request, behind)
+            back.join()
+
+
+_HTTP_2 = b"PRI "
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while part := source.recv(2**16):
+            target.sendall(part)
+    for one in (source, target):
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+
+
 def _handler(seldon: Seldon) -> type[BaseHTTPRequestHandler]:  # noqa: C901 a server's verbs
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -306,13 +420,13 @@ def _handler(seldon: Seldon) -> type[BaseHTTPRequestHandler]:  # noqa: C901 a se
         def do_GET(self) -> None:
             if self.path.startswith("/stats/prometheus"):
                 self._send(200, _stats(seldon.answered, dict(seldon.loaded)).encode(), {})
-            else:
-                self._route(self._describe)
+            else:  # the agent knows predictions alone
+                self._route(None)
 
         def do_POST(self) -> None:
             self._route(self._infer)
 
-        def _route(self, answer: Callable[[str, dict[str, Any]], Object]) -> None:
+        def _route(self, answer: Callable[[str, dict[str, Any]], Object] | None) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             chosen = seldon.choose(self.headers["seldon-model"], self.headers.get("x-seldon-route"))
             loaded = seldon.loaded.get(chosen) if chosen else None
@@ -321,18 +435,13 @@ def _handler(seldon: Seldon) -> type[BaseHTTPRequestHandler]:  # noqa: C901 a se
             elif loaded is None:
                 seldon.answered[f"{chosen}_1_http", 503] += 1
                 self._send(503, b"no healthy upstream", {"x-seldon-route": f":{chosen}_1:"})
+            elif answer is None:
+                seldon.answered[f"{chosen}_{loaded.number}_http", 400] += 1
+                self._send(400, b"Failed to get path termination for request: no valid marker found in path", {})
             else:
                 seldon.answered[f"{chosen}_{loaded.number}_http", 200] += 1
                 body = answer(chosen, json.loads(content or b"{}"))
                 self._send(200, json.dumps(body).encode(), {"x-seldon-route": f":{chosen}_{loaded.number}:"})
-
-        def _describe(self, chosen: str, _: dict[str, Any]) -> Object:
-            loaded = seldon.loaded[chosen]
-            return {
-                "name": f"{chosen}_{loaded.number}",
-                "inputs": [{"name": "history", "datatype": "FP64", "shape": [-1, ROWS, 6]}],
-                "parameters": {"served_name": loaded.served_name, "digest": loaded.digest},
-            }
 
         def _infer(self, chosen: str, asked: dict[str, Any]) -> Object:
             rows = asked["inputs"][0]["shape"][0]

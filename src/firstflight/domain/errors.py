@@ -4,6 +4,7 @@
     ├── Outage                          the world failed, not the input: trying again may help
     │   ├── RegistryUnavailableError
     │   ├── BackendUnavailableError
+    │   ├── SplitPendingError           a split is written, and not in force yet
     │   ├── StoreUnavailableError
     │   ├── MetricsUnavailableError
     │   ├── OrchestratorUnavailableError
@@ -56,6 +57,10 @@ class RegistryRefusedError(FirstflightError):
 
 class BackendUnavailableError(Outage):
     """The serving backend did not answer."""
+
+
+class SplitPendingError(Outage):
+    """A split is written, or is to be, and whoever carries it out does not react; it comes into force once he does."""
 
 
 class StoreUnavailableError(Outage):

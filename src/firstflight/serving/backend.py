@@ -31,6 +31,9 @@ class ServingBackend(Protocol):
     `BackendUnavailableError` when the backend does not answer.
     """
 
+    bounds_itself: bool
+    """Whether going home ends within its own time, so that nobody need cut it off."""
+
     def deploy(self, version: ModelVersion, artifact: Path, name: str | None = None) -> None:
         """Serve `version` from the folder `artifact`; under `name` when given (a shadow needs one of its own).
 
@@ -60,7 +63,7 @@ class ServingBackend(Protocol):
 
         Every token shown so far is refused from then on, so that no driver can undo it; the next higher one is
         accepted again. Returns None when there is no such route. Raises TrafficNotAppliedError when the router
-        reports something else.
+        reports something else, SplitPendingError when it does not react yet and will do it once it does.
         """
 
     def evict(self, name: str) -> None:

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal, TypeVar
 
 from firstflight.domain.errors import (
@@ -56,12 +57,13 @@ def bring_traffic_home(
 
     Raises:
         StaleTokenError: `first` was refused: somebody else drives the route.
+        SplitPendingError: The way home is written, and comes true once the router reacts; nothing is stopped meanwhile.
         TrafficNotAppliedError: Neither way worked; the message tells why.
     """
     begun = time.monotonic()
     trouble = ""
     try:
-        reported = _within(STALL_SECONDS, first)
+        reported = first() if backend.bounds_itself else _within(STALL_SECONDS, first)
         # A promotion that is being finished: what the router falls back to is a candidate no more.
         candidates = [name for name in candidates if reported is None or name != reported.stable]
         if quiet := _quiet(backend, route, candidates, wait):
@@ -89,7 +91,8 @@ def _by_eviction(
         )
     for name in candidates:
         try:
-            _within(STALL_SECONDS, lambda name=name: backend.evict(name))  # type: ignore[misc]  # a lambda of one name
+            evict = partial(backend.evict, name)
+            evict() if backend.bounds_itself else _within(STALL_SECONDS, evict)
         except _FAILURES as error:
             raise TrafficNotAppliedError(
                 f"{route}: neither way home worked: {trouble}; stopping {name}: {error}"

@@ -23,6 +23,8 @@ class MemoryBackend:
     and do not answer.
     """
 
+    bounds_itself = False
+
     def __init__(self) -> None:
         """Begin with nothing."""
         self.versions: dict[str, ModelVersion] = {}

@@ -1,6 +1,8 @@
 """One real request through the gateway, with inputs made of what the model says of itself."""
 
 import uuid
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import httpx
@@ -15,32 +17,47 @@ _ROWS = 1
 _TYPES = {name: np.dtype(kind) for kind, name in DATATYPES.items()}
 
 
-def probe(url: str, route: str, client: httpx.Client | None = None, *, one_model: bool = False) -> Finding:
+Described = Callable[[], Mapping[str, Any]]
+"""Returns what the model says of itself. Raises ServingError when it says nothing."""
+
+
+def probe(url: str, route: str, described: Described | None = None, *, one_model: bool = False) -> Finding:
     """Ask `route` at the gateway `url` for one prediction about ones, as a client would, and say what came back.
 
-    These are two requests more in the counts, one for what the model takes; they name no unit, so no outcome will ever
-    be joined to them. With `one_model`, `route` is the name of a single model, see `inference.headers`.
+    It names no unit, so no outcome will ever be joined to it. What the model takes is asked by REST, one request more
+    in the counts, unless `described` knows another way. With `one_model`, `route` is the name of a single model, see
+    `inference.headers`.
     """
-    if client is None:
-        with httpx.Client(timeout=PROBE_SECONDS, trust_env=False) as own:
-            return probe(url, route, own, one_model=one_model)
+    with httpx.Client(timeout=PROBE_SECONDS, trust_env=False) as client:
+        return _probe(client, url, route, described or partial(_metadata, client, url, route), one_model=one_model)
+
+
+def _metadata(client: httpx.Client, url: str, route: str) -> Mapping[str, Any]:
+    try:
+        answer = client.get(f"{url}/v2/models/{route}", headers=headers(route, str(uuid.uuid4())))
+    except httpx.TransportError as error:
+        raise BackendUnavailableError(f"the gateway at {url} gives no answer: {error!r}") from error
+    if answer.status_code != httpx.codes.OK:
+        raise ServingError(f"{answer.status_code} to a question for its metadata: {answer.text[:200]}")
+    found: Mapping[str, Any] = answer.json()
+    return found
+
+
+def _probe(client: httpx.Client, url: str, route: str, described: Described, *, one_model: bool) -> Finding:
     subject = f"a prediction of {route}"
     try:
-        described = client.get(
-            f"{url}/v2/models/{route}", headers=headers(route, str(uuid.uuid4()), one_model=one_model)
-        )
-    except httpx.TransportError as error:
+        inputs = ones(described())
+    except BackendUnavailableError as error:
         return failed(
             "gateway-unreachable",
             subject,
-            f"the gateway at {url} gives no answer: {error!r}",
+            str(error),
             wanted="an answer",
             fix="is the gateway up, and can it be reached from here? From outside a cluster: a port-forward to"
             " the mesh, and FIRSTFLIGHT_MESH_URL",
         )
-    if described.status_code != httpx.codes.OK:
-        return _refused(subject, f"{described.status_code} to a question for its metadata: {described.text[:200]}")
-    inputs = ones(described.json())
+    except ServingError as error:
+        return _refused(subject, str(error))
     if not inputs:
         return warned(
             "inference",

@@ -40,6 +40,8 @@ class LocalBackend:
     Keeps nothing in memory: any number of processes may use one at the same time.
     """
 
+    bounds_itself = False
+
     def __init__(self, settings: Local) -> None:
         """Name the stack; nothing is started or asked yet."""
         self._settings = settings

@@ -26,10 +26,12 @@ class Change(Value):
     Attributes:
         since: When the Experiment last became ready or unready before the change; None when it was new.
         before: The split that was in force before.
+        perhaps: Splits written since `before`, of which nobody saw whether they came into force.
     """
 
     since: str | None = None
     before: TrafficSplit | None = None
+    perhaps: tuple[TrafficSplit, ...] = ()
 
 
 def is_ours(thing: Object) -> bool:

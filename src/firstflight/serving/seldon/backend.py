@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from firstflight.domain.errors import (
+    BackendUnavailableError,
     ModelNotReadyError,
     ServingError,
+    SplitPendingError,
     TrafficNotAppliedError,
 )
 from firstflight.domain.traffic import TrafficSplit
@@ -42,6 +44,8 @@ class SeldonBackend:
     guarded by the objects' resourceVersions.
     """
 
+    bounds_itself = True
+
     def __init__(self, settings: Cluster, *, api: Api | None = None, patience: Patience | None = None) -> None:
         """Name the cluster that `settings` and the environment say; nothing is asked yet.
 
@@ -55,7 +59,7 @@ class SeldonBackend:
         self._following = Following(self._api, self._patience)
         self._loading = Loading(settings, self._api, self._mesh, self._following, self._patience)
         self._admission = Admission(settings.namespace, self._api)
-        self._routes = Routes(settings.namespace, self._api, self._following, self._patience)
+        self._routes = Routes(settings.namespace, self._api, self._mesh, self._following, self._patience)
 
     def deploy(self, version: ModelVersion, artifact: Path, name: str | None = None) -> None:
         """Upload the artifact, make its Model and wait until it has loaded exactly that."""
@@ -86,16 +90,16 @@ class SeldonBackend:
             self._loading.remove(name)
 
     def is_ready(self, name: str) -> bool:
-        """Whether the scheduler says that a replica of `name` is available, and it answers through the mesh."""
+        """Whether a replica of `name` is available by the scheduler, and says itself that it is ready."""
         model = self._api.get(Model.plural, name)
-        return model is not None and models.is_live(model) and self._mesh.describe(name) is not None
+        return model is not None and models.is_live(model) and self._mesh.is_ready(name)
 
     def served(self) -> frozenset[str]:
         """Names that have a Model of ours."""
         return frozenset(versions_of(self._api.list(Model.plural)))
 
     def set_traffic(self, route: str, split: TrafficSplit, token: int) -> TrafficSplit:
-        """Write the route's Experiment, wait until Seldon has taken that very change, and see that requests follow.
+        """Write the route's Experiment, and see that requests follow.
 
         The last good split is written back when it is refused or does not come true, except on the way home: all to
         the stable model that already has the route is what a mesh does anyway when in doubt.
@@ -105,27 +109,31 @@ class SeldonBackend:
         home = before is not None and split == TrafficSplit.all_to(before.stable)
         written = self._routes.write(route, split, token, now, home=home)
         try:
-            seen = self._routes.await_split(route, split, written)
-            self._await_requests(route, split)
+            seen = self._routes.confirm(
+                route, split, written, self._patience.home if home else self._patience.split, home=home
+            )
         except TrafficNotAppliedError:
             if not home:
                 self._routes.restore(route, token, before)
             raise
         self._routes.settle(route, split, seen)
-        if (actual := self._routes.get_traffic(route)) != split:
-            raise TrafficNotAppliedError(f"{route}: the experiment carries {actual}, wanted {split}")
         return split
 
     def go_home(self, route: str) -> TrafficSplit | None:
-        """Write all to the default of the route's Experiment, and see that Seldon and requests follow."""
-        now = self._api.get(Experiment.plural, route)
-        if now is None:
-            return None
-        written = self._routes.close(route, now)
-        home = experiments.declared(written)
-        seen = self._routes.await_split(route, home, written)
-        self._await_requests(route, home)
-        self._routes.settle(route, home, seen)
+        """Write all to the default of the route's Experiment, and see that requests follow.
+
+        Whoever is away, the API or the scheduler, is waited for by whoever asks: a Model that is deleted meanwhile
+        would stay loaded and routed, and nobody could end it.
+        """
+        try:
+            now = self._api.get(Experiment.plural, route)
+            if now is None:
+                return None
+            written = self._routes.close(route, now)
+            home = experiments.declared(written)
+            self._routes.settle(route, home, self._routes.confirm(route, home, written, self._patience.home, home=True))
+        except BackendUnavailableError as error:
+            raise SplitPendingError(f"{route}: not seen to be home yet; {error}") from error
         return home
 
     def evict(self, name: str) -> None:
@@ -169,9 +177,3 @@ class SeldonBackend:
         refuse_used(name, self._declared())
         if users := self._users(name):
             raise ServingError(f"{name} is in use by experiments {users}, which are not ours; change those first")
-
-    def _await_requests(self, route: str, split: TrafficSplit) -> None:
-        """Ask until requests go as the split says: Seldon is ready before its Envoy is."""
-        fault = self._following.until_none(lambda: self._mesh.fault(route, split), self._patience.split)
-        if fault is not None:
-            raise TrafficNotAppliedError(f"{route}: Seldon reports {split}, but {fault}")

@@ -1,6 +1,5 @@
 """What the mesh's Envoys count, read from themselves: the guard's eyes while Prometheus is away."""
 
-import socket
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
@@ -8,6 +7,7 @@ import httpx
 
 from firstflight.domain.errors import BackendUnavailableError
 from firstflight.serving.backend import RouterTally
+from firstflight.serving.seldon.addresses import addresses
 from firstflight.serving.tallies import RETRIED, tallies
 
 _FAILED = (RETRIED, "rq_cancelled", "cx_destroy_local_with_active_rq")
@@ -33,21 +33,10 @@ class Counters:
 
     def _read(self) -> Iterator[str]:
         with httpx.Client(timeout=self._seconds, trust_env=False) as client:
-            for host in self._hosts():
+            for host in addresses(self._url, "nobody reads what the mesh counts; is the Service mesh-stats there?"):
                 url = f"{self._url.scheme}://{host}:{self._url.port or 80}{self._url.path}?filter={quote(_COUNTED)}"
                 try:
                     answer = client.get(url).raise_for_status()
                 except httpx.HTTPError as error:
                     raise BackendUnavailableError(f"the mesh's counters at {url} gave no answer: {error!r}") from error
                 yield answer.text
-
-    def _hosts(self) -> list[str]:
-        name = self._url.hostname or ""
-        try:
-            found = socket.getaddrinfo(name, self._url.port or 80, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise BackendUnavailableError(
-                f"{name} has no address, so nobody reads what the mesh counts: {error}; is the Service mesh-stats of"
-                " k8s/base there?"
-            ) from error
-        return sorted({f"[{one[4][0]}]" if one[0] is socket.AF_INET6 else str(one[4][0]) for one in found})

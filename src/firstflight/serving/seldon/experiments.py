@@ -7,7 +7,7 @@ from firstflight.domain.errors import ServingError
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.preconditions import Fence
 from firstflight.serving.seldon import resources
-from firstflight.serving.seldon.annotations import CHANGE, FENCE, OURS, Change, change_of
+from firstflight.serving.seldon.annotations import CHANGE, FENCE, OURS, Change
 from firstflight.serving.seldon.objects import Object, condition, is_ending, is_true, name_of, spec, status
 
 WHOLE = 100
@@ -16,10 +16,13 @@ _FINE = 100
 _ACTIVE = "ExperimentReady"
 _REJECTED = "ModelReady"
 """Seldon writes what is wrong with an Experiment into a condition of this type; it stays after later, good changes."""
+_FINAL = ("FailedPrecondition", "Unimplemented")
 
 
-def manifest(route: str, namespace: str, split: TrafficSplit, fence: Fence, change: Change | None) -> Object:
-    """Return the Experiment of a route.
+def manifest(
+    route: str, namespace: str, split: TrafficSplit, fence: Fence, change: Change | None, scale: int = 1
+) -> Object:
+    """Return the Experiment of a route; `scale` multiplies every weight, which makes another spec of the same split.
 
     The stable model stands first: when a later candidate cannot be reached, the experiment's own endpoint keeps those
     before it. It never has weight 0, since that endpoint would then be one of nothing, which Envoy refuses together
@@ -29,7 +32,7 @@ def manifest(route: str, namespace: str, split: TrafficSplit, fence: Fence, chan
     weights = _weights(split)
     resource = resources.Experiment(
         default=split.stable,
-        candidates=tuple(resources.Candidate(name=name, weight=weights[name]) for name in names),
+        candidates=tuple(resources.Candidate(name=name, weight=weights[name] * scale) for name in names),
         mirror=resources.Mirror(name=split.shadow, percent=WHOLE) if split.shadow else None,
     )
     notes = {FENCE: fence.model_dump_json(), **({CHANGE: change.model_dump_json()} if change else {})}
@@ -68,36 +71,31 @@ def readable(experiment: Object) -> TrafficSplit | None:
         return None
 
 
-def in_force(experiment: Object, live: Container[str]) -> TrafficSplit:
-    """Return the split that Envoy was last given, as far as the API shows; `live` are models that take requests.
+def scale_of(experiment: Object) -> int:
+    """Return by how much the weights in the spec are multiples of those that `manifest` writes."""
+    written = {one["name"]: int(one["weight"]) for one in spec(experiment).get("candidates") or ()}
+    plain = _weights(declared(experiment))
+    return 2 if written == {name: weight * 2 for name, weight in plain.items()} else 1
 
-    An experiment with a candidate or a mirror that cannot take requests is not active. Its default's endpoint then
-    carries the default alone; its own, which clients ask, the candidates that stand before the first one that cannot.
+
+def left(experiment: Object, live: Container[str]) -> TrafficSplit:
+    """Return what an inactive experiment's own endpoint, which clients ask, still carries.
+
+    It carries the candidates that stand before the first that is not among `live`, those with a live replica.
     """
-    change = change_of(experiment)
     split = declared(experiment)
-    if change is not None and not accepted(experiment, change):
-        return change.before or TrafficSplit.all_to(split.stable)
-    return split if is_active(experiment) else _left(experiment, split, live)
-
-
-def _left(experiment: Object, split: TrafficSplit, live: Container[str]) -> TrafficSplit:
-    """Return what the experiment's own endpoint still carries."""
     candidates = {one["name"]: int(one["weight"]) for one in experiment["spec"]["candidates"]}
-    left = dict(takewhile(lambda one: one[0] in live, candidates.items()))
-    if split.stable not in left or not sum(left.values()):
+    kept = dict(takewhile(lambda one: one[0] in live, candidates.items()))
+    if split.stable not in kept or not sum(kept.values()):
         return TrafficSplit.all_to(split.stable)
-    return TrafficSplit(stable=split.stable, weights=_percents(left, sum(left.values())))
+    if len(kept) == len(candidates) and (split.shadow is None or split.shadow in live):
+        return split
+    return TrafficSplit(stable=split.stable, weights=_percents(kept, sum(kept.values())))
 
 
 def is_active(experiment: Object) -> bool:
-    """Whether Seldon says that the experiment gets requests."""
-    return (
-        not is_ending(experiment)
-        and is_true(experiment, _ACTIVE)
-        and condition(experiment, "CandidatesReady").get("status", "True") == "True"
-        and condition(experiment, "MirrorReady").get("status", "True") == "True"
-    )
+    """Whether Seldon says that the experiment gets requests. Its candidates' state is another: a route needs less."""
+    return not is_ending(experiment) and is_true(experiment, _ACTIVE)
 
 
 def transition(experiment: Object) -> str | None:
@@ -112,9 +110,14 @@ def accepted(experiment: Object, change: Change) -> bool:
 
 
 def rejection(experiment: Object) -> Object | None:
-    """Return the condition that says that Seldon refused a spec, this one or an earlier one."""
+    """Return the condition that says that Seldon refused a spec, this one or an earlier one.
+
+    Seldon writes any error there, such as that its scheduler is away, and never takes it back: these codes alone are
+    a refusal.
+    """
     found = condition(experiment, _REJECTED)
-    return found if found.get("status") == "False" else None
+    final = any(f"code = {code}" in str(found.get("reason")) for code in _FINAL)
+    return found if found.get("status") == "False" and final else None
 
 
 def state(experiment: Object) -> str:

@@ -19,6 +19,12 @@ class Patience:
 
     model: float = 300.0
     split: float = 60.0
+    home: float = 15.0
+    """Of one attempt; whoever brings traffic home tries again."""
+    events: float = 2.0
+    """Until requests are asked, whatever Seldon has said."""
+    nudge: float = 8.0
+    """Until a split that requests do not show is written anew, as another generation."""
     answer: float = 5.0
     poll: float = 0.5
 

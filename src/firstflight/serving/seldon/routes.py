@@ -3,12 +3,12 @@
 import logging
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from firstflight.domain.errors import (
     BackendUnavailableError,
     FieldConflictError,
     ServingError,
+    SplitPendingError,
     TrafficNotAppliedError,
 )
 from firstflight.domain.traffic import TrafficSplit
@@ -29,8 +29,10 @@ from firstflight.serving.seldon.annotations import (
 )
 from firstflight.serving.seldon.api import Api, Outdated
 from firstflight.serving.seldon.following import Following, Patience
+from firstflight.serving.seldon.mesh import Mesh, MeshUnavailableError
 from firstflight.serving.seldon.objects import Object, is_ending, name_of
 from firstflight.serving.seldon.resources import Experiment, Model
+from firstflight.serving.seldon.route_proof import ERROR, Shown, error_of_look
 
 log = logging.getLogger(__name__)
 
@@ -38,28 +40,41 @@ log = logging.getLogger(__name__)
 class Routes:
     """The Experiments of a namespace, as the splits of their routes."""
 
-    def __init__(self, namespace: str, api: Api, following: Following, patience: Patience) -> None:
+    def __init__(self, namespace: str, api: Api, mesh: Mesh, following: Following, patience: Patience) -> None:
         """Keep what is asked, and for how long."""
         self._namespace = namespace
         self._api = api
+        self._mesh = mesh
         self._following = following
         self._patience = patience
 
     def get_traffic(self, route: str) -> TrafficSplit | None:
-        """Return the split that is in force: the Experiment's, or what is left of it while that is not active."""
+        """Return the split that is in force: the Experiment's, or in doubt the one that requests show."""
         experiment = self._api.get(Experiment.plural, route)
         return self._in_force(experiment) if experiment is not None and is_ours(experiment) else None
 
     def _in_force(self, experiment: Object) -> TrafficSplit:
-        if experiments.is_active(experiment):
-            return experiments.in_force(experiment, ())
-        live = {name_of(one) for one in self._api.list(Model.plural) if models.is_live(one)}
-        return experiments.in_force(experiment, live)
+        declared, change = experiments.declared(experiment), change_of(experiment)
+        if change is not None:
+            others = _others(declared, change)
+        elif experiments.is_active(experiment):
+            return declared
+        else:
+            live = {name_of(one) for one in self._api.list(Model.plural) if models.is_live(one)}
+            others = (experiments.left(experiment, live),)
+        for split in (declared, *others):
+            rest = [one for one in (declared, *others) if one != split]
+            if not rest or self._mesh.carries(name_of(experiment), split, rest, ERROR).shown is Shown.WANTED:
+                return split
+        return others[0]
 
     def known(self, experiment: Object) -> TrafficSplit | None:
         """Return the split in force; the declared one where our notes are spoiled, None where that is spoiled too."""
         try:
             return self._in_force(experiment)
+        except MeshUnavailableError:  # what was last known is in the notes
+            change = change_of(experiment)
+            return change.before if change and change.before else experiments.readable(experiment)
         except ServingError:
             return experiments.readable(experiment)
 
@@ -129,10 +144,9 @@ class Routes:
         Raises:
             Outdated: It is another one since.
         """
-        change = self._change(now, split)
-        wanted = experiments.manifest(route, self._namespace, split, fence, change)
+        scale = experiments.scale_of(now) if now and experiments.readable(now) == split else 1
+        wanted = experiments.manifest(route, self._namespace, split, fence, self._change(now, split), scale)
         version = now["metadata"]["resourceVersion"] if now else None
-        time.sleep(_rest_of_second(change))
         try:
             return self._api.apply(Experiment.plural, wanted, version=version)
         except FieldConflictError as error:
@@ -149,7 +163,14 @@ class Routes:
             with suppress(ServingError):  # somebody wrote over it
                 return change_of(now)  # one that nobody has seen accepted yet stays so
             return None
-        return Change(since=experiments.transition(now), before=self.known(now))
+        perhaps: tuple[TrafficSplit, ...] = ()
+        with suppress(ServingError):
+            if (waiting := change_of(now)) is not None:
+                perhaps = _others(experiments.declared(now), waiting)
+        before = self.known(now)
+        declared = experiments.readable(now)
+        perhaps = _without(before, *perhaps, *([declared] if declared else []))
+        return Change(since=experiments.transition(now), before=before, perhaps=perhaps[-_REMEMBERED:])
 
     def _refuse_overtaken(self, route: str, token: int, now: Object | None) -> None:
         if now is not None:
@@ -162,7 +183,8 @@ class Routes:
         for _ in range(TRIES):
             if fence is None or change_of(seen) is None:
                 return
-            wanted = experiments.manifest(route, self._namespace, split, fence, None)
+            scale = experiments.scale_of(seen)
+            wanted = experiments.manifest(route, self._namespace, split, fence, None, scale)
             try:
                 self._api.apply(Experiment.plural, wanted, version=seen["metadata"]["resourceVersion"])
             except Outdated:
@@ -190,39 +212,88 @@ class Routes:
                 return
         raise BackendUnavailableError(f"{route}: its experiment changes all the time; try again")
 
-    def await_split(self, route: str, split: TrafficSplit, written: Object) -> Object:
-        """Follow the Experiment until Seldon has taken the change, and return it as it then is.
+    def confirm(
+        self, route: str, split: TrafficSplit, written: Object, seconds: float, *, home: bool = False
+    ) -> Object:
+        """Ask until requests go as the split says, and return the Experiment as it then is.
+
+        What Seldon says comes late, in the wrong order or never; it only says when to ask, and decides alone where
+        so many requests as one look sends cannot. A split that is neither taken nor shown is written once more, as
+        another generation.
 
         Raises:
-            TrafficNotAppliedError: It was rejected, or was not taken in time.
+            TrafficNotAppliedError: It was rejected, or did not come true in time.
+            SplitPendingError: The same of the way `home`, which is written and comes true once Seldon reacts.
         """
         change, refused = change_of(written), experiments.rejection(written)
-        generation, seen, unready = written["metadata"]["generation"], written, False
-        for latest in self._following.follow(Experiment.plural, route, written, self._patience.split):
-            if latest is None:
-                raise TrafficNotAppliedError(f"{route}: its experiment was deleted by somebody else")
-            seen = latest
-            if seen["metadata"]["generation"] != generation:
-                raise TrafficNotAppliedError(f"{route}: somebody else changed its experiment, wanted {split}")
-            found = experiments.rejection(seen)
-            if found is not None and found != refused:
-                raise TrafficNotAppliedError(
-                    f"{route}: Seldon rejects {split}: {found.get('reason') or found.get('message')}"
-                )
-            if experiments.is_active(seen) and (change is None or unready or experiments.accepted(seen, change)):
+        before = _others(split, change) if change is not None else ()
+        begun, looks, nudged, seen = time.monotonic(), 0, False, written
+        heard = self._hears(route, change, written, min(self._patience.events, seconds))
+        while True:
+            seen = self._refuse_foreign(route, split, seen, refused)
+            looks += 1
+            found = self._mesh.carries(route, split, before, error_of_look(looks))
+            taken = heard or change is None or experiments.accepted(seen, change)
+            if found.shown is Shown.WANTED or (found.shown is not Shown.OTHER and taken):
                 return seen
-            unready = unready or not experiments.is_active(seen)
-        raise TrafficNotAppliedError(
-            f"{route}: Seldon has not taken {split} after {self._patience.split:.0f} s: {experiments.state(seen)}"
-        )
+            waited = time.monotonic() - begun
+            if waited > seconds:
+                instead = found.instead or "requests cannot tell it from the split before"
+                what = f"{split} is written, but {instead}, after {waited:.0f} s: {experiments.state(seen)}"
+                if home:
+                    raise SplitPendingError(f"{route}: {what}; it comes into force once Seldon's scheduler reacts")
+                raise TrafficNotAppliedError(f"{route}: {what}")
+            if waited > self._patience.nudge and not nudged:
+                seen, nudged = self._nudge(route, split, seen), True
+            time.sleep(self._patience.poll)
+
+    def _hears(self, route: str, change: Change | None, written: Object, most: float) -> bool:
+        """Wait for so long that Seldon says that it has done with the change, and say whether it did."""
+        unready = False
+        for latest in self._following.follow(Experiment.plural, route, written, most):
+            if latest is None or latest["metadata"]["generation"] != written["metadata"]["generation"]:
+                return False
+            if experiments.rejection(latest) != experiments.rejection(written):
+                return False
+            active = experiments.is_active(latest)
+            if active and (change is None or unready or experiments.accepted(latest, change)):
+                return True
+            unready = unready or not active
+        return False
+
+    def _refuse_foreign(self, route: str, split: TrafficSplit, seen: Object, refused: Object | None) -> Object:
+        """Return the Experiment as it is now. Raises TrafficNotAppliedError when it is no longer ours, or rejected."""
+        latest = self._api.get(Experiment.plural, route)
+        if latest is None:
+            raise TrafficNotAppliedError(f"{route}: its experiment was deleted by somebody else")
+        if latest["metadata"]["generation"] != seen["metadata"]["generation"]:
+            raise TrafficNotAppliedError(f"{route}: somebody else changed its experiment, wanted {split}")
+        found = experiments.rejection(latest)
+        if found is not None and found != refused:
+            said = found.get("reason") or found.get("message")
+            raise TrafficNotAppliedError(f"{route}: Seldon rejects {split}: {said}")
+        return latest
+
+    def _nudge(self, route: str, split: TrafficSplit, seen: Object) -> Object:
+        """Write the same split with other weights: Seldon acts on another generation alone."""
+        scale = 1 if experiments.scale_of(seen) == 2 else 2  # noqa: PLR2004 - the other of the two
+        fence, change = fence_of(seen) or Fence(), change_of(seen)
+        wanted = experiments.manifest(route, self._namespace, split, fence, change, scale)
+        try:
+            return self._api.apply(Experiment.plural, wanted, version=seen["metadata"]["resourceVersion"])
+        except (Outdated, FieldConflictError):  # whoever writes it now makes another generation of it
+            return seen
 
 
-def _rest_of_second(change: Change | None) -> float:
-    """Return the seconds until a transition has another time than the one before the change.
+_REMEMBERED = 4
+"""Splits that may be in force while nobody has seen which."""
 
-    The API's times have whole seconds. Two transitions in one could not be told apart by a driver that was away.
-    """
-    if change is None or change.since is None:
-        return 0.0
-    left = (datetime.fromisoformat(change.since) - datetime.now(UTC)).total_seconds() + 1
-    return min(1.0, max(0.0, left))
+
+def _others(split: TrafficSplit, change: Change) -> tuple[TrafficSplit, ...]:
+    """Return what may be in force in place of `split`, the likeliest first."""
+    first = change.before or TrafficSplit.all_to(split.stable)
+    return _without(split, first, *change.perhaps)
+
+
+def _without(split: TrafficSplit | None, *others: TrafficSplit) -> tuple[TrafficSplit, ...]:
+    return tuple(one for place, one in enumerate(others) if one != split and one not in others[:place])

@@ -1,6 +1,7 @@
 """The doctor on what the backend makes: the same namespace, through the same doubles over HTTP."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -10,6 +11,7 @@ from firstflight.serving.probe import probe
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
 from firstflight.serving.seldon.diagnosis.examination import routes
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
+from firstflight.serving.seldon.mesh import Mesh
 from tests.doubles.cluster_objects import snapshot
 from tests.seldon_bench import Cluster, seldon_cluster
 from tests.serving_bench import MODEL, artifact
@@ -41,7 +43,7 @@ def test_what_the_backend_makes_is_well(cluster: Cluster) -> None:
     """Models and Experiment pass, and the doctor's prediction is answered by one of the two."""
     assert [] == [one for one in diagnose(seen(cluster)) if one.status is not Status.PASS]
     assert (MODEL,) == routes(seen(cluster))
-    answered = probe(cluster.seldon.url, MODEL)
+    answered = probe(cluster.seldon.url, MODEL, partial(Mesh(cluster.seldon.url, 2.0).metadata, MODEL))
     assert (Status.PASS, True) == (answered.status, any(name in answered.found for name in (STABLE, CANDIDATE)))
 
 

@@ -1,13 +1,16 @@
 """The examination of a cluster: read it once, diagnose it, and ask it for a prediction."""
 
+from functools import partial
+
 from firstflight.domain.errors import BackendUnavailableError
 from firstflight.domain.findings import Finding, failed, warned
-from firstflight.serving.probe import probe
+from firstflight.serving.probe import PROBE_SECONDS, probe
 from firstflight.serving.seldon.configuration import open_api
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
 from firstflight.serving.seldon.diagnosis.placement import AVAILABLE, state
 from firstflight.serving.seldon.diagnosis.reading import Reads, read_snapshot
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
+from firstflight.serving.seldon.mesh import Mesh
 from firstflight.serving.seldon.objects import condition, name_of, spec
 from firstflight.settings import Settings
 
@@ -42,11 +45,13 @@ def routes(snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def _asked(snapshot: Snapshot, url: str) -> tuple[Finding, ...]:
+    mesh = Mesh(url, PROBE_SECONDS)
     if asked := routes(snapshot):
-        return tuple(probe(url, route) for route in asked)
+        return tuple(probe(url, route, partial(mesh.metadata, route)) for route in asked)
     for model in snapshot.items("models"):
         if state(model)[0] == AVAILABLE:
-            return (probe(url, name_of(model), one_model=True),)
+            name = name_of(model)
+            return (probe(url, name, partial(mesh.metadata, name, one_model=True), one_model=True),)
     return (
         warned(
             "inference-nobody",
