@@ -1,5 +1,6 @@
 """Move traffic to a stage's split: intend, set, read back, write down."""
 
+from firstflight.acts.agreement import disagreement
 from firstflight.acts.freeze import wait_for_thaw
 from firstflight.acts.lease import renew_lease
 from firstflight.acts.ledger_view import append
@@ -14,8 +15,9 @@ from firstflight.world import World
 def enter_stage(world: World, rollout: Rollout, stage: int) -> Rollout:
     """Set the split of `stage` and return the rollout in it. Safe to repeat after a crash at any point.
 
-    Traffic is raised only when no freeze holds (it is waited out), from where the ledger says traffic is, and on
-    fresh evidence: else the rollout that is returned is about to roll back, with the reason.
+    Traffic is raised only when no freeze holds (it is waited out), from where the ledger says traffic is, while plan,
+    registry and router agree on who is stable, and on fresh evidence: else the rollout that is returned is about to
+    roll back, with the reason.
 
     Raises StaleTokenError when a newer driver has taken over, ModelNotLoadedError or
     TrafficNotAppliedError when the router does not take the split (the last one stays in force).
@@ -29,6 +31,8 @@ def enter_stage(world: World, rollout: Rollout, stage: int) -> Rollout:
         expected = rollout.split or f"nothing yet for {rollout.candidate.served_name}"
         reason = f"before {stage} %: the router reports {reported or 'no such route'}, the ledger says {expected}"
         return intend_roll_back(world, rollout, (reason,), trigger="disagreement")
+    if (differ := disagreement(world, rollout)) is not None:
+        return intend_roll_back(world, rollout, (f"before {stage} %: {differ}",), trigger="disagreement")
     raised = reported == split  # by a driver that died before it could write so: there is nothing to look at between
     again = look_again(world, rollout) if rollout.passed and not raised else None
     if again is not None and again.verdict in {Verdict.ROLL_BACK, Verdict.INCONCLUSIVE}:

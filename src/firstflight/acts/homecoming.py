@@ -7,7 +7,7 @@ from contextlib import suppress
 from firstflight.acts.lease import surrender_lease
 from firstflight.acts.ledger_view import checks, current, of_run, open_rollouts
 from firstflight.acts.roll_back import bring_home, send_home
-from firstflight.acts.tell import tell_unrecorded
+from firstflight.acts.unrecorded import tell_unrecorded
 from firstflight.decision.verdicts import Decision, Verdict
 from firstflight.domain.errors import (
     BackendUnavailableError,

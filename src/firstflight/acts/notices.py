@@ -82,30 +82,6 @@ def ended(rollout: Rollout, impact: RollbackImpact, link: str) -> Message:
     )
 
 
-def guarded(route: str, rollout: str, candidates: tuple[str, ...], reason: str, proof: str) -> Message:
-    """The guard has brought traffic home and cannot reach the ledger: the shortest way to tell people."""
-    return Message(
-        kind="rolled back",
-        model=route,
-        rollout=rollout,
-        headline=f"{route}: {', '.join(candidates)} rolled back by the guard",
-        facts=(("Verified", proof), ("Ledger", "not told yet, it does not answer"), ("Rollout", rollout)),
-        reasons=(reason,),
-    )
-
-
-def unrecorded(model: str, rollout: str, candidates: tuple[str, ...], reason: str, silent: str) -> Message:
-    """A run's hook has brought traffic home and the ledger does not take the end: the shortest way to tell people."""
-    return Message(
-        kind="rolled back",
-        model=model,
-        rollout=rollout,
-        headline=f"{model}: {', '.join(candidates)} rolled back",
-        facts=(("Ledger", f"not told yet: {silent}"), ("Rollout", rollout)),
-        reasons=(reason,),
-    )
-
-
 def _message(
     kind: Kind,
     rollout: Rollout,

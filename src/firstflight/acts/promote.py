@@ -1,5 +1,6 @@
 """Make the candidate the stable model."""
 
+from firstflight.acts.agreement import disagreement
 from firstflight.acts.champion import name_champion
 from firstflight.acts.freeze import wait_for_thaw
 from firstflight.acts.lease import release_lease, renew_lease
@@ -22,6 +23,8 @@ def promote(world: World, rollout: Rollout) -> Rollout:
     if rollout.phase is not Phase.PROMOTING:
         if (frozen := wait_for_thaw(world, rollout)) is not None:
             return intend_roll_back(world, rollout, (frozen,), trigger="freeze")
+        if (reason := disagreement(world, rollout)) is not None:
+            return intend_roll_back(world, rollout, (f"before the promotion: {reason}",), trigger="disagreement")
         rollout = append(world.ledger, rollout, "promotion.intended", {"candidate": rollout.candidate.served_name})
     renew_lease(world, rollout)
     split = TrafficSplit.canary(rollout.arms.stable.served_name, rollout.candidate.served_name, 100)

@@ -10,12 +10,14 @@ from firstflight.acts.lease import release_lease, surrender_lease
 from firstflight.acts.ledger_view import append, history, reread
 from firstflight.acts.take_over import surrendered, take_over
 from firstflight.domain.errors import (
+    BackendUnavailableError,
     HeadMovedError,
     LedgerError,
     RegistryUnavailableError,
     StaleTokenError,
     StoreUnavailableError,
 )
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving.going_home import HomeProof, bring_traffic_home
 from firstflight.serving.lease import Surrender
@@ -40,15 +42,18 @@ def roll_back(world: World, rollout: Rollout) -> Rollout:
     """Send everything to the stable model, prove it, and end the rollout.
 
     Traffic moves before anything else is attempted, so a ledger that does not answer cannot hold
-    it up. Running it twice does no harm.
+    it up. Running it twice does no harm. What has moved no traffic is ended without moving any: another model may
+    serve by now than the one it took for stable.
     """
-    proof = bring_traffic_home(
-        world.backend,
-        rollout.model,
-        [version.served_name for version in rollout.arms.candidates],
-        lambda: world.backend.set_traffic(rollout.model, rollout.home, rollout.token),
-        world.wait,
-    )
+    candidates = [version.served_name for version in rollout.arms.candidates]
+    untouched = rollout.stage is None and _serves_none_of(world, rollout.model, candidates)
+
+    def home() -> TrafficSplit | None:
+        if untouched:
+            return world.backend.get_traffic(rollout.model)
+        return world.backend.set_traffic(rollout.model, rollout.home, rollout.token)
+
+    proof = bring_traffic_home(world.backend, rollout.model, candidates, home, world.wait)
     log.warning("%s: traffic is back, the router reports %s; %s", rollout.model, proof.reported, proof.counted)
     body: dict[str, Any] = {
         "split": (proof.reported or rollout.home).model_dump(mode="json"),
@@ -59,12 +64,21 @@ def roll_back(world: World, rollout: Rollout) -> Rollout:
     if rollout.promotion_begun:
         body["champion"] = _restore_champion(world, rollout)
     rollout = append(world.ledger, rollout, "rollout.rolled_back", body)
-    if proof.reported == rollout.home:
+    if untouched or proof.reported == rollout.home:
         release_lease(world, rollout)
     else:  # the candidate is stopped, but the router would still send to it: the guard goes on trying
         reason = "; ".join(rollout.reasons) or "rolled back"
         surrender_lease(world, rollout.model, Surrender(actor=rollout.driver, reason=reason, trigger="driver"))
     return rollout
+
+
+def _serves_none_of(world: World, model: str, candidates: Sequence[str]) -> bool:
+    """Whether the router reports that no candidate has traffic; what it cannot say is no."""
+    try:
+        reported = world.backend.get_traffic(model)
+    except BackendUnavailableError:
+        return False
+    return reported is not None and not any(reported.percent(name) for name in candidates)
 
 
 def bring_home(world: World, rollout: Rollout, why: Surrender) -> Rollout:

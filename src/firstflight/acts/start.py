@@ -3,6 +3,7 @@
 import logging
 from contextlib import suppress
 
+from firstflight.acts.agreement import refuse_disagreement
 from firstflight.acts.champion import settle_champion
 from firstflight.acts.freeze import refuse_frozen
 from firstflight.acts.lease import renew_lease
@@ -30,7 +31,8 @@ def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, *, run: str) ->
 
     A rollout that `run` drove and that has ended is returned as it ended: a resumed run does not
     begin again. One of exactly this plan whose driver has let its lease run out is picked up where it stands.
-    Raises RolloutError when another run holds the model, or a freeze holds.
+    Raises RolloutError when another run holds the model, a freeze holds, or plan, registry and router do not agree on
+    who is stable.
     """
     while True:
         try:
@@ -55,6 +57,7 @@ def _resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, run: str) -> R
     settle_champion(world, told)
     arms = ab_test_arms(world, plan) if isinstance(plan, ABTestPlan) else canary_arms(world, plan)
     check_arms(world.backend, arms)
+    refuse_disagreement(world, plan.model, arms)
     ordinal = 1 + sum(record.kind == "rollout.started" for record in records)  # those that cannot be read included
     body = {
         "rollout": f"{plan.model}-r{ordinal}",

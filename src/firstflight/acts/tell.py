@@ -61,16 +61,6 @@ def tell_ended(world: World, rollout: Rollout) -> Delivery | None:
     return _tell(world, rollout, _ENDED, notices.ended(rollout, impact_of(world, rollout), world.link(rollout.run)))
 
 
-def tell_unrecorded(
-    world: World, model: str, rollout: str, candidates: tuple[str, ...], reason: str, silent: str
-) -> None:
-    """Tell that a model was brought home and the ledger does not know: the guard tells it there once it can."""
-    try:
-        world.notifier.send(notices.unrecorded(model, rollout, candidates, reason, silent))
-    except NotificationFailedError as error:
-        log.warning("%s: nobody could be told: %s", rollout, error)
-
-
 def tell_missed_rollbacks(world: World) -> tuple[Rollout, ...]:
     """Tell of each model's last rollout, when it was rolled back lately and nobody has said so; return those.
 

@@ -101,6 +101,7 @@ def _register(world: World, original: ModelVersion, artifact: Path, part: str, f
 
 def _send_all_to(world: World, stable: ModelVersion, actor: str) -> None:
     deploy(world, stable)
+    world.registry.set_alias(stable, "champion")
     split = TrafficSplit.all_to(stable.served_name)
     if world.backend.get_traffic(stable.model) != split:
         body = {"stable": stable.model_dump(mode="json")}

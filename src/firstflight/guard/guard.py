@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from firstflight.acts import notices
 from firstflight.acts.lease import surrender_lease
 from firstflight.acts.ledger_view import history, open_rollouts
 from firstflight.acts.roll_back import bring_home, send_home
 from firstflight.acts.tell import NEWS, retell, tell_ended
+from firstflight.acts.unrecorded import guarded
 from firstflight.domain.errors import FirstflightError, UnreadableRecordError
 from firstflight.domain.values import Value
 from firstflight.guard.clock import LeaseClock
@@ -185,7 +185,7 @@ class Guard:
         name = lease.rollout if lease else rollout.id if rollout else route
         recorded = rollout is not None and self._record(rollout, why)
         if not recorded:
-            self._page(name, notices.guarded(route, name, candidates, reason, proof.counted))
+            self._page(name, guarded(route, name, candidates, reason, proof.counted))
         payload = {"model": route, "rollout": name, "reason": reason, "by": why.actor}
         self._alone(partial(self.announce, "firstflight.brought-home", payload))
         return BroughtHome(route=route, rollout=name, reason=reason, proof=proof, recorded=recorded)
@@ -216,7 +216,7 @@ class Guard:
 
         if not self._alone(tell):
             proof = "by its records it has ended"
-            self._page(ended.id, notices.guarded(ended.model, ended.id, _candidates(ended), why.reason, proof))
+            self._page(ended.id, guarded(ended.model, ended.id, _candidates(ended), why.reason, proof))
         return True
 
     def _page(self, name: str, message: Message) -> None:

@@ -6,7 +6,7 @@ an empty section is refused, since nobody could tell whether nothing happened or
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, SkipValidation, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints, WrapValidator
 
 from firstflight.comparison.compare import Comparison
 from firstflight.decision.verdicts import Decision, MetricVerdict
@@ -18,6 +18,9 @@ from firstflight.observation.history import Bin
 Outcome = Literal["promoted", "rolled back", "compared", "in progress"]
 Role = Literal["stable", "candidate", "variant", "shadow"]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s<>\"]+$", max_length=2000)]
+
+Held = Annotated[Guardrail, WrapValidator(lambda told, judge: told if isinstance(told, Guardrail) else judge(told))]
+"""A guardrail as its rollout was held to it: one of an old ledger is not asked again by the rules for new ones."""
 
 
 class Figure(Value):
@@ -63,7 +66,7 @@ class Event(Value):
 class Course(Value):
     """How evidence about one guardrail grew: what each check said of it, oldest first."""
 
-    guardrail: SkipValidation[Guardrail]
+    guardrail: Held
     looks: tuple[tuple[AwareDatetime, MetricVerdict], ...] = Field(min_length=1)
 
     @property
@@ -139,9 +142,7 @@ class ReportData(Value):
     stages: tuple[Stage, ...] = ()
     timeline: tuple[Event, ...] = Field(min_length=1)
     bins: tuple[Bin, ...] = ()
-    guardrails: tuple[SkipValidation[Guardrail], ...] = Field(
-        default=(), description="Those of the plan; their limits are drawn."
-    )
+    guardrails: tuple[Held, ...] = Field(default=(), description="Those of the plan; their limits are drawn.")
     courses: Annotated[tuple[Course, ...], Field(min_length=1)] | NoData | None = Field(description="None: no canary.")
     comparison: Comparison | NoData | None = Field(description="None: no A/B test.")
     decisions: Annotated[tuple[StageDecision, ...], Field(min_length=1)] | NoData | None = Field(
