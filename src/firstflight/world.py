@@ -19,6 +19,9 @@ from firstflight.registry.registry import ModelRegistry
 from firstflight.serving import Leases, ServingBackend, gateway_series, open_backend, open_leases
 from firstflight.settings import Settings
 
+HOME_SECONDS = 600.0
+"""A scheduler that is restarted is back by then, and a person has heard."""
+
 
 def clock() -> datetime:
     """The time now, with its zone."""
@@ -29,7 +32,8 @@ def clock() -> datetime:
 class World:
     """The clients an act needs; a test puts in-memory ones and a clock of its own.
 
-    `link` gives the page of a run, `show` is called with each check and what was decided on it.
+    `link` gives the page of a run, `show` is called with each check and what was decided on it. For `home_seconds` a
+    way home that does not come true is tried again.
     """
 
     backend: ServingBackend
@@ -41,6 +45,7 @@ class World:
     now: Callable[[], datetime] = clock
     wait: Callable[[float], None] = time.sleep
     lease_seconds: float = 30.0
+    home_seconds: float = 0.0
     link: Callable[[str], str] = str
     show: Callable[[Look, Decision], None] = lambda _look, _decision: None
 
@@ -56,6 +61,7 @@ def open_world(settings: Settings) -> World:
         ledger=open_store(settings),
         notifier=open_notifier(settings),
         lease_seconds=settings.lease_seconds,
+        home_seconds=HOME_SECONDS,
         link=settings.run_page,
     )
 

@@ -7,6 +7,7 @@ from firstflight.acts.ledger_view import append
 from firstflight.acts.observe import look_again
 from firstflight.acts.roll_back import intend_roll_back
 from firstflight.decision.verdicts import Verdict
+from firstflight.domain.errors import ModelNotLoadedError, ModelNotReadyError, TrafficNotAppliedError
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World
@@ -19,8 +20,9 @@ def enter_stage(world: World, rollout: Rollout, stage: int) -> Rollout:
     registry and router agree on who is stable, and on fresh evidence: else the rollout that is returned is about to
     roll back, with the reason.
 
-    Raises StaleTokenError when a newer driver has taken over, ModelNotLoadedError or
-    TrafficNotAppliedError when the router does not take the split (the last one stays in force).
+    A split that the router does not take leads home as well: the last one stays in force meanwhile.
+
+    Raises StaleTokenError when a newer driver has taken over.
     """
     renew_lease(world, rollout)
     if (frozen := wait_for_thaw(world, rollout)) is not None:
@@ -40,7 +42,10 @@ def enter_stage(world: World, rollout: Rollout, stage: int) -> Rollout:
     about = {"stage": stage, "activity": rollout.activity}
     if rollout.stage != stage or rollout.phase is not Phase.ENTERING:
         rollout = append(world.ledger, rollout, "stage.intended", {**about, "split": split.model_dump(mode="json")})
-    reported = world.backend.set_traffic(rollout.model, split, rollout.token)
+    try:
+        reported = world.backend.set_traffic(rollout.model, split, rollout.token)
+    except (TrafficNotAppliedError, ModelNotReadyError, ModelNotLoadedError) as error:
+        return intend_roll_back(world, rollout, (f"{stage} % cannot be set: {error}",), trigger="router")
     return append(world.ledger, rollout, "stage.entered", {**about, "split": reported.model_dump(mode="json")})
 
 

@@ -1,5 +1,6 @@
 """One look at what the arms do, and what is wrong with it before any statistics."""
 
+import logging
 from datetime import datetime, timedelta
 
 from firstflight.decision.verdicts import Decision, Verdict
@@ -10,6 +11,8 @@ from firstflight.observation.source import MetricSource
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World
 
+log = logging.getLogger(__name__)
+ASKING_AGAIN_SECONDS = 2.0
 SETTLE_SECONDS = 1.0
 """Requests routed under the old split may still be on their way this long after a change."""
 
@@ -22,8 +25,17 @@ def first_moment(rollout: Rollout) -> datetime:
 def fault_of(world: World, rollout: Rollout) -> Decision | None:
     """Return the decision to roll back when what is declared or loaded is not what the rollout set, else None.
 
-    The split that is observed is compared with the declared one by the sample-ratio test of `judge`.
+    The split that is observed is compared with the declared one by the sample-ratio test of `judge`. A replica that
+    dies makes both wrong for a moment, until its models are placed anew, so what is wrong is asked once more.
     """
+    if (fault := _fault_of(world, rollout)) is None:
+        return None
+    log.warning("%s: asked again in %g s: %s", rollout.id, ASKING_AGAIN_SECONDS, "; ".join(fault.reasons))
+    world.wait(ASKING_AGAIN_SECONDS)
+    return _fault_of(world, rollout)
+
+
+def _fault_of(world: World, rollout: Rollout) -> Decision | None:
     reported = world.backend.get_traffic(rollout.model)
     finishing = rollout.phase is Phase.BAKING and reported == TrafficSplit.all_to(rollout.candidate.served_name)
     if reported != rollout.split and not finishing:  # its driver sets that split a moment before it writes so

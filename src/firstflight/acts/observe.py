@@ -154,7 +154,7 @@ def persist(world: World, rollout: Rollout, attempt: Callable[[Callable[[], None
             blind = (world.now() - seen).total_seconds()
             if blind > allowed:
                 raise
-            log.warning("%s: health is unknown for %.0f s (at most %.0f s): %s", rollout.id, blind, allowed, error)
+            log.warning("%s: no check could be made for %.0f s (at most %.0f s): %s", rollout.id, blind, allowed, error)
             world.wait(min(plan.check_seconds, world.lease_seconds / RENEWALS))
             with suppress(Outage):  # still here, though it sees nothing
                 renew_lease(world, rollout)

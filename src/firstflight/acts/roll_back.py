@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from firstflight.acts.champion import name_champion, settle_champion
@@ -14,12 +15,14 @@ from firstflight.domain.errors import (
     HeadMovedError,
     LedgerError,
     RegistryUnavailableError,
+    SplitPendingError,
     StaleTokenError,
     StoreUnavailableError,
+    TrafficNotAppliedError,
 )
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.rollout.machine import Phase, Rollout
-from firstflight.serving.going_home import HomeProof, bring_traffic_home
+from firstflight.serving.going_home import HomeProof, Set, bring_traffic_home
 from firstflight.serving.lease import Surrender
 from firstflight.world import World
 
@@ -29,6 +32,8 @@ SECONDS_TO_SAY = 3
 """The guard writes down that it takes a rollout, and then why; a new driver says nothing more."""
 SECONDS_TO_PROVE = 8
 """The longest way home takes so long, and then it is in the ledger."""
+SECONDS_TO_RETRY = 3.0
+"""Before a way home that did not come true is tried again."""
 MOST_REFUSALS = 20
 """How often others may get ahead of us before it is no coincidence."""
 
@@ -53,7 +58,7 @@ def roll_back(world: World, rollout: Rollout) -> Rollout:
             return world.backend.get_traffic(rollout.model)
         return world.backend.set_traffic(rollout.model, rollout.home, rollout.token)
 
-    proof = bring_traffic_home(world.backend, rollout.model, candidates, home, world.wait)
+    proof = _until_home(world, rollout.model, candidates, home)
     log.warning("%s: traffic is back, the router reports %s; %s", rollout.model, proof.reported, proof.counted)
     body: dict[str, Any] = {
         "split": (proof.reported or rollout.home).model_dump(mode="json"),
@@ -122,7 +127,20 @@ def send_home(world: World, model: str, candidates: Sequence[str]) -> HomeProof:
 
     Raises TrafficNotAppliedError when it could not be proved.
     """
-    return bring_traffic_home(world.backend, model, candidates, lambda: world.backend.go_home(model), world.wait)
+    return _until_home(world, model, candidates, lambda: world.backend.go_home(model))
+
+
+def _until_home(world: World, model: str, candidates: Sequence[str], first: Set) -> HomeProof:
+    """Bring traffic home, again and again while it does not come true: a roll back is not given up lightly."""
+    until = world.now() + timedelta(seconds=world.home_seconds)
+    while True:
+        try:
+            return bring_traffic_home(world.backend, model, candidates, first, world.wait)
+        except (SplitPendingError, TrafficNotAppliedError) as error:
+            if world.now() >= until:
+                raise
+            log.error("%s: not home yet, tried again in %g s: %s", model, SECONDS_TO_RETRY, error)  # noqa: TRY400 - the message is the whole story
+            world.wait(SECONDS_TO_RETRY)
 
 
 def rejoin(world: World, rollout: Rollout) -> Rollout:

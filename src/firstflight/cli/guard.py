@@ -46,7 +46,7 @@ def guard(*, seconds: float | None, as_json: bool) -> None:
     something = False
     for home in watching.rounds(settings.guard_seconds, math.inf if seconds is None else seconds):
         something = True
-        said = f"{home.route}: home by the {home.proof.way}: {home.reason}"
+        said = f"{home.route}: brought home by the {home.proof.way}: {home.reason}"
         typer.echo(json.dumps(home.model_dump(mode="json")) if as_json else said)
     raise typer.Exit(4 if something else 0)
 

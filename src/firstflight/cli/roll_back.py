@@ -14,7 +14,8 @@ def roll_back(model: str, reason: str, name: str, *, as_json: bool) -> None:
         typer.echo(home.model_dump_json())
         return
     typer.echo(f"was:      {home.was}")
-    typer.echo(f"is:       {home.proof.reported}")
+    evicted = " by the router's word; its candidate is stopped" if home.proof.way == "eviction" else ""
+    typer.echo(f"is:       {home.proof.reported}{evicted}")
     typer.echo(f"verified: {home.proof.counted}, by the {home.proof.way}, in {home.proof.seconds:.1f} s")
     typer.echo(f"home:     {home.home}")
     typer.echo(f"ledger:   {home.ledger}")

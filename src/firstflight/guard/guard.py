@@ -8,7 +8,7 @@ end of a rollout.
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ from firstflight.guard.counter_check import CounterCheck
 from firstflight.guard.runs import Runs, Unheard
 from firstflight.guard.watch import Watch
 from firstflight.notify.messages import Message
-from firstflight.rollout.machine import Rollout
+from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving.going_home import HomeProof
 from firstflight.serving.lease import Lease, Surrender
 from firstflight.world import World
@@ -73,6 +73,7 @@ class Guard:
     watch: Watch = field(init=False)
 
     def __post_init__(self) -> None:
+        self.world = replace(self.world, home_seconds=0.0)  # it goes on to the next route, and comes back
         self.clock = LeaseClock(self.world.lease_seconds)
         self.counters = CounterCheck(self.world.wait)
         self.watch = Watch(self.world)
@@ -97,14 +98,16 @@ class Guard:
         held = {route: lease for route, lease in held.items() if not _is_of_another(lease, told.get(route))}
         self.watch.forget_all_but({rollout.id for rollout in told.values()})
         self._heard.follow([*(lease.holder for lease in held.values()), *(one.driver for one in told.values())])
-        if self._blind:
+        if returned := self._blind:
             self.clock.excuse(now - self._read_at)
         self._blind, self._read_at = False, now
         lost = self.clock.expired(held, told, now, self.world.now())
         homecomings = []
         for route in sorted({*held, *told}):
             try:
-                done = self._inspect(route, held.get(route), told.get(route), lost.get(route), now)
+                rollout = told.get(route)
+                why = _unfinished(rollout) if returned and rollout else None
+                done = self._inspect(route, held.get(route), rollout, why or lost.get(route), now)
             except (FirstflightError, OSError) as error:
                 log.error("%s: %s; the next round tries again", route, error)  # noqa: TRY400 - the same
                 continue
@@ -181,7 +184,7 @@ class Guard:
         log.error("%s: bringing traffic home: %s", route, reason)
         surrender_lease(self.world, route, why)
         proof = send_home(self.world, route, candidates)
-        log.error("%s: traffic is home by the %s: %s; %s", route, proof.way, proof.reported, proof.counted)
+        log.error("%s: %s", route, proof.told)
         name = lease.rollout if lease else rollout.id if rollout else route
         recorded = rollout is not None and self._record(rollout, why)
         if not recorded:
@@ -248,6 +251,11 @@ class Guard:
         except Exception:  # the guard's duties each stand alone, whatever one meets
             log.exception("a duty of the guard failed")
         return None
+
+
+def _unfinished(rollout: Rollout) -> str | None:
+    """Return why a rollout was to go home whose driver may have been unable to, None when it was not to."""
+    return "; ".join(rollout.reasons) or "its roll back had begun" if rollout.phase is Phase.ROLLING_BACK else None
 
 
 def _has_ended(lease: Lease, told: tuple[Rollout, ...] | None) -> bool:

@@ -42,6 +42,13 @@ class HomeProof(Value):
     counted: str
     seconds: float
 
+    @property
+    def told(self) -> str:
+        """What is so, in words: after an eviction the router may still name whoever was stopped."""
+        if self.way == "router":
+            return f"traffic is home by the router: {self.reported}; {self.counted}"
+        return f"{self.counted}; the router itself reports {self.reported or 'nothing'}"
+
 
 Set = Callable[[], TrafficSplit | None]
 

@@ -77,7 +77,10 @@ class Loading:
         self._api.delete(Model.plural, name)
         ending = self._api.get(Model.plural, name)
         if ending is not None and not self._following.goes(Model.plural, ending):
-            raise BackendUnavailableError(f"{name} does not go: Seldon has not finished with it; try again")
+            raise BackendUnavailableError(
+                f"{name} does not go: Seldon's operator and scheduler have not let go of its Model after"
+                f" {self._patience.split:.0f} s; are both up? Its end is asked for, and comes once they are"
+            )
 
 
 def versions_of(found: list[Object]) -> dict[str, ModelVersion]:
