@@ -34,6 +34,7 @@ def release(
     ledger, so nothing is trained, deployed or compared twice. It contains the canary's steps itself,
     since only a run that a person started can suspend.
     """
+    rollouts.refuse_by_policy(plan)
     trained = trained_variants(plan)
     champion = serving.ensure_champion(trained.variants[plan.first_champion])
     if (test := ab_test_after(plan.ab_test, trained, champion)) is None:

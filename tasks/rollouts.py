@@ -11,11 +11,12 @@ from prefect.input import RunInput, keyset_from_base_key, read_flow_run_input
 from prefect.runtime import flow_run
 
 from firstflight.acts import compare as comparing
+from firstflight.acts import policy as holding
 from firstflight.acts import start as starting
 from firstflight.acts.approve import question
 from firstflight.acts.drive import LibraryAct
 from firstflight.comparison.compare import Comparison
-from firstflight.domain.plans import ABTestPlan, CanaryPlan
+from firstflight.domain.plans import ABTestPlan, CanaryPlan, ReleasePlan
 from firstflight.rollout.approval import Answer, key
 from firstflight.rollout.machine import Rollout
 from firstflight.settings import Settings
@@ -27,6 +28,14 @@ from tasks.runs import top_run
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+@task(**CALLS_OUT)
+def refuse_by_policy(plan: ReleasePlan) -> None:
+    """Refuse a release whose test or canary would be refused when it starts, before anything is trained."""
+    world = open_world(Settings())
+    for part in (plan.ab_test, plan.canary):
+        holding.refuse_by_policy(world, part)
 
 
 @task(**CALLS_OUT)

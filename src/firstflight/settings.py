@@ -149,7 +149,7 @@ class Settings(Local, Cluster, People):
     """Everything that differs from place to place."""
 
     environment: Literal["local", "staging", "production"] = Field(
-        default="local", description="Whose TOML file is read; shown to people."
+        default="local", description="Whose TOML file and whose policy are read; shown to people."
     )
     backend: Literal["local", "seldon"] = Field(
         default="local", description="What serves models: this machine's Envoy and MLServer, or Seldon in a cluster."
@@ -170,6 +170,10 @@ class Settings(Local, Cluster, People):
         description="A rollout whose driver has not been heard of for so long is brought home by the guard.",
     )
     guard_seconds: float = Field(default=3.0, gt=0, description="Time between two rounds of the guard.")
+
+    def policy_file(self, environment: str) -> Path:
+        """What `environment` asks of every rollout: TOML, versioned with the project."""
+        return self.project / "deployments" / "policies" / f"{environment}.toml"
 
     @property
     def prefect_api(self) -> str:

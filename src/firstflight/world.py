@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from firstflight.decision.verdicts import Decision
+from firstflight.domain.errors import RolloutError
 from firstflight.domain.samples import Look
 from firstflight.ledger import open_store
 from firstflight.ledger.record import RecordStore
@@ -16,6 +18,7 @@ from firstflight.observation.source import MetricSource
 from firstflight.observation.store_source import StoreSource
 from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.registry.registry import ModelRegistry
+from firstflight.rollout.policy import Policy, none_of
 from firstflight.serving import Leases, ServingBackend, gateway_series, open_backend, open_leases
 from firstflight.settings import Settings
 
@@ -32,8 +35,9 @@ def clock() -> datetime:
 class World:
     """The clients an act needs; a test puts in-memory ones and a clock of its own.
 
-    `link` gives the page of a run, `show` is called with each check and what was decided on it. For `home_seconds` a
-    way home that does not come true is tried again.
+    `environment` is where this is, `policy` gives what an environment asks of every rollout (RolloutError: it cannot be
+    read), `link` gives the page of a run, `show` is called with each check and what was decided on it. For
+    `home_seconds` a way home that does not come true is tried again.
     """
 
     backend: ServingBackend
@@ -46,6 +50,8 @@ class World:
     wait: Callable[[float], None] = time.sleep
     lease_seconds: float = 30.0
     home_seconds: float = 0.0
+    environment: str = "local"
+    policy: Callable[[str], Policy] = none_of
     link: Callable[[str], str] = str
     show: Callable[[Look, Decision], None] = lambda _look, _decision: None
 
@@ -62,8 +68,28 @@ def open_world(settings: Settings) -> World:
         notifier=open_notifier(settings),
         lease_seconds=settings.lease_seconds,
         home_seconds=HOME_SECONDS,
+        environment=settings.environment,
+        policy=partial(read_policy, settings),
         link=settings.run_page,
     )
+
+
+def read_policy(settings: Settings, environment: str) -> Policy:
+    """Return the policy of `environment`, as its file says now; on one's own machine none is needed.
+
+    Raises RolloutError when there is no file, or it holds no policy: nobody can say what is allowed.
+    """
+    file = settings.policy_file(environment)
+    try:
+        return Policy.read(environment, file.read_bytes())
+    except FileNotFoundError as error:
+        if environment == "local":
+            return none_of(environment)
+        raise RolloutError(
+            f"there is no policy of {environment}: {file} is missing; write one, or restore it"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise RolloutError(f"{file} holds no policy of {environment}: {error}") from error
 
 
 def open_source(settings: Settings, backend: ServingBackend) -> MetricSource:

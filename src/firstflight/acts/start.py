@@ -7,6 +7,7 @@ from firstflight.acts.agreement import refuse_disagreement
 from firstflight.acts.champion import settle_champion
 from firstflight.acts.freeze import refuse_frozen
 from firstflight.acts.lease import renew_lease
+from firstflight.acts.policy import refuse_by_policy
 from firstflight.acts.roll_back import bring_home, rejoin
 from firstflight.acts.take_over import surrendered, take_over
 from firstflight.domain.errors import (
@@ -31,8 +32,8 @@ def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, *, run: str) ->
 
     A rollout that `run` drove and that has ended is returned as it ended: a resumed run does not
     begin again. One of exactly this plan whose driver has let its lease run out is picked up where it stands.
-    Raises RolloutError when another run holds the model, a freeze holds, or plan, registry and router do not agree on
-    who is stable.
+    Raises RolloutError when another run holds the model, a freeze holds, the plan falls short of a policy, or plan,
+    registry and router do not agree on who is stable.
     """
     while True:
         try:
@@ -54,8 +55,10 @@ def _resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, run: str) -> R
     if told and not told[-1].final:
         raise in_progress(told[-1])
     refuse_frozen(world, plan.model)
+    refuse_by_policy(world, plan)
     settle_champion(world, told)
     arms = ab_test_arms(world, plan) if isinstance(plan, ABTestPlan) else canary_arms(world, plan)
+    policies = refuse_by_policy(world, plan, arms)
     check_arms(world.backend, arms)
     refuse_disagreement(world, plan.model, arms)
     ordinal = 1 + sum(record.kind == "rollout.started" for record in records)  # those that cannot be read included
@@ -65,6 +68,7 @@ def _resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, run: str) -> R
         "run": run,
         "plan": plan.model_dump(mode="json"),
         "arms": arms.model_dump(mode="json"),
+        "policies": policies,
         "attempt": 1 + sum(isinstance(one.plan, type(plan)) and one.arms.candidates == arms.candidates for one in told),
     }
     head = records[-1].number if records else 0

@@ -192,9 +192,12 @@ def plan(
     *,
     as_json: Json = False,
 ) -> None:
-    """Show, per stage, how long a decision takes and the smallest regression it can see.
+    """Show, per stage, how long a decision takes and the smallest regression it can see; and whether policies are kept.
 
-    Exit code 4: a stage cannot answer within its time, not even in half of the cases; 2: the plan is not valid.
+    The policies are those of FIRSTFLIGHT_ENVIRONMENT and of the environment that the plan names.
+
+    Exit code 4: a stage cannot answer within its time, not even in half of the cases, or the plan falls short of a
+    policy; 2: the plan is not valid.
     """
 
 

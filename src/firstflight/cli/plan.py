@@ -12,13 +12,20 @@ from firstflight.cli.plan_files import plan_from
 from firstflight.cli.telling import show_table
 from firstflight.decision.forecast import GuardrailForecast, StageForecast, forecast
 from firstflight.domain.plans import CanaryPlan
+from firstflight.rollout.policy import environments_of
+from firstflight.settings import Settings
+from firstflight.world import read_policy
 
 _CANNOT_ANSWER = 4
 
 
 def plan(file: Path, rate: float, changes: list[str] | None, baseline: list[str] | None, *, as_json: bool) -> None:
-    """Show what each stage of the plan in `file` can answer; exit code 4 when one cannot."""
-    stages = forecast(plan_from(CanaryPlan, file, changes or ()), rate, _baselines(baseline or []))
+    """Show what each stage of the plan in `file` can answer, and its policies; exit code 4 when one is not kept."""
+    settings = Settings()
+    wanted = plan_from(CanaryPlan, file, changes or ())
+    stages = forecast(wanted, rate, _baselines(baseline or []))
+    held = [read_policy(settings, name) for name in environments_of(wanted, settings.environment)]
+    short = [(policy, policy.faults(wanted)) for policy in held]
     if as_json:
         typer.echo(json.dumps([stage.model_dump(mode="json") for stage in stages], indent=1))
     else:
@@ -27,7 +34,9 @@ def plan(file: Path, rate: float, changes: list[str] | None, baseline: list[str]
         for stage in stages:
             if stage.verdict != "ok":
                 console.print(_advice(stage))
-    if any(stage.verdict == "impossible" for stage in stages):
+    for policy, faults in short:
+        typer.echo(f"{policy}: {'; '.join(faults) or 'kept'}", err=as_json)
+    if any(faults for _, faults in short) or any(stage.verdict == "impossible" for stage in stages):
         raise typer.Exit(_CANNOT_ANSWER)
 
 

@@ -320,7 +320,8 @@ class CanaryPlan(Form):
         "more requests.",
     )
     environment: Literal["local", "staging", "production"] = Field(
-        default="local", description="Where the rollout runs; a word for the record."
+        default="local",
+        description="Whose policy the plan is held to, besides that of the place where it runs.",
     )
 
     @model_validator(mode="after")

@@ -11,11 +11,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from firstflight.acts.drive import Alone, drive
 from firstflight.acts.start import resume_or_start
 from firstflight.domain.plans import CanaryPlan
 from firstflight.drill.faults import LEASE_SECONDS
+from firstflight.rollout.policy import none_of
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
 from firstflight.world import open_world
@@ -74,7 +76,7 @@ def driver(settings: Settings, run: str) -> Iterator[Driver]:
 def main() -> None:
     """Drive the plan on standard input."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    world = open_world(Settings())
+    world = replace(open_world(Settings()), policy=none_of)  # nobody's traffic is on a drill's route
     plan = CanaryPlan.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     drive(resume_or_start(world, plan, run=sys.argv[1]), Alone(world))

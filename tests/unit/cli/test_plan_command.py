@@ -81,3 +81,15 @@ def test_a_change_that_does_not_fit_is_refused(file: Path, change: str, wanted: 
     result = CliRunner().invoke(app, ["plan", str(file), "--rate", "20", "--set", change])
     assert 2 == result.exit_code
     assert wanted in " ".join(result.output.split())
+
+
+def test_it_shows_whether_the_policies_are_kept(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the place, and of the environment that the plan names; exit code 4 when it falls short of one."""
+    kept = CliRunner().invoke(app, ["plan", str(file), "--rate", "20", "--set", "environment=production"])
+    assert 0 == kept.exit_code
+    assert "the policy of local, version 1" in kept.stdout
+    assert "the policy of production, version 1" in kept.stdout
+    monkeypatch.setenv("FIRSTFLIGHT_ENVIRONMENT", "production")
+    short = CliRunner().invoke(app, ["plan", str(file), "--rate", "20", "--set", "approvals=[]"])
+    assert 4 == short.exit_code
+    assert "approvals [], wanted at least 1" in short.stdout
