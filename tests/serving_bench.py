@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from firstflight.domain.digest import folder_digest
-from firstflight.domain.errors import BackendUnavailableError
 from firstflight.domain.versions import ModelVersion
-from firstflight.serving.local import loopback
 from firstflight.serving.local.envoy.bootstrap import access_log
-from firstflight.serving.local.gateway import program
+from firstflight.serving.local.gateway import Gateway, program
 from firstflight.settings import Settings
 from firstflight.supervision.supervisor import Supervisor
 from firstflight.workloads.market.features.indicators import ROWS, STEPS, feature_names
@@ -111,11 +109,8 @@ def serving_stack() -> Iterator[Settings]:
 
 
 def gateway_is_ready(settings: Settings) -> bool:
-    """Whether Envoy has read its files."""
-    try:
-        return loopback.get(settings.ports.gateway_admin, "/ready").ok
-    except BackendUnavailableError:
-        return False
+    """Whether Envoy has read its files, and answers."""
+    return Gateway(settings).is_well()
 
 
 def until(true: Callable[[], bool], seconds: float = 30) -> None:

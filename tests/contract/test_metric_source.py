@@ -39,7 +39,7 @@ from tests.doubles.prometheus import PrometheusDouble, running_prometheus
 
 ROUTE = "predictor"
 STABLE, CANDIDATE, SHADOW = "baseline-predictor-v1", "lightweight-predictor-v2", "shadow-predictor-v2"
-REQUESTS = {"error_rate", "latency", "latency_mean"}
+REQUESTS = {"error_rate", "refused_rate", "latency", "latency_mean"}
 OUTCOMES = {"accuracy", "brier", "profit"}
 
 
@@ -148,8 +148,8 @@ class _OnCluster:
     def predictions(self, *predictions: Prediction) -> None:
         self.stored.predictions(*predictions)
         for one in predictions:
-            if (one.rid, one.listener) not in self.counted:
-                self.counted.add((one.rid, one.listener))
+            if (one.counted_as, one.listener) not in self.counted:
+                self.counted.add((one.counted_as, one.listener))
                 self.mesh.record([one if one.route == ROUTE else replace(one, assigned=None, served=None)])
 
     def outcomes(self, *outcomes: Outcome) -> None:
@@ -320,7 +320,10 @@ def test_a_model_without_requests_has_another_reason(recorder: Recorder) -> None
 
 
 def test_failures_count_for_the_assigned_model(recorder: Recorder) -> None:
-    """5xx, no response and a failure masked by the gateway are failures of the model that was chosen; 4xx is not."""
+    """5xx, no response and a failure masked by the gateway are failures of the model that was chosen.
+
+    4xx is neither that nor a success: a client's mistakes cannot thin out what a model does wrong.
+    """
     recorder.predictions(
         asked(assigned=CANDIDATE),
         asked(assigned=CANDIDATE, code=503, prediction=None),
@@ -330,9 +333,53 @@ def test_failures_count_for_the_assigned_model(recorder: Recorder) -> None:
         asked(),
     )
     window = everything(recorder)
-    assert Counts(exposures=5, events=3) == recorder.source.samples(ROUTE, CANDIDATE, window)["error_rate"]
+    samples = recorder.source.samples(ROUTE, CANDIDATE, window)
+    assert Counts(exposures=4, events=3) == samples["error_rate"]
+    assert Counts(exposures=5, events=1) == samples["refused_rate"]
     assert Counts(exposures=1, events=0) == recorder.source.samples(ROUTE, STABLE, window)["error_rate"]
     assert {CANDIDATE: 5, STABLE: 1} == dict(recorder.source.assignments(ROUTE, window))
+
+
+def test_a_model_that_refuses_everything_has_no_error_rate(recorder: Recorder) -> None:
+    """That nothing failed is no success, and the reason says what happened."""
+    recorder.predictions(*[asked(code=422, prediction=None) for _ in range(3)])
+    samples = recorder.source.samples(ROUTE, STABLE, everything(recorder))
+    assert Counts(exposures=3, events=3) == samples["refused_rate"]
+    for metric in REQUESTS - {"refused_rate"}:
+        assert isinstance(samples[metric], NoData)
+    assert "refused all 3" in str(samples["error_rate"])
+
+
+def test_requests_that_a_client_calls_alike_are_counted_each(recorder: Recorder) -> None:
+    """What they are counted as is the gateway's own name for them."""
+    recorder.predictions(*[asked(rid="mine", key=f"k{number}", code=500) for number in range(3)])
+    recorder.predictions(asked(rid="mine", key="k3"))
+    window = everything(recorder)
+    assert Counts(exposures=4, events=3) == recorder.source.samples(ROUTE, STABLE, window)["error_rate"]
+    assert {STABLE: 4} == dict(recorder.source.assignments(ROUTE, window))
+
+
+def test_a_truth_finds_its_request_by_the_clients_name(recorder: Recorder) -> None:
+    """Whichever comes first."""
+    first, second = asked(rid="mine", key="k1"), asked(rid="yours", key="k2")
+    recorder.predictions(first)
+    recorder.outcomes(truth(first), truth(second, block="later"))
+    recorder.predictions(second)
+    sample = recorder.source.samples(ROUTE, STABLE, everything(recorder))["accuracy"]
+    assert Counts(exposures=2, events=2) == sample
+
+
+def test_a_model_that_the_client_chose_is_evidence_of_nothing(recorder: Recorder) -> None:
+    """Neither of the split nor of the model: not by its failures, nor by what came true."""
+    picked = [asked(assigned=CANDIDATE, chosen=True, key=f"k{number}", code=500) for number in range(5)]
+    right = asked(assigned=CANDIDATE, chosen=True, key="right")
+    recorder.predictions(asked(), *picked, right)
+    recorder.outcomes(truth(right))
+    window = everything(recorder)
+    samples = recorder.source.samples(ROUTE, CANDIDATE, window)
+    assert {STABLE: 1} == dict(recorder.source.assignments(ROUTE, window))
+    assert isinstance(samples["error_rate"], NoData)
+    assert isinstance(samples["accuracy"], NoData)
 
 
 def test_a_shadow_is_judged_by_the_mirror(recorder: Recorder) -> None:

@@ -40,11 +40,30 @@ class Mesh:
                     model, code=502 if masked else one.code, milliseconds=None if one.us is None else one.us // 1000
                 )
 
-    def ask(self, model: str, *, code: int = 200, milliseconds: int | None = 5, retries: int = 0) -> None:
-        """Count one request to `model`; code 0: the client left."""
+    def begin(self, model: str, count: int) -> None:
+        """Have so many requests more on their way; fewer, when below 0: `ask` says how those ended."""
+        self._add("envoy_cluster_upstream_rq_total", f"{model}_1_http", count)
+        self._add("envoy_cluster_upstream_rq_active", f"{model}_1_http", count)
+
+    def ask(
+        self,
+        model: str,
+        *,
+        code: int = 200,
+        milliseconds: int | None = 5,
+        retries: int = 0,
+        reached: bool = True,
+    ) -> None:
+        """Count one request to `model`; code 0: the client left; not `reached`: there was nobody to connect to.
+
+        As Envoy 1.40 does, an attempt that was repeated and whose answer had a body cuts its connection too.
+        """
         cluster = f"{model}_1_http"
+        attempts = "rq_total" if reached else "rq_pending_failure_eject"
+        self._add(f"envoy_cluster_upstream_{attempts}", cluster, 1 + retries)
+        self._add("envoy_cluster_upstream_rq_active", cluster, 0)
         self._add("envoy_cluster_upstream_rq_retry", cluster, retries)
-        self._add("envoy_cluster_upstream_cx_destroy_local_with_active_rq", cluster, int(code == 0))
+        self._add("envoy_cluster_upstream_cx_destroy_local_with_active_rq", cluster, retries + int(code == 0))
         if code:
             self._add("envoy_cluster_upstream_rq_xx", cluster, 1, envoy_response_code_class=str(code // 100))
         if milliseconds is not None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -211,6 +212,30 @@ def test_clients_do_not_notice_a_rollback_from_a_hanging_candidate(settings: Set
         os.kill(number, signal.SIGCONT)
     assert seen.failures == Counter()
     assert {answer.assigned for answer in seen.since(after)} == {STABLE}
+
+
+def test_forty_clients_at_once_are_all_rescued_from_a_hanging_candidate(
+    settings: Settings, backend: LocalBackend
+) -> None:
+    """A second try is promised to each of them: Envoy's own limit of three at a time would fail half."""
+    number = pid(settings, program_name(CANDIDATE))
+    assert number
+    backend.set_traffic(MODEL, TrafficSplit.canary(STABLE, CANDIDATE, 100), next(TOKENS))
+    url, content = f"{settings.gateway_url}/v2/models/{MODEL}/infer", body({"history": history()})
+    gate = threading.Barrier(40)
+
+    def client(turn: int) -> int:
+        gate.wait()
+        sent = headers(MODEL, f"crowd-{turn}")
+        return httpx.post(url, content=content, headers=sent, timeout=30, trust_env=False).status_code
+
+    try:
+        os.kill(number, signal.SIGSTOP)
+        with ThreadPoolExecutor(40) as crowd:
+            codes = Counter(crowd.map(client, range(40)))
+    finally:
+        os.kill(number, signal.SIGCONT)
+    assert Counter({200: 40}) == codes
 
 
 def test_weight_changes_drop_no_request(settings: Settings, backend: LocalBackend) -> None:

@@ -48,7 +48,7 @@ VersionNumber = Annotated[int, Field(ge=1), _within(1, _LARGEST_VERSION)]
 
 MOST_REQUESTS = 1e9
 """A proof that takes more requests than this in one stage, all of them perfect, is never made."""
-SHARES = frozenset({"error_rate", "timeout_rate", "accuracy"})
+SHARES = frozenset({"error_rate", "refused_rate", "timeout_rate", "accuracy"})
 """Metrics that are the share of some events among requests or answers, whatever the source."""
 _OF_ONE = SHARES | {"brier"}
 """Metrics whose every value lies between 0 and 1."""
@@ -81,7 +81,8 @@ class Guardrail(Form):
     """
 
     metric: str = Field(
-        description="What is watched: error_rate, timeout_rate, latency, accuracy, brier, profit, … Each metric once.",
+        description="What is watched: error_rate, refused_rate, timeout_rate, latency, accuracy, brier, profit, … Each "
+        "metric once.",
     )
     direction: Literal["lower_is_better", "higher_is_better"] = Field(
         default="lower_is_better",
@@ -249,8 +250,10 @@ DEFAULT_GUARDRAILS = (
     Guardrail(metric="latency", limit=200.0, quantile=0.95),
     Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05),
     Guardrail(metric="profit", direction="higher_is_better", proves=False),
+    Guardrail(metric="refused_rate", tolerance=0.01, proves=False, share=0.25),
 )
-"""Errors over 1 %, p95 over 200 ms, accuracy down 5 points; profit is watched. A form shows them: no factory."""
+"""Errors over 1 %, p95 over 200 ms, accuracy down 5 points, a point more of the requests refused than stable refuses;
+profit is watched. A form shows them: no factory."""
 
 _MODEL = "Registered model; it is also the name that clients ask for."
 _AS_IT_STANDS = "The list is used as it stands here: add to it, change it, take away."

@@ -2,7 +2,9 @@
 
 from firstflight.domain.samples import Window
 
-REQUEST_METRICS = ("error_rate", "latency", "latency_mean")
+REFUSED = "refused_rate"
+"""Answers 4xx among all: the client's mistake by what the model says, so no failure, and no success either."""
+REQUEST_METRICS = ("error_rate", REFUSED, "latency", "latency_mean")
 OUTCOME_METRICS = ("accuracy", "brier", "profit")
 
 
@@ -11,6 +13,11 @@ def of_requests(route: str, name: str, window: Window, on_route: int) -> str:
     if on_route:
         return f"none of the {on_route} requests to {route} {_when(window)} went to {name}; has it weight?"
     return f"{route} had no requests {_when(window)}; is anybody asking it?"
+
+
+def of_answers(name: str, window: Window, refused: int) -> str:
+    """Return why nothing is known of a model that was asked, when it refused every one of the requests."""
+    return f"{name} refused all {refused} requests {_when(window)} as mistakes of the clients (4xx)"
 
 
 def of_latencies(name: str, window: Window, requests: int) -> str:

@@ -1,4 +1,7 @@
-"""The gateway's access log: one JSON object a line, turned into predictions."""
+"""The gateway's access log: one JSON object a line, turned into predictions.
+
+Who is charged is what the gateway chose when it routed the request, whatever came back and whoever still listened.
+"""
 
 import json
 import math
@@ -8,10 +11,12 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 from firstflight.domain.route_header import served_name
-from firstflight.observation.records import Listener, Prediction
+from firstflight.observation.records import SERVER_ERROR, Listener, Prediction
 
 LONGEST_TEXT = 300
-"""Names come from request headers: what is longer than any honest one would not fit the store's indexes."""
+"""What clients write into headers is cut here: longer ones would not fit the store's indexes."""
+CHOSEN, TOLD = "/chosen", "_told"
+"""Behind a route's name in `matched`: the client chose the model; it was no question for a prediction."""
 _MOST = 2**53
 _LISTENERS = get_args(Listener)
 
@@ -25,7 +30,7 @@ class Parsed:
 
 
 def parse(lines: Iterable[bytes]) -> Parsed:
-    """Return what the lines say; a bad line is counted, a request that asked for no model is passed over.
+    """Return what the lines say; a bad line is counted, a request that no model was chosen for is passed over.
 
     A gateway that was killed leaves half a line and its successor writes behind it: the whole record after the
     half is kept, the half is counted.
@@ -37,10 +42,9 @@ def parse(lines: Iterable[bytes]) -> Parsed:
         if entry is None:
             skipped += 1
             entry = _entry(line[line.rfind(b"{") :]) if line.rfind(b"{") > 0 else None
-        if entry is None or entry.get("route") is None:
-            continue
         try:
-            predictions.append(_prediction(entry))
+            if entry is not None and _is_routed(entry):
+                predictions.append(_prediction(entry))
         except (KeyError, ValueError, TypeError, OverflowError):
             skipped += 1
     return Parsed(tuple(predictions), skipped)
@@ -48,23 +52,37 @@ def parse(lines: Iterable[bytes]) -> Parsed:
 
 def _entry(line: bytes) -> dict[str, Any] | None:
     try:
-        entry = json.loads(line)
+        entry = json.loads(line.decode(errors="replace"))
     except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) else None
 
 
+def _is_routed(entry: dict[str, Any]) -> bool:
+    """Whether a model was to answer; lines of older gateways do not say, nor do model servers, who were."""
+    if entry.get("route") is None or "matched" not in entry:
+        return entry.get("route") is not None
+    if entry["matched"] is None or entry["matched"].endswith(TOLD):
+        return False
+    return _whole(entry.get("attempts") or 0) > 0 or _whole(entry["code"]) >= SERVER_ERROR
+
+
 def _prediction(entry: dict[str, Any]) -> Prediction:
-    rid, asked = _text(entry["rid"]), _text(entry["route"])
+    key = _text(entry.get("key"))
+    rid = _said(entry["rid"] if key is None else entry.get("rid")) or key
+    asked = _text(entry.get("matched", entry["route"]))
     listener = entry["listener"]
     if rid is None or asked is None or listener not in _LISTENERS:
         raise ValueError("names no request, route or known listener")
+    cluster = _text(entry.get("cluster"))
     return Prediction(
         rid=rid,
+        key=key,
         listener=listener,
-        route=asked.removesuffix(".experiment"),  # what clients say where a route is an experiment
-        unit=_text(entry.get("unit")),
-        assigned=served_name(_text(entry.get("assigned"))),
+        route=asked.removesuffix(CHOSEN).removesuffix(".experiment"),  # what clients say where a route is one
+        chosen=asked.endswith(CHOSEN),
+        unit=_said(entry.get("unit")),
+        assigned=cluster.partition("_")[0] if cluster else served_name(_text(entry.get("assigned"))),
         served=_text(entry.get("served")),
         prediction=_probability(entry.get("pred")),
         code=_whole(entry["code"]),
@@ -81,6 +99,13 @@ def _text(value: object) -> str | None:
         raise ValueError(f"{str(value)[:LONGEST_TEXT]!r} is no name")
     value.encode()  # half a surrogate pair is valid JSON and no text
     return value
+
+
+def _said(value: object) -> str | None:
+    """Return what a client wrote, as much of it as can be kept: no client decides whether its request counts."""
+    if not isinstance(value, str) or value in {"", "-"}:
+        return None
+    return value[:LONGEST_TEXT].replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def _probability(value: object) -> float | None:

@@ -43,14 +43,24 @@ class Span:
 def spans(uptimes: Iterable[Readings], since: int, until: int) -> tuple[Span, ...]:
     """Return what `(since, until]` covers of each process; `uptimes` in seconds, from `since` until past `until`.
 
-    A process that two jobs scrape is taken once.
+    A process that is scraped twice is taken once, whatever it is called: a pod is one process at a time.
     """
-    processes: dict[tuple[str | None, str | None], Readings] = {}
-    for found in sorted(uptimes, key=lambda one: sorted(one.labels)):
+    processes: dict[tuple[str | None, str | None], list[Readings]] = {}
+    for found in sorted(uptimes, key=lambda one: (-len(one.values), sorted(one.labels))):
         labels = dict(found.labels)
-        processes.setdefault((labels.get("instance"), labels.get("pod")), found)
-    covered = (_span(found, since, until) for found in processes.values())
+        place = (labels.get("namespace"), labels["pod"]) if "pod" in labels else (None, labels.get("instance"))
+        known = processes.setdefault(place, [])
+        if not any(_together(found, one) for one in known):
+            known.append(found)
+    covered = (_span(found, since, until) for known in processes.values() for found in known)
     return tuple(span for span in covered if span is not None)
+
+
+def _together(one: Readings, other: Readings) -> bool:
+    """Whether both were scraped over the same stretch of time; a pod that moved is another process, later."""
+    if not one.values or not other.values:
+        return True
+    return min(one.values) <= max(other.values) and min(other.values) <= max(one.values)
 
 
 def _span(uptimes: Readings, since: int, until: int) -> Span | None:
@@ -74,7 +84,17 @@ def gained(series: Iterable[Readings], covered: Sequence[Span]) -> int:
     return sum(_whole(_gained(one, span)) for one in series for span in covered if span.process <= one.labels)
 
 
-def _gained(series: Readings, span: Span) -> float:
+def changed(series: Iterable[Readings], covered: Sequence[Span]) -> int:
+    """Return by how much `series`, all of them gauges, changed together over what is covered; down is below 0.
+
+    Raises:
+        ValueError: As `gained`.
+    """
+    found = (_gained(one, span, falls=True) for one in series for span in covered if span.process <= one.labels)
+    return sum(_whole(one) for one in found)
+
+
+def _gained(series: Readings, span: Span, *, falls: bool = False) -> float:
     """Add up the steps: a counter is at 0 while it is not there, and begins at 0 when it fell or its process is new.
 
     Envoy shows a counter from its first request on and as long as its cluster lives, so one that a scrape no longer
@@ -89,13 +109,13 @@ def _gained(series: Readings, span: Span) -> float:
         if not math.isfinite(value):
             continue
         if last is not None:
-            total += value - last if value >= last else value
+            total += value - last if falls or value >= last else value
         last = value
     return total
 
 
 def _whole(count: float) -> int:
     nearest = round(count)
-    if abs(count - nearest) > _WHOLE * max(1.0, count):
+    if abs(count - nearest) > _WHOLE * max(1.0, abs(count)):
         raise ValueError(f"a counter gained {count}, no number of requests")
     return nearest

@@ -23,8 +23,8 @@ _LIMITS = (
 )
 # By a scan, not to_regclass: that may answer from a cache which does not know what another session has just made.
 _COLUMNS = (
-    "SELECT attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
-    " WHERE relname = 'scored' AND relnamespace = current_schema()::regnamespace"
+    "SELECT relname || '.' || attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
+    " WHERE relname IN ('scored', 'prediction') AND relnamespace = current_schema()::regnamespace"
 )
 _SCHEMA = """
 CREATE TABLE ingestion (
@@ -35,6 +35,7 @@ INSERT INTO ingestion (stamp) VALUES (clock_timestamp());
 
 CREATE TABLE prediction (
     rid         text NOT NULL,
+    client_rid  text,
     listener    text NOT NULL CHECK (listener IN ('main', 'mirror')),
     route       text NOT NULL,
     unit        text,
@@ -44,13 +45,18 @@ CREATE TABLE prediction (
     prediction  double precision,
     code        integer NOT NULL,
     failed      boolean NOT NULL,
+    refused     boolean NOT NULL DEFAULT false,
     us          bigint,
     at          timestamptz NOT NULL,
     ingested_at timestamptz NOT NULL,
     PRIMARY KEY (rid, listener)
 );
-COMMENT ON COLUMN prediction.arm IS 'served model the request counts for: assigned on main, served on mirror';
-CREATE INDEX prediction_by_window ON prediction (route, ingested_at) INCLUDE (arm, listener, failed, us);
+COMMENT ON COLUMN prediction.rid IS 'what the request is counted as: the gateway''s own name for it';
+COMMENT ON COLUMN prediction.client_rid IS 'what the client called it, and truths are told by; null: the same';
+COMMENT ON COLUMN prediction.arm IS
+    'served model the request counts for: assigned on main, served on mirror, null where the client chose';
+CREATE INDEX prediction_by_window ON prediction (route, ingested_at) INCLUDE (arm, listener, failed, refused, us);
+CREATE INDEX prediction_by_client_rid ON prediction (coalesce(client_rid, rid));
 CREATE INDEX prediction_by_time ON prediction (route, at);
 CREATE INDEX prediction_by_unit ON prediction (route, unit, ingested_at);
 
@@ -99,6 +105,13 @@ ALTER TABLE scored ADD COLUMN answered_at timestamptz;
 CREATE INDEX scored_by_block ON scored (route, served, block);
 CREATE INDEX prediction_by_unit ON prediction (route, unit, ingested_at);
 """
+_FOR_NAMES_OF_OUR_OWN = """
+SET LOCAL statement_timeout = '10min';
+ALTER TABLE prediction ADD COLUMN client_rid text, ADD COLUMN refused boolean NOT NULL DEFAULT false;
+CREATE INDEX prediction_by_client_rid ON prediction (coalesce(client_rid, rid));
+DROP INDEX prediction_by_window;
+CREATE INDEX prediction_by_window ON prediction (route, ingested_at) INCLUDE (arm, listener, failed, refused, us);
+"""
 
 
 class Database:
@@ -142,7 +155,8 @@ def next_stamp(connection: psycopg.Connection) -> datetime:
 
 def _make_schema(connection: psycopg.Connection) -> None:
     """Make what is missing, all of it or nothing, one caller at a time."""
-    if "answered_at" in _columns(connection):
+    newest = "prediction.client_rid"
+    if newest in _columns(connection):
         return
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
@@ -150,10 +164,12 @@ def _make_schema(connection: psycopg.Connection) -> None:
         if not columns:
             connection.execute(_SCHEMA)
             return
-        if "answered_at" not in columns:
+        if "scored.answered_at" not in columns:
             connection.execute(_FOR_STAGES_AND_UNITS)
+        if newest not in columns:
+            connection.execute(_FOR_NAMES_OF_OUR_OWN)
 
 
 def _columns(connection: psycopg.Connection) -> frozenset[str]:
-    """Return the columns of the table that has changed since it was first made, none when there is no table."""
+    """Return the columns of the tables that have changed since they were first made, none when there are none."""
     return frozenset(name for (name,) in connection.execute(_COLUMNS).fetchall())

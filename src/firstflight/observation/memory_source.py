@@ -36,7 +36,7 @@ class MemorySource:
         stamp = self._next()
         fresh = []
         for prediction in predictions:
-            if (key := (prediction.rid, prediction.listener)) not in self._predictions:
+            if (key := (prediction.counted_as, prediction.listener)) not in self._predictions:
                 self._predictions[key] = (prediction, stamp)
                 fresh.append(prediction)
         self._score(((p, stamp, self._outcomes[p.rid][0]) for p in fresh if p.rid in self._outcomes), stamp)
@@ -109,7 +109,7 @@ class MemorySource:
         """Return how many units were first routed to each served model in `window`, none of them since `begun`."""
         before = {p.unit for p in self._inside(route, Window(since=begun, until=max(begun, window.since)))}
         fresh = {
-            (p.arm, p.unit or p.rid)
+            (p.arm, p.unit or p.counted_as)
             for p in self._inside(route, window)
             if p.listener == "main" and p.arm is not None and (p.unit is None or p.unit not in before)
         }
@@ -121,7 +121,7 @@ class MemorySource:
 
     def _score(self, joined: Iterable[tuple[Prediction, datetime, Outcome]], stamp: datetime) -> None:
         for p, seen, o in sorted(joined, key=lambda one: (one[0].at, one[0].rid)):
-            if p.served is not None and p.prediction is not None:
+            if p.served is not None and p.prediction is not None and p.arm is not None:
                 scored = Scored(p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, seen, stamp)
                 self._scored.setdefault((p.route, p.served, o.unit), scored)
 
@@ -141,14 +141,21 @@ class MemorySource:
             return dict.fromkeys(
                 absence.REQUEST_METRICS, NoData(reason=absence.of_requests(route, name, window, on_route))
             )
-        requests = Counts(exposures=len(ours), events=sum(p.failed for p in ours))
-        milliseconds = [p.us / 1000 for p in ours if p.us is not None]
+        taken = [p for p in ours if not p.refused]
+        known: dict[str, Sample] = {
+            absence.REFUSED: Counts(exposures=len(ours), events=len(ours) - len(taken)),
+        }
+        if not taken:
+            nothing = NoData(reason=absence.of_answers(name, window, len(ours)))
+            return {**dict.fromkeys(absence.REQUEST_METRICS, nothing), **known}
+        known["error_rate"] = Counts(exposures=len(taken), events=sum(p.failed for p in taken))
+        milliseconds = [p.us / 1000 for p in taken if p.us is not None]
         if not milliseconds:
-            nothing = NoData(reason=absence.of_latencies(name, window, len(ours)))
-            return {"error_rate": requests, "latency": nothing, "latency_mean": nothing}
+            nothing = NoData(reason=absence.of_latencies(name, window, len(taken)))
+            return {**known, "latency": nothing, "latency_mean": nothing}
         places = Counter(bucket(value) for value in milliseconds)
         return {
-            "error_rate": requests,
+            **known,
             "latency": histogram([places[index] for index in range(len(EDGES) + 1)]),
             "latency_mean": _moments(milliseconds),
         }

@@ -7,9 +7,10 @@ from itertools import pairwise
 
 from firstflight.domain.errors import MetricsUnavailableError
 from firstflight.domain.samples import Counts, Histogram, NoData, Sample, Window
-from firstflight.domain.series import GatewaySeries, ModelSeries
+from firstflight.domain.series import GatewaySeries, ModelSeries, abandoned
 from firstflight.observation import absence
-from firstflight.observation.counters import Readings, gained, spans
+from firstflight.observation.absence import REFUSED
+from firstflight.observation.counters import Readings, changed, gained, spans
 from firstflight.observation.prometheus_api import PrometheusApi
 
 AHEAD = timedelta(seconds=60)
@@ -68,21 +69,27 @@ class PrometheusSource:
         if not reader.covered:
             return dict.fromkeys(absence.REQUEST_METRICS, NoData(reason=absence.of_scrapes(window)))
         series = self._series.of_model(name)
-        failed = reader.count(series.refused, series.retried, *series.abandoned)
-        attempts = reader.count(series.answered, series.retried, *series.abandoned)
+        answered, retried, left = reader.count(series.answered), reader.count(series.retried), reader.left(series)
+        failed, refused = reader.count(series.failed) + retried + left, reader.count(series.refused)
+        attempts = answered + retried + left
         if not attempts:
             on_route = sum(self._assignments(route, reader).values())
             nothing = NoData(reason=absence.of_requests(route, name, window, on_route))
             return dict.fromkeys(absence.REQUEST_METRICS, nothing)
+        known: dict[str, Sample] = {REFUSED: Counts(exposures=attempts, events=refused)}
+        if attempts == refused:
+            nothing = NoData(reason=absence.of_answers(name, window, refused))
+            return {**dict.fromkeys(absence.REQUEST_METRICS, nothing), **known}
         return {
-            "error_rate": Counts(exposures=attempts, events=failed),
+            **known,
+            "error_rate": Counts(exposures=attempts - refused, events=failed),
             "latency": _latency(reader, series, name, attempts),
             "latency_mean": NoData(reason=absence.of_squares(name)),
         }
 
     def _assignments(self, route: str, reader: "_Reader") -> dict[str, int]:
         series = {name: self._series.of_model(name) for name in self._arms(route)}
-        counts = {name: reader.count(one.answered, *one.abandoned) for name, one in sorted(series.items())}
+        counts = {name: reader.count(one.answered) + reader.left(one) for name, one in sorted(series.items())}
         return {name: count for name, count in counts.items() if count}
 
 
@@ -107,6 +114,19 @@ class _Reader:
     def count(self, *selectors: str) -> int:
         """Return what the counters of `selectors` gained together."""
         return self.gain(one for selector in selectors for one in self.readings(selector))
+
+    def left(self, series: ModelSeries) -> int:
+        """Return how many requests were left by their clients."""
+        try:
+            active = changed(self.readings(series.active), self.covered)
+        except ValueError as error:
+            raise MetricsUnavailableError(f"Prometheus does not hold what the gateway counted: {error}") from error
+        return abandoned(
+            attempted=self.count(*series.attempted),
+            retried=self.count(series.retried),
+            answered=self.count(series.answered),
+            active=active,
+        )
 
     def gain(self, series: Iterable[Readings]) -> int:
         """Return what these counters gained together."""

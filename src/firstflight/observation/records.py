@@ -8,7 +8,8 @@ from firstflight.domain.questions import Question
 
 Listener = Literal["main", "mirror"]
 
-SERVER_ERROR = 500
+CLIENT_ERROR, SERVER_ERROR = 400, 500
+_ANSWERED = 200
 POSITIVE = 0.5
 """A prediction or truth of at least this much is positive."""
 BLOCK_SECONDS = 2.0
@@ -26,13 +27,16 @@ def unit_of(asked: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One request as the gateway saw it; `rid` and `listener` together name it.
+    """One request as the gateway saw it.
 
+    `rid` is the client's name for it, by which its truth comes; two requests may bear the same. `key` is the gateway's
+    own, by which it is counted; None in old records, where `rid` is it. `chosen` says that the client itself said
+    which model is to answer: such a request is evidence of nothing.
     `assigned` is the served model the gateway chose, `served` the one whose answer was sent.
     `unit` is what it asked about, `~n` behind it says that this is the n-th pass over the units.
-    `us` is what the client waited, in microseconds, None when it did not wait for the end; `code` 0
-    says that no response was sent. In a cluster the model server takes the record: `us` is then what it
-    took itself, and there is none of a request that failed.
+    `us` is what the client waited, in microseconds, once it had sent everything; None when it did not
+    wait for the end. `code` 0 says that no response was sent. In a cluster the model server takes the
+    record: `us` is then what it took itself, and there is none of a request that failed.
     """
 
     rid: str
@@ -45,17 +49,31 @@ class Prediction:
     code: int
     us: int | None
     at: datetime
+    key: str | None = None
+    chosen: bool = False
 
     @property
     def failed(self) -> bool:
         """Whether the assigned model failed, even where the gateway masked it by asking another one."""
-        if self.code >= SERVER_ERROR or self.code == 0:
+        if self.code >= SERVER_ERROR or self.code < _ANSWERED:
             return True
         return self.listener == "main" and self.assigned is not None and self.assigned != self.served
 
     @property
+    def refused(self) -> bool:
+        """Whether it was the client's mistake (4xx), by what the model says: neither a success nor a failure."""
+        return CLIENT_ERROR <= self.code < SERVER_ERROR and not self.failed
+
+    @property
+    def counted_as(self) -> str:
+        """What names this request among all: `key`, or `rid` where there is none."""
+        return self.key or self.rid
+
+    @property
     def arm(self) -> str | None:
         """The served model this request counts for: on the mirror no other can step in, so who served was meant."""
+        if self.chosen:
+            return None
         return self.assigned if self.listener == "main" else self.served or self.assigned
 
 

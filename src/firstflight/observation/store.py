@@ -20,19 +20,20 @@ _COLLECTOR_LOCK = 0x4646_434F
 _ADD_PREDICTIONS = """
 WITH fresh AS (
     INSERT INTO prediction
-        (rid, listener, route, unit, assigned, served, prediction, code, us, at, failed, arm, ingested_at)
+        (rid, client_rid, listener, route, unit, assigned, served, prediction, code, us, at, failed, refused, arm,
+        ingested_at)
     SELECT *, %(stamp)s FROM unnest(
-        %(rid)s::text[], %(listener)s::text[], %(route)s::text[], %(unit)s::text[], %(assigned)s::text[],
-        %(served)s::text[], %(prediction)s::float8[], %(code)s::int[], %(us)s::bigint[], %(at)s::timestamptz[],
-        %(failed)s::boolean[], %(arm)s::text[])
+        %(counted_as)s::text[], %(rid)s::text[], %(listener)s::text[], %(route)s::text[], %(unit)s::text[],
+        %(assigned)s::text[], %(served)s::text[], %(prediction)s::float8[], %(code)s::int[], %(us)s::bigint[],
+        %(at)s::timestamptz[], %(failed)s::boolean[], %(refused)s::boolean[], %(arm)s::text[])
     ON CONFLICT DO NOTHING
-    RETURNING rid, route, served, prediction, at, ingested_at
+    RETURNING rid, client_rid, route, served, prediction, arm, at, ingested_at
 ), judged AS (
     INSERT INTO scored (route, served, unit, block, prediction, truth, payoff, answered_at, scored_at)
     SELECT DISTINCT ON (p.route, p.served, o.unit)
         p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, p.ingested_at, %(stamp)s
-    FROM fresh p JOIN outcome o USING (rid)
-    WHERE p.served IS NOT NULL AND p.prediction IS NOT NULL
+    FROM fresh p JOIN outcome o ON o.rid = p.client_rid
+    WHERE p.served IS NOT NULL AND p.prediction IS NOT NULL AND p.arm IS NOT NULL
     ORDER BY p.route, p.served, o.unit, p.at, p.rid
     ON CONFLICT DO NOTHING
 )
@@ -51,8 +52,8 @@ WITH fresh AS (
     INSERT INTO scored (route, served, unit, block, prediction, truth, payoff, answered_at, scored_at)
     SELECT DISTINCT ON (p.route, p.served, o.unit)
         p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, p.ingested_at, %(stamp)s
-    FROM fresh o JOIN prediction p USING (rid)
-    WHERE p.served IS NOT NULL AND p.prediction IS NOT NULL
+    FROM fresh o JOIN prediction p ON coalesce(p.client_rid, p.rid) = o.rid
+    WHERE p.served IS NOT NULL AND p.prediction IS NOT NULL AND p.arm IS NOT NULL
     ORDER BY p.route, p.served, o.unit, p.at, p.rid
     ON CONFLICT DO NOTHING
 )
@@ -60,10 +61,12 @@ SELECT count(*) FROM fresh
 """
 
 _UNANSWERED = """
-SELECT p.rid, min(split_part(p.unit, '~', 1)) FROM prediction p
-WHERE p.route = %(route)s AND split_part(p.unit, '~', 1) = ANY(%(units)s::text[]) AND p.rid > %(after)s
-  AND NOT EXISTS (SELECT FROM outcome o WHERE o.rid = p.rid)
-GROUP BY p.rid ORDER BY p.rid LIMIT %(limit)s
+SELECT asked.rid, min(asked.unit)
+FROM (SELECT coalesce(client_rid, rid) AS rid, split_part(unit, '~', 1) AS unit FROM prediction
+      WHERE route = %(route)s) AS asked
+WHERE asked.unit = ANY(%(units)s::text[]) AND asked.rid > %(after)s
+  AND NOT EXISTS (SELECT FROM outcome o WHERE o.rid = asked.rid)
+GROUP BY asked.rid ORDER BY asked.rid LIMIT %(limit)s
 """
 
 _MOVE = """
@@ -146,8 +149,8 @@ class PredictionStore:
 
 
 _PREDICTION_FIELDS = (
-    *("rid", "listener", "route", "unit", "assigned", "served"),
-    *("prediction", "code", "us", "at", "failed", "arm"),
+    *("counted_as", "rid", "listener", "route", "unit", "assigned", "served"),
+    *("prediction", "code", "us", "at", "failed", "refused", "arm"),
 )
 _OUTCOME_FIELDS = ("rid", "unit", "block", "truth", "payoff", "observed_at")
 

@@ -9,6 +9,7 @@ import psycopg
 from firstflight.domain.latency import EDGES, histogram
 from firstflight.domain.samples import Counts, Moments, NoData, PairedMoments, Sample, Window
 from firstflight.observation import absence
+from firstflight.observation.absence import REFUSED
 from firstflight.observation.database import Database
 from firstflight.observation.records import BLOCK_SECONDS
 
@@ -22,14 +23,18 @@ FROM collector, newest WHERE collector.complete > newest.complete - %(silent)s
 """
 
 _REQUESTS = """
-SELECT count(*), count(*) FILTER (WHERE failed), count(us), avg(us::float8) / 1e3, var_pop(us::float8) * count(us) / 1e6
-FROM prediction WHERE route = %(route)s AND arm = %(name)s
-    AND ingested_at > %(since)s AND ingested_at <= %(until)s
+SELECT count(*), count(*) FILTER (WHERE failed), count(*) FILTER (WHERE refused), count(us), avg(us) / 1e3,
+    var_pop(us) * count(us) / 1e6
+FROM (
+    SELECT failed, refused, CASE WHEN NOT refused THEN us::float8 END AS us
+    FROM prediction WHERE route = %(route)s AND arm = %(name)s
+        AND ingested_at > %(since)s AND ingested_at <= %(until)s
+) AS asked
 """
 
 _LATENCY = """
 SELECT width_bucket(us - 1, %(edges)s::bigint[]), count(*)
-FROM prediction WHERE route = %(route)s AND arm = %(name)s AND us IS NOT NULL
+FROM prediction WHERE route = %(route)s AND arm = %(name)s AND us IS NOT NULL AND NOT refused
     AND ingested_at > %(since)s AND ingested_at <= %(until)s
 GROUP BY 1
 """
@@ -114,7 +119,8 @@ WHERE route = %(route)s AND listener = 'main'
 
 _ANSWERS = """
 SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (
-    SELECT FROM outcome o WHERE o.rid = prediction.rid AND o.ingested_at <= %(until)s)),
+    SELECT FROM outcome o
+    WHERE o.rid = coalesce(prediction.client_rid, prediction.rid) AND o.ingested_at <= %(until)s)),
     EXISTS (SELECT FROM scored
         WHERE route = %(route)s AND served = %(name)s AND scored_at > %(since)s AND scored_at <= %(until)s)
 FROM prediction WHERE route = %(route)s AND served = %(name)s AND prediction IS NOT NULL
@@ -205,21 +211,25 @@ def _bounds(
 
 
 def _of_requests(connection: psycopg.Connection, asked: dict[str, Any], window: Window) -> dict[str, Sample]:
-    [(count, failed, timed, mean, m2)] = connection.execute(_REQUESTS, asked).fetchall()
+    [(count, failed, refused, timed, mean, m2)] = connection.execute(_REQUESTS, asked).fetchall()
     if count == 0:
         [(on_route,)] = connection.execute(_ON_ROUTE, asked).fetchall()
         nothing = NoData(reason=absence.of_requests(asked["route"], asked["name"], window, on_route))
         return dict.fromkeys(absence.REQUEST_METRICS, nothing)
-    requests = Counts(exposures=count, events=failed)
+    known: dict[str, Sample] = {REFUSED: Counts(exposures=count, events=refused)}
+    if count == refused:
+        nothing = NoData(reason=absence.of_answers(asked["name"], window, refused))
+        return {**dict.fromkeys(absence.REQUEST_METRICS, nothing), **known}
+    known["error_rate"] = Counts(exposures=count - refused, events=failed)
     if timed == 0:
-        untimed = NoData(reason=absence.of_latencies(asked["name"], window, count))
-        return {"error_rate": requests, "latency": untimed, "latency_mean": untimed}
+        untimed = NoData(reason=absence.of_latencies(asked["name"], window, count - refused))
+        return {**known, "latency": untimed, "latency_mean": untimed}
     counts = [0] * (len(EDGES) + 1)
     edges = [round(edge * 1000) for edge in EDGES]
     for bucket, inside in connection.execute(_LATENCY, {**asked, "edges": edges}):
         counts[bucket] = inside
     return {
-        "error_rate": requests,
+        **known,
         "latency": histogram(counts),
         "latency_mean": Moments(count=timed, mean=mean, m2=m2),
     }

@@ -3,7 +3,7 @@
 Clusters are named after the served model they lead to, up to the first `_`, which no served name has. On one machine a
 request to a candidate passes the clusters `<name>_or_<stable>` (codes, retries, times; see `local.envoy`) and
 `<name>_guarded` (what was really sent to it), one to anybody else `<name>_http` alone; in a cluster all pass
-`<name>_<number>_http`.
+`<name>_<number>_http`. What was asked about a model (`<name>_told`) is no prediction and not counted.
 https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/upstream/cluster_manager/cluster_stats
 """
 
@@ -12,21 +12,26 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from firstflight.domain.samples import Histogram
+from firstflight.domain.series import abandoned
 from firstflight.serving.backend import RouterTally
 
 _SAMPLE = re.compile(r"^envoy_cluster_upstream_(?P<what>\w+)\{(?P<labels>[^}]*)\} (?P<value>\d+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
-RETRIED = "rq_retry"
+ATTEMPTED = ("rq_total", "rq_pending_failure_eject", "rq_pending_overflow", "rq_cancelled", "cx_none_healthy")
+"""Counters of attempts: with a connection; that got none, had no room, were left before; that had nobody to go to."""
+TOLD = "_told"
+"""Ends the name of a cluster that tells about a model: what is asked there is no prediction."""
 _Buckets = dict[float, int]
 
 
-def tallies(text: str, names: Iterable[str], failed: Iterable[str] = (RETRIED,)) -> Mapping[str, RouterTally]:
+def tallies(text: str, names: Iterable[str], *, with_abandoned: bool = False) -> Mapping[str, RouterTally]:
     """Return the tally of each of `names` that `text` has counts of.
 
     Args:
         text: What one Envoy answers, or several of them one after the other: they are added up.
         names: Served names.
-        failed: Counters of requests that were left unanswered, beside those of answers 5xx.
+        with_abandoned: Whether requests whose clients left are failures too; where each attempt at a model is counted
+            by one cluster, so that they can be told.
     """
     counts: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     times: defaultdict[str, list[_Buckets]] = defaultdict(list)
@@ -34,21 +39,36 @@ def tallies(text: str, names: Iterable[str], failed: Iterable[str] = (RETRIED,))
     for found in _SAMPLE.finditer(text):
         labels, value = dict(_LABEL.findall(found["labels"])), int(found["value"])
         cluster = labels["envoy_cluster_name"]
+        if cluster.endswith(TOLD):
+            continue
         if found["what"] == "rq_time_bucket":
             buckets[cluster][float(labels["le"])] += value
-        elif found["what"] != "rq_xx" or labels["envoy_response_code_class"] == "5":
+        else:
             counts[cluster.split("_")[0]][found["what"]] += value
+            if labels.get("envoy_response_code_class") == "5":
+                counts[cluster.split("_")[0]]["rq_5xx"] += value
     for cluster, of_cluster in buckets.items():
         times[cluster.split("_")[0]].append(of_cluster)
     return {
         name: RouterTally(
             requests=counts[name]["rq_total"],
-            failures=counts[name]["rq_xx"] + sum(counts[name][what] for what in failed),
+            failures=counts[name]["rq_5xx"]
+            + counts[name]["rq_retry"]
+            + (_abandoned(counts[name]) if with_abandoned else 0),
             latency=_histogram(times[name]),
         )
         for name in names
         if name in counts
     }
+
+
+def _abandoned(counts: Mapping[str, int]) -> int:
+    return abandoned(
+        attempted=sum(counts[counter] for counter in ATTEMPTED),
+        retried=counts["rq_retry"],
+        answered=counts["rq_xx"],
+        active=counts["rq_active"],
+    )
 
 
 def _histogram(cumulative: list[_Buckets]) -> Histogram | None:

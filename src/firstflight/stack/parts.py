@@ -108,7 +108,7 @@ def _gateway(settings: Settings) -> Part:
     return Part(
         name="gateway",
         program=lambda: gateway.program(settings),
-        is_well=lambda: _answers(f"http://127.0.0.1:{settings.ports.gateway_admin}/ready"),
+        is_well=gateway.Gateway(settings).is_well,
         address=settings.gateway_url,
     )
 

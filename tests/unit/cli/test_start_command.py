@@ -37,7 +37,7 @@ def test_a_guardrail_is_changed_and_a_canary_started(firstflight: Firstflight, p
     deployment, body = started(prefect)
     plan = CanaryPlan.model_validate(body)
     assert (0, "canary/canary", "m", 7) == (code, deployment, plan.model, plan.candidate)
-    assert {"error_rate": 0.02, "latency": 200.0, "accuracy": None, "profit": None} == {
+    assert {"error_rate": 0.02, "latency": 200.0, "accuracy": None, "profit": None, "refused_rate": None} == {
         guardrail.metric: guardrail.limit for guardrail in plan.guardrails
     }
     assert f"run {RUN} (swift-lynx): http" in told

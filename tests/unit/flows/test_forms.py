@@ -85,9 +85,9 @@ def test_a_person_meets_first_what_is_changed_most() -> None:
 
 
 def test_the_guardrails_of_the_form_are_those_of_the_plan() -> None:
-    """The four that apply stand in the form; one more makes five, and none is dropped."""
+    """Those that apply stand in the form; one more is added, and none is dropped."""
     given = plans.CanaryPlan.model_json_schema()["properties"]["guardrails"]["default"]
-    assert ["error_rate", "latency", "accuracy", "profit"] == [one["metric"] for one in given]
+    assert ["error_rate", "latency", "accuracy", "profit", "refused_rate"] == [one["metric"] for one in given]
     more = plans.CanaryPlan(model="m", guardrails=[*given, {"metric": "timeout_rate", "limit": 0.01}])
     assert (
         *plans.CanaryPlan(model="m").guardrails,

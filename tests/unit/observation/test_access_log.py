@@ -79,9 +79,7 @@ def test_a_prediction_that_is_no_number_is_none(value: object) -> None:
         b"\xff\xfe",
         b"[" * 100_000,
         line(rid=None),
-        line(rid="x" * (LONGEST_TEXT + 1)),
-        line(rid="nul\x00"),
-        line(unit=7),
+        line(route="x" * (LONGEST_TEXT + 1)),
         line(listener="third"),
         line(code=None),
         line(us=-1),
@@ -89,7 +87,7 @@ def test_a_prediction_that_is_no_number_is_none(value: object) -> None:
         line(ts="yesterday"),
         line(ts="1e300"),
         line(ts=None),
-        b'{"ts": "1", "rid": "\\ud800", "route": "r", "listener": "main", "code": 200, "us": 1}',
+        b'{"ts": "1", "rid": "r", "route": "\\ud800", "listener": "main", "code": 200, "us": 1}',
     ],
 )
 def test_a_bad_line_is_counted_and_the_rest_is_kept(bad: bytes) -> None:
@@ -128,3 +126,72 @@ def test_no_value_crashes_the_parser(changes: dict[str, object]) -> None:
             assert text is None or "\x00" not in text.encode().decode()
         assert prediction.us is None or 0 <= prediction.us < 2**53
         assert 0 <= prediction.code < 2**53
+
+
+NOW = {"key": "k1", "matched": "financial-predictor", "cluster": "baseline-predictor-v1_http"}
+"""What lines of today say beside those of before."""
+
+
+@pytest.mark.parametrize("field", ["rid", "unit"])
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("x" * 2000, "x" * LONGEST_TEXT), ("nul\x00", "nul\N{REPLACEMENT CHARACTER}"), ("\ud800", "?"), ("東京", "東京")],
+)
+def test_what_a_client_writes_never_costs_the_record(field: str, said: str, kept: str) -> None:
+    """However long or odd: as much of it is kept as the store can hold."""
+    for more in ({}, NOW):
+        parsed = parse([line(**{field: said}, **more)])
+        assert ([kept], 0) == ([getattr(one, field) for one in parsed.predictions], parsed.skipped)
+
+
+def test_bytes_that_are_no_text_cost_no_record() -> None:
+    """Headers are bytes."""
+    assert ["caf\N{REPLACEMENT CHARACTER}"] == [
+        one.unit for one in parse([line(unit="caf@").replace(b"@", b"\xff")]).predictions
+    ]
+
+
+def test_a_request_is_charged_when_it_is_routed() -> None:
+    """Who left, and what nobody answered, counts for the model that was chosen; no answer is needed for that."""
+    left = line(**NOW, assigned=None, served=None, pred=None, code=0, flags="DC", us=None)
+    continued = line(**NOW, assigned=None, code=100, flags="DC")
+    unhealthy = line(**NOW, assigned=None, served=None, code=503, flags="UH", attempts=0)
+    for written in (left, continued, unhealthy):
+        [prediction] = parse([written]).predictions
+        assert ("baseline-predictor-v1", True) == (prediction.arm, prediction.failed)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"code": 0, "flags": "DC", "attempts": 0},
+        {"code": 408, "attempts": 0},
+        {"code": 413, "attempts": 0},
+        {"code": 404, "attempts": 0, "matched": None, "cluster": None},
+        {"matched": "financial-predictor_told", "cluster": "baseline-predictor-v1_told"},
+    ],
+)
+def test_what_no_model_was_chosen_for_is_no_evidence(changes: dict[str, object]) -> None:
+    """Who left while sending, sent too much or too slowly, or asked for something else than a prediction."""
+    assert Parsed((), 0) == parse([line(**NOW | changes)])
+
+
+def test_a_request_is_counted_as_the_gateway_names_it() -> None:
+    """Two requests under one name of the client's are two; without a name there is one all the same."""
+    written = [line(**NOW), line(**NOW | {"key": "k2"}), line(**NOW | {"key": "k3"}, rid=None)]
+    found = parse(written).predictions
+    assert [("r1", "k1"), ("r1", "k2"), ("k3", "k3")] == [(one.rid, one.counted_as) for one in found]
+    assert "r1" == parse([line()]).predictions[0].counted_as
+
+
+def test_a_model_that_the_client_chose_is_charged_to_no_arm() -> None:
+    """It says nothing of the split, nor of what the model does to requests that nobody picked for it."""
+    [prediction] = parse([line(**NOW | {"matched": "financial-predictor/chosen"})]).predictions
+    assert ("financial-predictor", None, True) == (prediction.route, prediction.arm, prediction.chosen)
+
+
+@pytest.mark.parametrize(("code", "refused"), [(200, False), (422, True), (400, True), (500, False), (0, False)])
+def test_a_clients_mistake_is_a_class_of_its_own(code: int, *, refused: bool) -> None:
+    """Neither a success nor a failure."""
+    [prediction] = parse([line(**NOW, code=code)]).predictions
+    assert (refused, code in {0, 500}) == (prediction.refused, prediction.failed)

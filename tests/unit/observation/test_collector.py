@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -19,6 +19,7 @@ import pytest
 from firstflight.domain.errors import StoreRefusedError, StoreUnavailableError
 from firstflight.observation.collector import advance
 from firstflight.observation.log_file import Position
+from firstflight.observation.records import Outcome
 from firstflight.observation.store import PredictionStore
 from firstflight.observation.store_source import StoreSource
 from firstflight.settings import Settings
@@ -306,3 +307,25 @@ def test_a_store_that_knew_no_stages_keeps_its_rows(tmp_path: Path, url: str) ->
         assert position == collection.position()
         advance(path, collection, position)
     assert ["r1"] == stored(url)
+
+
+def test_a_store_that_counted_by_the_clients_names_keeps_its_rows(tmp_path: Path, url: str) -> None:
+    """A store made before requests had names of our own is brought up to date; truths find the old rows too."""
+    path = tmp_path / "access.jsonl"
+    path.write_text(entry(1))
+    with PredictionStore(url).collecting() as collection:
+        assert collection is not None
+        position = advance(path, collection, Position()).position
+    with psycopg.connect(url) as connection:
+        connection.execute("DROP INDEX prediction_by_client_rid, prediction_by_window")
+        connection.execute("ALTER TABLE prediction DROP COLUMN client_rid, DROP COLUMN refused")
+        connection.execute("CREATE INDEX prediction_by_window ON prediction (route, ingested_at)")
+
+    with PredictionStore(url).collecting() as collection:
+        assert collection is not None
+        advance(path, collection, position)
+    assert ["r1"] == stored(url)
+    outcome = Outcome("r1", "u", "b", 1.0, 0.0, datetime(2026, 1, 1, tzinfo=UTC))
+    assert 1 == PredictionStore(url).add_outcomes([outcome])
+    with psycopg.connect(url) as connection:
+        assert [(1,)] == connection.execute("SELECT count(*) FROM scored").fetchall()

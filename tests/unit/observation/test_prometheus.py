@@ -205,6 +205,74 @@ def test_an_envoy_that_two_jobs_scrape_counts_once(double: PrometheusDouble, sou
     assert Counts(exposures=12, events=0) == errors(source, between(0, 2 * INTERVAL))
 
 
+def test_a_pod_that_is_scraped_under_two_addresses_counts_once(
+    double: PrometheusDouble, source: PrometheusSource
+) -> None:
+    """An instance is what a monitor calls it; a pod is one process."""
+    envoy = an_hour_old()
+    named = an_hour_old({**mesh.TARGET, "instance": "seldon-envoy-0.seldon-envoy:9003"})
+    scrape(double, envoy, 0)
+    scrape(double, named, 0)
+    for one in (envoy, named):
+        ask(one, 60)
+    scrape(double, envoy, INTERVAL)
+    scrape(double, named, INTERVAL)
+    assert Counts(exposures=60, events=0) == errors(source, between(0, INTERVAL))
+
+
+def test_a_pod_that_moved_is_another_process(double: PrometheusDouble, source: PrometheusSource) -> None:
+    """Its name comes back at another address, after it was gone."""
+    envoy = an_hour_old()
+    scrape(double, envoy, 0)
+    ask(envoy, 10)
+    scrape(double, envoy, INTERVAL)
+    moved = Mesh(BEGIN + INTERVAL + 1000, {**mesh.TARGET, "instance": "10.0.0.9:9003"})
+    ask(moved, 5)
+    scrape(double, moved, 2 * INTERVAL)
+    scrape(double, moved, 3 * INTERVAL)
+    assert Counts(exposures=15, events=0) == errors(source, between(0, 3 * INTERVAL))
+
+
+def test_a_retry_is_no_client_that_left(double: PrometheusDouble, source: PrometheusSource) -> None:
+    """Each repeated attempt that had a body cuts its connection, as a client that leaves does."""
+    envoy = an_hour_old()
+    scrape(double, envoy, 0)
+    ask(envoy, 282)
+    for _ in range(18):
+        envoy.ask(STABLE, code=500, retries=5)
+    ask(envoy, 19, code=0)
+    scrape(double, envoy, INTERVAL)
+    assert Counts(exposures=282 + 18 * 6 + 19, events=18 * 6 + 19) == errors(source, between(0, INTERVAL))
+    assert {STABLE: 282 + 18 + 19} == dict(source.assignments(ROUTE, between(0, INTERVAL)))
+
+
+def test_a_request_on_its_way_has_not_been_left(double: PrometheusDouble, source: PrometheusSource) -> None:
+    """It is counted when it ends, in the window in which it does."""
+    envoy = an_hour_old()
+    scrape(double, envoy, 0)
+    ask(envoy, 3)
+    envoy.begin(STABLE, 2)
+    scrape(double, envoy, INTERVAL)
+    envoy.begin(STABLE, -2)
+    ask(envoy, 1)
+    ask(envoy, 1, code=0)
+    scrape(double, envoy, 2 * INTERVAL)
+    assert Counts(exposures=3, events=0) == errors(source, between(0, INTERVAL))
+    assert Counts(exposures=2, events=1) == errors(source, between(INTERVAL, 2 * INTERVAL))
+
+
+def test_an_attempt_that_found_nobody_hides_no_client_that_left(
+    double: PrometheusDouble, source: PrometheusSource
+) -> None:
+    """A dead server is repeated and answered for without ever being among the requests that were sent."""
+    envoy = an_hour_old()
+    scrape(double, envoy, 0)
+    envoy.ask(STABLE, code=503, retries=5, reached=False)
+    ask(envoy, 6, code=0)
+    scrape(double, envoy, INTERVAL)
+    assert Counts(exposures=12, events=12) == errors(source, between(0, INTERVAL))
+
+
 def test_a_gap_between_scrapes_loses_nothing(double: PrometheusDouble, source: PrometheusSource) -> None:
     """Ten minutes without a scrape inside the window: the difference across them is as exact as any."""
     envoy = an_hour_old()

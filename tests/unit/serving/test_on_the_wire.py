@@ -1,5 +1,7 @@
 """What clients and the access log see, through a real gateway and real model servers."""
 
+import json
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,10 +14,14 @@ import pytest
 
 from firstflight.domain.route_header import served_name
 from firstflight.domain.traffic import TrafficSplit
+from firstflight.observation.access_log import parse
+from firstflight.observation.records import Prediction
 from firstflight.serving.inference import body, headers, predict
+from firstflight.serving.limits import LONGEST_NAME
 from firstflight.serving.local import loopback
 from firstflight.serving.local.backend import LocalBackend
 from firstflight.serving.local.envoy.bootstrap import access_log
+from firstflight.serving.local.gateway import Gateway
 from firstflight.settings import Settings
 from firstflight.workloads.market.training.faulty import Fault
 from tests.serving_bench import MODEL, access_lines, artifact, history, serving_stack, until
@@ -25,7 +31,8 @@ STABLE, CANDIDATE = "baseline-predictor-v1", "lightweight-predictor-v2"
 SHADOW = "shadow-predictor-v2"
 HALF = TrafficSplit.canary(STABLE, CANDIDATE, 50)
 LOG_KEYS = {
-    *("ts", "rid", "unit", "route", "listener", "assigned", "served", "pred", "code", "flags", "attempts", "us"),
+    *("ts", "key", "rid", "unit", "route", "matched", "cluster", "listener", "assigned", "served", "pred"),
+    *("code", "flags", "attempts", "us"),
 }
 TOKENS = iter(range(1, 10_000))
 
@@ -155,7 +162,7 @@ def test_the_access_log_can_be_rotated(settings: Settings, client: httpx.Client)
     ask(settings, client, "before")
     until(lambda: any(line["rid"] == "before" for line in access_lines(settings)))
     log.rename(old)
-    assert httpx.post(f"http://127.0.0.1:{settings.ports.gateway_admin}/reopen_logs", trust_env=False).is_success
+    Gateway(settings).reopen_logs()
     ask(settings, client, "after")
     until(lambda: [line["rid"] for line in access_lines(settings)] == ["after"])
 
@@ -195,6 +202,111 @@ def test_a_bad_request_is_told_its_fault(
     answer = client.post(url, json={"inputs": [{**good, **tensor}]}, headers={"seldon-model": MODEL})
     assert (422, True) == (answer.status_code, fault in answer.json()["error"]), answer.text
     assert httpx.codes.OK == ask(settings, client).status_code
+
+
+ODD = ("order 7\n", "a\x00", "\x7f", "trail ", "東京", "\U0001f680", "x: y\r\nset-cookie: z", "\u2028", "\ufeff")
+
+
+@pytest.mark.parametrize("profile", ["safe", "seldon"])
+def test_whatever_a_client_writes_is_answered(settings: Settings, client: httpx.Client, profile: str) -> None:
+    """No id, name or parameter ends a connection or is a failure of the model; what is too long is told so."""
+    backend = LocalBackend(settings.model_copy(update={"gateway_profile": profile}))
+    backend.set_traffic(MODEL, HALF, next(TOKENS))
+    good = json.loads(body({"history": history()}))
+    url = f"{settings.gateway_url}/v2/models/{MODEL}/infer"
+
+    def code(request: object, **more: str) -> int:
+        return client.post(url, json=request, headers={**headers(MODEL, "r"), **more}).status_code
+
+    for odd in ODD:
+        assert 200 == code({**good, "id": odd}), odd
+        assert 200 == code({**good, "parameters": {"content_type": odd, "headers": {odd: odd}, odd or "a": odd}}), odd
+        assert 422 == code({**good, "inputs": [{**good["inputs"][0], "name": odd}]}), odd
+        assert 200 == code({**good, "outputs": [{"name": odd}]}), odd
+    assert 422 == code({**good, "id": "x" * 60_000})
+    for header in ("x-request-id", "x-unit-id", "content-type", "user-agent"):
+        for value in ("x" * 2000, "", "\N{LATIN SMALL LETTER E WITH ACUTE}\xff", "a, b", '"{}"'):
+            sent = [(header.encode(), value.encode("latin-1")), *list(httpx.Headers(headers(MODEL, "r")).raw)]
+            kept = [pair for number, pair in enumerate(sent) if number == 0 or pair[0].lower() != header.encode()]
+            assert 200 == client.post(url, content=json.dumps(good), headers=kept).status_code, (header, value)
+    assert 431 == code(good, **{"x-unit-id": "u" * 59_000})
+    assert 413 == client.post(url, content=b" " * (2**20 + 1), headers=headers(MODEL, "r")).status_code
+    assert 404 == code(good, host="rebound.example")
+    assert 200 == code(good, host="localhost:80")
+
+
+def connected(settings: Settings, content: bytes, length: int) -> socket.socket:
+    """A connection on which a request has begun, with so much of its content."""
+    connection = socket.create_connection(("127.0.0.1", settings.ports.gateway))
+    head = f"POST /v2/models/{MODEL}/infer HTTP/1.1\r\nhost: localhost\r\nseldon-model: {MODEL}\r\n"
+    connection.sendall(f"{head}x-request-id: gone\r\ncontent-length: {length}\r\n\r\n".encode() + content)
+    return connection
+
+
+def test_a_request_is_charged_when_it_is_routed(settings: Settings, client: httpx.Client, tmp_path: Path) -> None:
+    """Failures count however odd their unit is and whoever left; who leaves before it has sent everything counts not.
+
+    Nor does a question about the model; one that the client picked is told apart.
+    """
+    backend, name = LocalBackend(settings), "charged-predictor-v8"
+    slow = artifact(tmp_path / "slow", 8, says=0.9, fault=Fault(kind="latency", milliseconds=400))
+    backend.deploy(slow, tmp_path / "slow", name)
+    begin = time.time()
+    backend.set_traffic(MODEL, TrafficSplit.canary(STABLE, name, 100), next(TOKENS))
+    content = body({"history": history()})
+    for _ in range(5):
+        connected(settings, content[:50], len(content)).close()
+    left = [connected(settings, content, len(content)) for _ in range(3)]
+    until(lambda: counted(backend, name) >= 3)
+    for connection in left:
+        connection.close()
+    assert 200 == ask(settings, client, "gone", "u" * 2000).status_code
+    assert 200 == ask(settings, client, "gone", "u" * 2000).status_code
+    assert 200 == ask(settings, client, "picked", x_seldon_route=f":{name}_1:").status_code
+    about = f"{settings.gateway_url}/v2/models/{MODEL}"
+    assert 200 == client.get(f"{about}/ready", headers={"seldon-model": MODEL}).status_code
+    before = counted(backend, STABLE)
+    assert STABLE == client.get(about, headers={"seldon-model": MODEL}).json()["parameters"]["served_name"]
+    assert before == counted(backend, STABLE)
+
+    def seen() -> list[Prediction]:
+        lines = [json.dumps(line).encode() for line in access_lines(settings) if float(line["ts"]) >= begin]
+        return list(parse(lines).predictions)
+
+    until(lambda: any(one.rid == "picked" for one in seen()))
+    mine = [one for one in seen() if one.arm == name]
+    assert Counter({True: 3, False: 2}) == Counter(one.failed for one in mine)
+    assert ({"gone"}, 5) == ({one.rid for one in mine}, len({one.counted_as for one in mine}))
+    assert {None, "u" * LONGEST_NAME} == {one.unit for one in mine}
+    assert ["picked"] == [one.rid for one in seen() if one.chosen]
+    backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), next(TOKENS))
+    backend.undeploy(name)
+
+
+def counted(backend: LocalBackend, name: str) -> int:
+    """Requests that the router has sent to a model."""
+    return backend.tallies(MODEL)[name].requests
+
+
+def test_nobody_steers_what_serves_but_its_owner(settings: Settings, client: httpx.Client) -> None:
+    """The admin interface is a file that others cannot open; a model server unloads nothing, nor counts made-up names.
+
+    And it is not asked by a name that somebody else's DNS gave it.
+    """
+    send(settings, TrafficSplit.all_to(STABLE))
+    assert 0o600 == Gateway(settings).admin.stat().st_mode & 0o777
+    table = LocalBackend(settings)._table
+    ports = table.ports(table.read()[STABLE])
+    server, metrics = f"http://127.0.0.1:{ports.rest}", f"http://127.0.0.1:{ports.metrics}/metrics"
+    before = len(client.get(metrics).text.splitlines())
+    assert 404 == client.post(f"{server}/v2/repository/models/{MODEL}/unload", data={"a": "b"}).status_code
+    for number in range(60):
+        for where in (settings.gateway_url, server):
+            named = client.post(f"{where}/v2/models/m{number}/infer", json={}, headers={"seldon-model": MODEL})
+            assert 404 == named.status_code
+    assert 421 == client.get(f"{server}/v2/models/{MODEL}", headers={"host": "rebound.example"}).status_code
+    assert 200 == ask(settings, client).status_code
+    assert len(client.get(metrics).text.splitlines()) <= before + 20
 
 
 def test_a_body_that_is_no_request_is_refused(settings: Settings, client: httpx.Client) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 from pydantic import RootModel
 
 from firstflight.domain.errors import (
@@ -26,7 +27,7 @@ from firstflight.domain.errors import (
 )
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.local import loopback
-from firstflight.serving.local.envoy.bootstrap import bootstrap, clusters_file, routes_file
+from firstflight.serving.local.envoy.bootstrap import admin_socket, bootstrap, clusters_file, routes_file
 from firstflight.serving.local.envoy.clusters import clusters, concerns
 from firstflight.serving.local.envoy.names import LISTENERS, Json, Listener
 from firstflight.serving.local.envoy.routes import routes, splits_of
@@ -118,6 +119,11 @@ class Gateway:
         self._profile = settings.gateway_profile
         self._supervisor = Supervisor(settings.supervisor_folder)
         self._table = ServerTable(settings.home / "serving", settings.ports.servers)
+
+    @property
+    def admin(self) -> Path:
+        """Where Envoy is asked what it does."""
+        return admin_socket(self.folder)
 
     def prepare(self) -> None:
         """Write every file Envoy needs to start, with the splits the files already hold."""
@@ -222,22 +228,47 @@ class Gateway:
             resources=[routes(splits, listener, self._profile)],
         )
 
-    def _require_own(self) -> None:
-        """Raise unless the Envoy that answers is the one of this home, and has its routes."""
-        address = f"127.0.0.1:{self._ports.gateway_admin}"
+    def is_well(self) -> bool:
+        """Whether it has read its files, and answers clients at their port."""
         try:
-            told = loopback.get(self._ports.gateway_admin, "/server_info").json()
-            state, file = told["state"], Path(told["command_line_options"]["config_path"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ForeignGatewayError(f"what answers at {address} is no gateway; whose port is that?") from error
-        if file.resolve() != self.bootstrap.resolve():
-            theirs = file.parent.parent
+            loopback.get(self._ports.gateway, "/")
+            return loopback.get(self.admin, "/ready").ok
+        except BackendUnavailableError:
+            return False
+
+    def reopen_logs(self) -> None:
+        """Have the gateway go on in a new file, after its log was renamed.
+
+        Raises:
+            BackendUnavailableError: Envoy does not answer.
+        """
+        loopback.post(self.admin, "/reopen_logs")
+
+    def _require_own(self) -> None:
+        """Raise unless the Envoy of this home answers, and has its routes."""
+        try:
+            state = loopback.get(self.admin, "/server_info").json()["state"]
+        except BackendUnavailableError as error:
+            self._refuse_foreign()
+            raise BackendUnavailableError(f"the gateway of {self.folder.parent} is not up: {error}") from error
+        if state != "LIVE":
+            raise BackendUnavailableError(f"the gateway of {self.folder.parent} is starting and has no routes yet")
+
+    def _refuse_foreign(self) -> None:
+        """Raise ForeignGatewayError when somebody else answers clients at the port of this home's gateway."""
+        try:
+            loopback.get(self._ports.gateway, "/")
+        except BackendUnavailableError:
+            return
+        address = f"127.0.0.1:{self._ports.gateway}"
+        theirs = _home_at(self._ports.gateway)
+        if theirs is None:
+            raise ForeignGatewayError(f"what answers at {address} is no gateway of ours; whose port is that?")
+        if theirs.resolve() != self.folder.parent.resolve():
             raise ForeignGatewayError(
                 f"the gateway at {address} belongs to {theirs}, not to {self.folder.parent}; "
                 f"say FIRSTFLIGHT_HOME={theirs} when that is the stack you mean"
             )
-        if state != "LIVE":
-            raise BackendUnavailableError(f"the gateway at {address} is starting and has no routes yet")
 
     def _apply(self, resources: list[_Resource]) -> None:
         with suppress(BackendUnavailableError):  # one that is being started again is waited for
@@ -279,7 +310,7 @@ class Gateway:
             time.sleep(_POLL_SECONDS)
 
     def _stats(self) -> dict[str, str]:
-        lines = loopback.get(self._ports.gateway_admin, f"/stats?filter={quote(_STATS)}").body.decode().splitlines()
+        lines = loopback.get(self.admin, f"/stats?filter={quote(_STATS)}").body.decode().splitlines()
         return {name: value.strip('"') for name, _, value in (line.partition(": ") for line in lines)}
 
     def counted(self) -> str:
@@ -290,12 +321,12 @@ class Gateway:
             ForeignGatewayError: It is another home's.
         """
         self._require_own()
-        return loopback.get(self._ports.gateway_admin, f"/stats/prometheus?filter={quote(_COUNTED)}").body.decode()
+        return loopback.get(self.admin, f"/stats/prometheus?filter={quote(_COUNTED)}").body.decode()
 
     def _loaded_routes(self, listener: Listener) -> list[Json]:
         """Return the routes of one listener, as Envoy shows them."""
         query = f"/config_dump?resource=dynamic_route_configs&name_regex={LISTENERS[listener]}"
-        dump = loopback.get(self._ports.gateway_admin, query).json()
+        dump = loopback.get(self.admin, query).json()
         return [entry["route_config"] for entry in dump.get("configs", [])]
 
     def _last_refusal(self) -> str:
@@ -308,6 +339,18 @@ class Gateway:
                 return " ".join(said.split())[-500:]
             time.sleep(_POLL_SECONDS)
         return f"see {log}"
+
+
+def _home_at(port: int) -> Path | None:
+    """Return the home of the Envoy that listens on the loopback port, None when no Envoy of ours can be seen there."""
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if "--config-path" not in command[:-1]:
+            continue
+        with suppress(psutil.Error):  # gone meanwhile, or another user's
+            if any(one.laddr and one.laddr.port == port for one in process.net_connections("tcp")):
+                return Path(command[command.index("--config-path") + 1]).parent.parent
+    return None
 
 
 def _resources(file: Path) -> list[Json]:

@@ -8,8 +8,11 @@ import functools
 import json
 import logging
 import os
+import uuid
 from pathlib import Path
 from typing import Any
+
+from firstflight.serving.limits import LONGEST_NAME
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +64,12 @@ def answers_at(path: Path) -> Answers:
 
 
 def entry_of(headers: dict[str, str], body_id: str | None, known: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the line for a request with these headers, `known` being the rest; None without a name or a route."""
-    rid, route = headers.get("x-request-id") or body_id, headers.get("seldon-model")
-    if not rid or not route:
+    """Return the line for a request with these headers, `known` being the rest; None without a route.
+
+    It is counted under a name of our own: the client's may be missing, repeat, or be as long as it likes.
+    """
+    rid, route, unit = headers.get("x-request-id") or body_id, headers.get("seldon-model"), headers.get("x-unit-id")
+    if not route:
         return None
-    return {"rid": rid, "route": route, "unit": headers.get("x-unit-id"), **known}
+    said = {"rid": (rid or "")[:LONGEST_NAME], "route": route, "unit": (unit or "")[:LONGEST_NAME] or None}
+    return {"key": str(uuid.uuid4()), **said, **known}

@@ -8,11 +8,9 @@ import httpx
 from firstflight.domain.errors import BackendUnavailableError
 from firstflight.serving.backend import RouterTally
 from firstflight.serving.seldon.addresses import addresses
-from firstflight.serving.tallies import RETRIED, tallies
+from firstflight.serving.tallies import ATTEMPTED, tallies
 
-_FAILED = (RETRIED, "rq_cancelled", "cx_destroy_local_with_active_rq")
-"""The last two are clients that gave up: without a timeout on any route, a candidate that hangs shows here alone."""
-_COUNTED = r"^cluster\..*\.upstream_(rq_(total|5xx|retry|time|cancelled)|cx_destroy_local_with_active_rq)$"
+_COUNTED = rf"^cluster\..*\.upstream_({'|'.join(ATTEMPTED)}|rq_([1-5]xx|retry|time|active))$"
 
 
 class Counters:
@@ -29,7 +27,8 @@ class Counters:
         Raises:
             BackendUnavailableError: One of them does not answer: what it has counted is unknown, and not nothing.
         """
-        return tallies("\n".join(self._read()), names, failed=_FAILED)
+        # without a timeout on any route, a candidate that hangs shows by the clients that left alone
+        return tallies("\n".join(self._read()), names, with_abandoned=True)
 
     def _read(self) -> Iterator[str]:
         with httpx.Client(timeout=self._seconds, trust_env=False) as client:

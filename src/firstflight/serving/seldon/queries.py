@@ -6,9 +6,10 @@ candidate would look like one that nobody asks.
 
 - `envoy_cluster_upstream_rq_xx` counts one final answer for each request, retries left out;
 - `envoy_cluster_upstream_rq_retry` counts attempts that failed and were repeated, five at most for a request;
-- a client that left is counted by the connection that is then closed on its request (on HTTP/1.1 each request has one
-  to itself), or, while none was open yet, by `envoy_cluster_upstream_rq_cancelled`; a candidate that hangs shows here
-  alone, since no route has a timeout;
+- a client that left is what is missing: an attempt neither repeated nor answered nor on its way. No counter says it by
+  itself: `cx_destroy_local_with_active_rq` rises for each repeated attempt too, whose answer had a body. A candidate
+  that hangs shows here alone, since no route has a timeout;
+- `rq_total` counts an attempt once it has a connection, and other counters those that never had one;
 - `envoy_cluster_upstream_rq_time` is the only latency histogram there is for each model.
 
 A cluster is called `<model>_<version>_http`, where the version is the scheduler's own; a shadow has a cluster of its
@@ -16,6 +17,7 @@ own. gRPC is left out: its failures are answers of code 200 to Envoy, and would 
 """
 
 from firstflight.domain.series import GatewaySeries, ModelSeries
+from firstflight.serving.tallies import ATTEMPTED
 
 
 def gateway_series(namespace: str) -> GatewaySeries:
@@ -29,12 +31,11 @@ def gateway_series(namespace: str) -> GatewaySeries:
 def _of_model(namespace: str, name: str) -> ModelSeries:
     clusters = f'namespace="{namespace}",envoy_cluster_name=~"{name}_[0-9]+_http"'
     return ModelSeries(
+        attempted=tuple(f"envoy_cluster_upstream_{counter}{{{clusters}}}" for counter in ATTEMPTED),
         answered=f"envoy_cluster_upstream_rq_xx{{{clusters}}}",
-        refused=f'envoy_cluster_upstream_rq_xx{{{clusters},envoy_response_code_class="5"}}',
+        failed=f'envoy_cluster_upstream_rq_xx{{{clusters},envoy_response_code_class="5"}}',
+        refused=f'envoy_cluster_upstream_rq_xx{{{clusters},envoy_response_code_class="4"}}',
         retried=f"envoy_cluster_upstream_rq_retry{{{clusters}}}",
-        abandoned=(
-            f"envoy_cluster_upstream_cx_destroy_local_with_active_rq{{{clusters}}}",
-            f"envoy_cluster_upstream_rq_cancelled{{{clusters}}}",
-        ),
+        active=f"envoy_cluster_upstream_rq_active{{{clusters}}}",
         latency=f"envoy_cluster_upstream_rq_time_bucket{{{clusters}}}",
     )

@@ -78,7 +78,8 @@ def test_seldon_has_no_second_server_to_try() -> None:
     """In a cluster a dying candidate's requests fail, after the same five tries."""
     configuration = routes({"direction": THREE_WAYS}, "main", "seldon")
     assert ["b-v2_http", "c-v3_http", "a-v1_http"] == [choice["name"] for choice in weighted(configuration)]
-    policies = [route["route"]["retry_policy"] for route in configuration["virtual_hosts"][0]["routes"]]
+    entries = configuration["virtual_hosts"][0]["routes"]
+    policies = [entry["route"]["retry_policy"] for entry in entries if not entry["name"].endswith("_told")]
     assert {5} == {policy["num_retries"] for policy in policies}
     assert not any(c.get("outlier_detection") for c in clusters([THREE_WAYS], SERVERS, "seldon", 4802))
 
@@ -94,14 +95,40 @@ def test_the_clusters_of_a_server_are_known_by_its_name() -> None:
 def test_nobody_sticks_to_a_model_without_weight() -> None:
     """A client that sends back the name of a model that was rolled back gets whom the weights say."""
     configuration = routes({"direction": TrafficSplit.canary("a-v1", "b-v2", 0)}, "main", "safe")
-    sticky = [r["route"]["cluster"] for r in configuration["virtual_hosts"][0]["routes"] if "cluster" in r["route"]]
+    sticky = [
+        r["route"]["cluster"] for r in configuration["virtual_hosts"][0]["routes"] if r["name"].endswith("chosen")
+    ]
     assert ["a-v1_http"] == sticky
 
 
 def test_everything_listens_on_loopback_alone() -> None:
-    """No address of the bootstrap is open to the network, and no port can be shared with a stale process."""
+    """Nothing of the bootstrap is open to the network or to a page, and no port can be shared with a stale process."""
     wanted = bootstrap(Path("/home/someone"), Ports())
     listeners = wanted["static_resources"]["listeners"]
-    addresses = [wanted["admin"]["address"], *(listener["address"] for listener in listeners)]
-    assert {"127.0.0.1"} == {address["socket_address"]["address"] for address in addresses}
+    assert {"127.0.0.1"} == {listener["address"]["socket_address"]["address"] for listener in listeners}
     assert [False, False] == [listener["enable_reuse_port"] for listener in listeners]
+    assert {"path": "/home/someone/admin.sock", "mode": 0o600} == wanted["admin"]["address"]["pipe"]
+
+
+@given(splits(), st.sampled_from(["safe", "seldon"]))
+def test_nothing_that_was_let_in_is_refused_for_want_of_room(split: TrafficSplit, profile: Profile) -> None:
+    """Each limit of a cluster is the number of clients that are let in; but Seldon's own retries stay Seldon's."""
+    [admitted] = bootstrap(Path("/home/someone"), Ports())["overload_manager"]["resource_monitors"]
+    most = admitted["typed_config"]["max_active_downstream_connections"]
+    for cluster in clusters([split], SERVERS, profile, 4802):
+        [limits] = cluster["circuit_breakers"]["thresholds"]
+        if profile == "safe" or cluster["name"] in {"mirror", f"{split.stable}_told"}:
+            assert {"max_connections", "max_pending_requests", "max_requests", "max_retries"} == limits.keys()
+        assert {most} == {*limits.values(), most} - ({5} if profile == "seldon" else set())
+
+
+@given(splits(), st.sampled_from(["safe", "seldon"]))
+def test_only_a_prediction_reaches_what_is_counted(split: TrafficSplit, profile: Profile) -> None:
+    """Questions about a model go to a cluster of their own, and choosing a model is told from being given one."""
+    entries = routes({"direction": split}, "main", profile)["virtual_hosts"][0]["routes"]
+    for entry in entries:
+        [method] = [one["string_match"] for one in entry["match"]["headers"] if one["name"] == ":method"]
+        predicts = (method, entry["match"].get("path")) == ({"exact": "POST"}, "/v2/models/direction/infer")
+        assert predicts != entry["route"].get("cluster", "").endswith("_told")
+        named = [one["name"] for one in entry["match"]["headers"]]
+        assert ("x-seldon-route" in named) == entry["name"].endswith("/chosen")

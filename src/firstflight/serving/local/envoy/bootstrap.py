@@ -1,21 +1,30 @@
-"""What Envoy starts with: its listeners, what it logs, and the files that it watches for the rest."""
+"""What Envoy starts with: its listeners, what it logs, and the files that it watches for the rest.
+
+A request is whole before a model is chosen, so what a client does while it sends is no model's fault.
+"""
 
 from pathlib import Path
 
 from firstflight.domain.latency import EDGES
+from firstflight.serving.limits import LONGEST_NAME, MOST_BYTES, MOST_CONNECTIONS, SECONDS_TO_SEND
 from firstflight.serving.local.envoy.names import LISTENERS, TYPES, Json, Listener, address
 from firstflight.settings import Ports
+from firstflight.supervision.sockets import socket_folder
+
+_MOST_HEADER_KIB = 32
+_IDLE_SECONDS = 60
 
 
 def bootstrap(folder: Path, ports: Ports) -> Json:
     """Return the configuration Envoy starts with; clusters and routes come from files below `folder`."""
     return {
         "node": {"id": "firstflight", "cluster": "firstflight"},
-        "admin": {"address": address(ports.gateway_admin)},
+        "admin": {"address": {"pipe": {"path": str(admin_socket(folder)), "mode": 0o600}}},
         "stats_flush_interval": "1s",
         "stats_config": {
             "histogram_bucket_settings": [{"match": {"suffix": "upstream_rq_time"}, "buckets": list(EDGES)}]
         },
+        "overload_manager": {"resource_monitors": [_CONNECTIONS]},
         "dynamic_resources": {"cds_config": _source(clusters_file(folder))},
         "static_resources": {
             "listeners": [
@@ -24,6 +33,20 @@ def bootstrap(folder: Path, ports: Ports) -> Json:
             ]
         },
     }
+
+
+_CONNECTIONS: Json = {
+    "name": "envoy.resource_monitors.global_downstream_max_connections",
+    "typed_config": {
+        "@type": f"{TYPES}extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        "max_active_downstream_connections": MOST_CONNECTIONS,
+    },
+}
+
+
+def admin_socket(folder: Path) -> Path:
+    """Return where the gateway is asked what it does and told to end: by no port, so that no page reaches it."""
+    return socket_folder(folder.resolve()) / "admin.sock"  # the same by every name of the home
 
 
 def clusters_file(folder: Path) -> Path:
@@ -45,6 +68,12 @@ def _listener(listener: Listener, port: int, folder: Path) -> Json:
     manager = {
         "@type": f"{TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": listener,
+        "codec_type": "HTTP1",  # one request for each connection: then one limit bounds both
+        "normalize_path": True,
+        "strip_any_host_port": True,
+        "max_request_headers_kb": _MOST_HEADER_KIB,
+        "request_timeout": f"{SECONDS_TO_SEND}s",
+        "common_http_protocol_options": {"idle_timeout": f"{_IDLE_SECONDS}s", "max_headers_count": 100},
         "generate_request_id": True,
         "preserve_external_request_id": True,
         "always_set_request_id_in_response": True,
@@ -61,13 +90,21 @@ def _listener(listener: Listener, port: int, folder: Path) -> Json:
         ],
         "http_filters": [
             {
+                "name": "envoy.filters.http.buffer",
+                "typed_config": {
+                    "@type": f"{TYPES}extensions.filters.http.buffer.v3.Buffer",
+                    "max_request_bytes": MOST_BYTES,
+                },
+            },
+            {
                 "name": "envoy.filters.http.router",
                 "typed_config": {"@type": f"{TYPES}extensions.filters.http.router.v3.Router"},
-            }
+            },
         ],
     }
     return {
         "name": listener,
+        "ignore_global_conn_limit": listener == "mirror",  # its only client is this gateway
         "address": address(port),
         "enable_reuse_port": False,  # else a second Envoy starts at the same port and steals half of the traffic
         "filter_chains": [
@@ -79,9 +116,12 @@ def _listener(listener: Listener, port: int, folder: Path) -> Json:
 def _log_line(listener: Listener) -> Json:
     return {
         "ts": "%START_TIME(%s.%6f)%",
-        "rid": "%REQ(X-REQUEST-ID)%",
-        "unit": "%REQ(X-UNIT-ID)%",
-        "route": "%REQ(SELDON-MODEL)%",
+        "key": "%UNIQUE_ID%",
+        "rid": f"%REQ(X-REQUEST-ID):{LONGEST_NAME}%",
+        "unit": f"%REQ(X-UNIT-ID):{LONGEST_NAME}%",
+        "route": f"%REQ(SELDON-MODEL):{LONGEST_NAME}%",
+        "matched": "%ROUTE_NAME%",
+        "cluster": "%UPSTREAM_CLUSTER_RAW%",
         "listener": listener,
         "assigned": "%RESP(X-SELDON-ROUTE)%",
         "served": "%UPSTREAM_METADATA(envoy.lb:served)%",
@@ -89,7 +129,7 @@ def _log_line(listener: Listener) -> Json:
         "code": "%RESPONSE_CODE%",
         "flags": "%RESPONSE_FLAGS%",
         "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
-        "us": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
+        "us": "%COMMON_DURATION(DS_RX_END:DS_TX_END:us)%",
     }
 
 

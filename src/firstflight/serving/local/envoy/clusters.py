@@ -3,10 +3,19 @@
 from collections.abc import Iterable, Mapping
 
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.local.envoy.names import MIRROR, PREFIX, TYPES, Json, Profile, address, is_guarded
+from firstflight.serving.limits import MOST_CONNECTIONS
+from firstflight.serving.local.envoy.names import HOST, MIRROR, PREFIX, TYPES, Json, Profile, address, is_guarded
+from firstflight.serving.tallies import TOLD
 
 # A server that dies between the headers and the body of an answer has sent something a second try cannot take back.
 # So a candidate's answer (at most 1 MiB) is collected before the client sees its first byte.
+# Envoy's own limits (three retries at a time, 1,024 of the rest) would fail requests that were let in.
+_ROOM: Json = {
+    "thresholds": [
+        dict.fromkeys(("max_connections", "max_pending_requests", "max_requests", "max_retries"), MOST_CONNECTIONS)
+    ]
+}
+_ROOM_IN_SELDON: Json = {"thresholds": [{"max_retries": 5}]}
 _WHOLE_ANSWERS: list[Json] = [
     {
         "name": "envoy.filters.http.lua",
@@ -38,6 +47,8 @@ def clusters(
                     _fallback(name, split.stable),
                 ]
             found.update({cluster["name"]: cluster for cluster in wanted})
+        told = _cluster(f"{split.stable}{TOLD}", split.stable, servers[split.stable][1])
+        found[told["name"]] = told
     return [{"@type": f"{TYPES}config.cluster.v3.Cluster", **cluster} for cluster in found.values()]
 
 
@@ -55,6 +66,7 @@ def _cluster(name: str, served: str, port: int) -> Json:
         "name": name,
         "type": "STATIC",
         "connect_timeout": "0.25s",
+        "circuit_breakers": _ROOM,
         # uvicorn closes idle connections after 5 s; a request sent at that moment would be lost.
         "typed_extension_protocol_options": _http({"common_http_protocol_options": {"idle_timeout": "3s"}}),
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
@@ -72,7 +84,7 @@ def _http(options: Json) -> Json:
 
 
 def _as_in_seldon(cluster: Json) -> Json:
-    return {**cluster, "lb_policy": "LEAST_REQUEST", "circuit_breakers": {"thresholds": [{"max_retries": 5}]}}
+    return {**cluster, "lb_policy": "LEAST_REQUEST", "circuit_breakers": _ROOM_IN_SELDON}
 
 
 def _guard(cluster: Json, model: str) -> Json:
@@ -86,7 +98,7 @@ def _guard(cluster: Json, model: str) -> Json:
                 "no_traffic_interval": "1s",
                 "unhealthy_threshold": 2,
                 "healthy_threshold": 1,
-                "http_health_check": {"path": f"{PREFIX}{model}/ready"},
+                "http_health_check": {"path": f"{PREFIX}{model}/ready", "host": HOST},
             }
         ],
         "outlier_detection": {
@@ -107,6 +119,7 @@ def _fallback(name: str, stable: str) -> Json:
         "name": f"{name}_or_{stable}",
         "lb_policy": "CLUSTER_PROVIDED",
         "connect_timeout": "0.25s",
+        "circuit_breakers": _ROOM,
         "typed_extension_protocol_options": _http({"http_filters": _WHOLE_ANSWERS}),
         "cluster_type": {
             "name": "envoy.clusters.composite",

@@ -11,8 +11,12 @@ Listener = Literal["main", "mirror"]
 LISTENERS: dict[Listener, str] = {"main": "listener_0", "mirror": "listener_1"}
 """Names of the route configurations, as in Seldon."""
 PREFIX = "/v2/models/"
-"""Paths clients may ask for; the rest of MLServer's, such as unloading a model, are not theirs."""
+"""Below it lies what clients may ask for."""
+CHOSEN = "/chosen"
+"""Behind a route's name: the client said which model it wants, so the request is no evidence of the split's doing."""
 MIRROR = "mirror"
+HOST = "127.0.0.1"
+"""Whom model servers let themselves be asked for; clients may call the gateway `localhost` as well."""
 TYPES = "type.googleapis.com/envoy."
 
 
@@ -28,4 +32,4 @@ def is_guarded(split: TrafficSplit, name: str, profile: Profile) -> bool:
 
 def address(port: int) -> Json:
     """Return Envoy's word for a loopback port."""
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    return {"socket_address": {"address": HOST, "port_value": port}}

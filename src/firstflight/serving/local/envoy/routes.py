@@ -4,8 +4,20 @@ from collections.abc import Mapping
 
 from firstflight.domain.route_header import route_value, served_name
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.local.envoy.names import LISTENERS, MIRROR, PREFIX, TYPES, Json, Listener, Profile, target
+from firstflight.serving.local.envoy.names import (
+    CHOSEN,
+    HOST,
+    LISTENERS,
+    MIRROR,
+    PREFIX,
+    TYPES,
+    Json,
+    Listener,
+    Profile,
+    target,
+)
 from firstflight.serving.route_header import ROUTE_HEADER
+from firstflight.serving.tallies import TOLD
 
 UNIT_HEADER = "x-unit-id"
 _NOTES = "firstflight"
@@ -37,7 +49,8 @@ def routes(splits: Mapping[str, TrafficSplit], listener: Listener, profile: Prof
         "virtual_hosts": [
             {
                 "name": "seldon",
-                "domains": ["*"],
+                # A page whose own name was made to mean this machine asks for that name. Copies have one of Envoy's.
+                "domains": [HOST, "localhost", "[::1]"] if listener == "main" else ["*"],
                 "response_headers_to_add": [_header("x-served-by", "%UPSTREAM_METADATA(envoy.lb:served)%")],
                 "routes": [entry for route, split in splits.items() for entry in per_route(route, split, profile)],
             }
@@ -79,6 +92,7 @@ def _main_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Json
         for name in names
     ]
     action = {
+        "host_rewrite_literal": HOST,
         "timeout": _TIMEOUT[profile],
         "hash_policy": [{"header": {"header_name": UNIT_HEADER}, "terminal": True}],
         "retry_policy": _RETRY[profile],
@@ -88,7 +102,8 @@ def _main_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Json
     # model whose weight is 0. Here both get whom the weights say.
     sticky = [
         {
-            "match": _match(route, {"name": ROUTE_HEADER, "string_match": {"contains": route_value(choice_name)}}),
+            "name": f"{route}{CHOSEN}",
+            "match": _predicts(route, {"name": ROUTE_HEADER, "string_match": {"contains": route_value(choice_name)}}),
             "route": {"cluster": choice["name"], **action},
             "response_headers_to_add": choice["response_headers_to_add"],
         }
@@ -99,9 +114,14 @@ def _main_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Json
         *sticky,
         {
             "name": route,
-            "match": _match(route),
+            "match": _predicts(route),
             "route": {"weighted_clusters": {"use_hash_policy": True, "clusters": choices}, **action},
             "metadata": {"filter_metadata": {_NOTES: {"route": route, "stable": split.stable}}},
+        },
+        {
+            "name": f"{route}{TOLD}",
+            "match": _asks_about(route),
+            "route": {"cluster": f"{split.stable}{TOLD}", "host_rewrite_literal": HOST, "timeout": _TIMEOUT[profile]},
         },
     ]
 
@@ -112,8 +132,12 @@ def _mirror_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Js
     return [
         {
             "name": route,
-            "match": _match(route),
-            "route": {"cluster": f"{split.shadow}_http", "timeout": _TIMEOUT[profile]},
+            "match": _predicts(route),
+            "route": {
+                "cluster": f"{split.shadow}_http",
+                "host_rewrite_literal": HOST,
+                "timeout": _TIMEOUT[profile],
+            },
             "metadata": {"filter_metadata": {_NOTES: {"route": route}}},
         }
     ]
@@ -122,9 +146,22 @@ def _mirror_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Js
 _COPY = {"cluster": MIRROR, "runtime_fraction": {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}}
 
 
-def _match(route: str, *more: Json) -> Json:
+def _predicts(route: str, *more: Json) -> Json:
+    """Match the one kind of request that is evidence of a model."""
+    return _asked(route, "POST", {"path": f"{PREFIX}{route}/infer"}, *more)
+
+
+def _asks_about(route: str) -> Json:
+    return _asked(route, "GET", {"safe_regex": {"regex": rf"{PREFIX}{route}(/ready)?"}})
+
+
+def _asked(route: str, method: str, path: Json, *more: Json) -> Json:
     asked = {"safe_regex": {"regex": rf"{route}(\.experiment)?"}}  # a split's own name in Seldon, and a model's
-    return {"prefix": PREFIX, "headers": [{"name": "seldon-model", "string_match": asked}, *more]}
+    headers = [
+        {"name": ":method", "string_match": {"exact": method}},
+        {"name": "seldon-model", "string_match": asked},
+    ]
+    return {**path, "headers": [*headers, *more]}
 
 
 def _entries(configurations: list[Json]) -> list[Json]:

@@ -1,0 +1,38 @@
+"""From what Envoy says of its clusters to what each served model got."""
+
+from firstflight.serving.tallies import tallies
+
+TEXT = """
+envoy_cluster_upstream_rq_total{envoy_cluster_name="b-v2_1_http"} 409
+envoy_cluster_upstream_rq_retry{envoy_cluster_name="b-v2_1_http"} 90
+envoy_cluster_upstream_rq_xx{envoy_response_code_class="2",envoy_cluster_name="b-v2_1_http"} 280
+envoy_cluster_upstream_rq_xx{envoy_response_code_class="4",envoy_cluster_name="b-v2_1_http"} 2
+envoy_cluster_upstream_rq_xx{envoy_response_code_class="5",envoy_cluster_name="b-v2_1_http"} 18
+envoy_cluster_upstream_rq_active{envoy_cluster_name="b-v2_1_http"} 0
+envoy_cluster_upstream_rq_total{envoy_cluster_name="b-v2_told"} 7
+envoy_cluster_upstream_rq_xx{envoy_response_code_class="5",envoy_cluster_name="b-v2_told"} 7
+"""
+
+
+def test_a_client_that_left_is_what_is_missing() -> None:
+    """409 attempts, 90 of them repeated, 300 answered: 19 were left, and no counter says so by itself."""
+    found = tallies(TEXT, ["b-v2"], with_abandoned=True)["b-v2"]
+    assert (409, 18 + 90 + 19) == (found.requests, found.failures)
+    assert 18 + 90 == tallies(TEXT, ["b-v2"])["b-v2"].failures
+
+
+def test_a_request_on_its_way_is_no_failure() -> None:
+    """Nor is less than nothing ever missing."""
+    waiting = TEXT.replace(
+        'rq_active{envoy_cluster_name="b-v2_1_http"} 0', 'rq_active{envoy_cluster_name="b-v2_1_http"} 20'
+    )
+    assert 18 + 90 == tallies(waiting, ["b-v2"], with_abandoned=True)["b-v2"].failures
+
+
+def test_what_found_nobody_is_an_attempt_all_the_same() -> None:
+    """A dead server's requests are repeated and answered for, but never among those that were sent."""
+    dead = (
+        TEXT.replace("} 409", "} 319")
+        + 'envoy_cluster_upstream_rq_pending_failure_eject{envoy_cluster_name="b-v2_1_http"} 90\n'
+    )
+    assert 18 + 90 + 19 == tallies(dead, ["b-v2"], with_abandoned=True)["b-v2"].failures
