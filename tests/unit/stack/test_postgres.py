@@ -1,6 +1,8 @@
 """The stack's PostgreSQL, with the real server."""
 
 import os
+import pwd
+import subprocess
 import time
 from pathlib import Path
 
@@ -50,6 +52,53 @@ def test_it_listens_on_no_port_and_lets_nobody_else_in(server: Settings) -> None
         assert connection.execute("show port").fetchone() == ("5432",)
     assert place.stat().st_mode & 0o777 == 0o700
     assert (place / ".s.PGSQL.5432").stat().st_mode & 0o777 == 0o700
+
+
+def test_no_other_user_gets_in(server: Settings) -> None:
+    """Not even who may open the socket: as root, the account that the server itself runs as."""
+    place = (server.home / "postgres").resolve()
+    for name in ("postgres", os.environ.get("USER") or "root", "nobody"):
+        refused = ask_as_nobody(place, name)
+        assert "refused" == refused, refused
+    with psycopg.connect(server.database("firstflight")) as connection:
+        rules = connection.execute("select type, auth_method from pg_hba_file_rules where error is null").fetchall()
+    assert [("local", "peer")] == rules
+
+
+def ask_as_nobody(place: Path, user: str) -> str:
+    """Return `let in`, or `refused` with whatever else was said, of a process of another account that asks."""
+    if os.getuid() != 0:
+        pytest.skip("only root can ask as somebody else")
+    # Without the wheel's client, which `nobody` cannot read: the first message of the protocol, and the answer's type.
+    words = (
+        "import socket, struct, sys; "
+        "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
+        f"body = struct.pack('!I', 196608) + b'user\\0{user}\\0database\\0postgres\\0\\0'; "
+        "s.sendall(struct.pack('!I', len(body) + 4) + body); got = s.recv(4096); "
+        "print('refused' if got[:1] == b'E' and b'28000' in got else got)"
+    )
+    done = subprocess.run(
+        ["/usr/bin/env", "python3", "-c", words, str(place / ".s.PGSQL.5432")],
+        user="nobody",
+        group=pwd.getpwnam("nobody").pw_gid,
+        extra_groups=[],
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or done.stderr
+
+
+def test_a_home_that_let_all_in_is_closed(server: Settings, supervisor: Supervisor) -> None:
+    """One made by an earlier version says `trust` in its data; the next start no longer asks it."""
+    place = (server.home / "postgres").resolve()
+    supervisor.stop()
+    (place / "data" / "pg_hba.conf").write_text("local all all trust\n")
+    supervisor.start([postgres.program(server)])
+    await_answer(server)
+    with psycopg.connect(server.database("firstflight")) as connection:
+        assert connection.execute("select auth_method from pg_hba_file_rules").fetchall() == [("peer",)]
 
 
 def test_a_lock_of_somebody_elses_process_does_not_keep_it_from_starting(
