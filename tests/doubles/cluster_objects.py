@@ -50,7 +50,8 @@ def model(name: str = "fraud-v1", state: str = "ModelAvailable", text: str = "",
 
 def server(name: str = "mlserver", **spec: Any) -> Object:
     """Return a Server whose status, as always, repeats its spec."""
-    wanted = {"serverConfig": "mlserver", "replicas": 1, **spec}
+    count = spec.get("replicas", 1)
+    wanted = {"serverConfig": "mlserver", "replicas": 1, "minReplicas": count, "maxReplicas": count, **spec}
     ready = [told("StatefulSetOrDeploymentReady"), told("Ready")]
     return thing(name, wanted, {"replicas": wanted["replicas"], "conditions": ready})
 

@@ -30,7 +30,8 @@ SELECTOR = fields("matchLabels", matchLabels=TEXTS)
 RUNTIME_CONFIG = fields(
     serviceConfig=fields(serviceType={"enum": ["ClusterIP", "NodePort", "LoadBalancer"]}),
     tracingConfig=fields(disable={"type": "boolean"}),
-    kafkaConfig=fields(**{"bootstrap.servers": TEXT}),
+    kafkaConfig=fields(**{"bootstrap.servers": TEXT}, topics=fields(numPartitions={"type": "integer"})),
+    scalingConfig=fields(pipelines=fields(maxShardCountMultiplier={"type": "integer"})),
 )
 """`config` of a SeldonRuntime, which no release writes, so that the client has no type for it."""
 

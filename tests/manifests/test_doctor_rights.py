@@ -22,6 +22,9 @@ class Api:
         """Answer like an API server that knows base."""
         self.asked.append(path)
         kinds = {"models": "Model", "servers": "Server", "seldonruntimes": "SeldonRuntime"}
+        if path.endswith("/configmaps/seldon-agent"):
+            agents = "rclone:\n  config_secrets:\n  - seldon-rclone-gs-public\n"
+            return Answer(200, {"data": {"agent.yaml": agents}}, {})
         body: dict[str, Any] = {"gitVersion": "v1.34.0", "versions": [], "resources": []}
         kind = kinds.get(path.rsplit("/", maxsplit=1)[-1], "none")
         return Answer(200, {**body, "items": list(of_kind(build("base"), kind).values())}, {})
@@ -57,8 +60,8 @@ def test_the_doctor_may_do_what_it_does_and_no_more() -> None:
     assert {right for right in map(used, api.asked) if right} == granted(here) | granted(beside_the_operator)
 
 
-def test_it_reads_the_secret_that_models_name_and_no_other() -> None:
-    """The right to read Secrets is a right to read that one."""
+def test_it_reads_the_secrets_that_models_and_agents_name_and_no_other() -> None:
+    """The right to read Secrets is a right to read those."""
     api = Api()
     read_snapshot(api, HERE, OPERATOR)
     (rule,) = (rule for rule in of_kind(build("base"), "Role")["doctor"]["rules"] if "secrets" in rule["resources"])

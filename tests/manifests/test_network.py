@@ -29,6 +29,7 @@ NEEDED = {
     ("seldon-envoy", "seldon-pipelinegateway", 9010),
     ("seldon-envoy", "seldon-pipelinegateway", 9011),
     ("seldon-server", "seldon-scheduler", 9005),
+    ("seldon-server", "seldon-scheduler", 9055),
     ("seldon-server", "seldon-envoy", 9000),
     ("seldon-modelgateway", "seldon-scheduler", 9004),
     ("seldon-modelgateway", "seldon-envoy", 9000),
@@ -77,8 +78,9 @@ def test_what_lies_outside_the_namespace(overlay: str) -> None:
     assert enters(objects, "seldon-system", operator, named("seldon-scheduler"), 9004)
     assert not enters(objects, "elsewhere", operator, named("seldon-scheduler"), 9004)
     assert not enters(objects, "elsewhere", {}, named("seldon-envoy"), 9000)
-    assert not enters(objects, "elsewhere", {}, named("prefect-server"), 4200)
-    assert enters(objects, "sign-in", {}, named("prefect-server"), 4200, {"firstflight/people": "true"})
+    for name, port in (("prefect-server", 4200), ("mlflow", 5000)):
+        assert enters(objects, "sign-in", {}, named(name), port, {"firstflight/people": "true"})
+        assert not enters(objects, "elsewhere", {}, named(name), port)
     assert not leaves(objects, named("prefect-server"), "anywhere", {}, 443)
 
 

@@ -37,7 +37,9 @@ def references(pod: Pod) -> Iterator[tuple[str, str, bool]]:
 def test_no_build_holds_a_secret(path: str) -> None:
     """Secrets are named, never written: neither as objects nor as the value of a variable."""
     objects = build(path)
-    assert {} == of_kind(objects, "Secret")
+    assert of_kind(objects, "Secret").keys() <= {"seldon-rclone-gs-public"}
+    for public in of_kind(objects, "Secret").values():  # an anonymous one that Seldon's agents ask for
+        assert {"anonymous": "true"} == yaml.safe_load(public["stringData"]["gs"])["parameters"]
     for pod in pods(objects):
         for container in pod.containers:
             written = [each["name"] for each in container.get("env", []) if "value" in each]
@@ -286,3 +288,31 @@ def test_the_pipeline_names_what_exists(overlay: str) -> None:
                 assert source.split(".")[0] in {name, *steps}, source
         assert set(pipeline["output"]["steps"]) <= set(steps)
     assert ("local" == overlay) is (seldon(overlay, "Pipeline") == {})
+
+
+@EACH_OVERLAY
+def test_seldon_scales_no_server_away(overlay: str) -> None:
+    """A Server with `replicas` alone loses a replica when a model leaves it, and never grows back."""
+    for server in of_kind(build(f"overlays/{overlay}"), "Server").values():
+        told = server["spec"]
+        assert told["minReplicas"] == told["replicas"] == told["maxReplicas"]
+
+
+@EACH_OVERLAY
+def test_the_model_server_has_no_token(overlay: str) -> None:
+    """The account's Role reads every Secret of the namespace: its token lies in the agent's container alone."""
+    pod = of_kind(build(f"overlays/{overlay}"), "Server")["mlserver"]["spec"]["podSpec"]
+    assert pod["automountServiceAccountToken"] is False
+    [token] = [one["name"] for one in pod["volumes"] if "projected" in one]
+    mounted = {
+        one["name"] for one in pod["containers"] for place in one.get("volumeMounts", ()) if place["name"] == token
+    }
+    assert {"agent"} == mounted
+
+
+@EACH_OVERLAY
+def test_a_patch_file_deletes_one_object(overlay: str) -> None:
+    """Kubectl before 1.37 panics at two deletions in one file."""
+    for file in (ROOT / "k8s" / "overlays" / overlay).glob("*.yaml"):
+        told = [one for one in yaml.safe_load_all(file.read_text(encoding="utf-8")) if isinstance(one, dict)]
+        assert sum("$patch" in one for one in told) <= 1, file

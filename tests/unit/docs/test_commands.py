@@ -123,7 +123,8 @@ def kubectl(words: Words, *, mentions: bool) -> None:
 @functools.cache
 def objects() -> set[str]:
     """Return what k8s/ makes, as kubectl names it."""
-    made = {"svc/seldon-mesh"}  # Seldon's scheduler makes it
+    made = {"svc/seldon-mesh", "statefulset/seldon-scheduler", "deployment/seldon-envoy", "statefulset/mlserver"}
+    # Seldon's operator makes these
     for file in (ROOT / "k8s").rglob("*.yaml"):
         for found in yaml.safe_load_all(file.read_text(encoding="utf-8")):
             if isinstance(found, dict) and "metadata" in found:

@@ -8,6 +8,7 @@ import pytest
 
 from firstflight.domain.findings import Finding, Status
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
+from firstflight.serving.seldon.diagnosis.live import live_servers
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot, Unseen
 from tests.doubles.cluster_objects import (
     APP,
@@ -396,6 +397,28 @@ def test_runtime() -> None:
     assert "runtime-several" == about(snapshot(seldonruntimes=[runtime(), runtime()]), "SeldonRuntime in firstflight")
 
 
+def test_a_component_whose_pods_are_refused_is_not_ready_whatever_its_condition_says() -> None:
+    """Seldon compares none that is ready with none that could be made."""
+    refusal = {"kind": "ReplicaSet", "name": "seldon-envoy-6d5f"}
+    event = {"reason": "FailedCreate", "involvedObject": refusal, "message": "exceeded quota: firstflight"}
+    refused = snapshot(pods=[pod(), pod("seldon-scheduler-0", "seldon-scheduler")], events=[event])
+    [line] = [one for one in diagnose(refused) if one.id == "runtime-component"]
+    assert ("SeldonRuntime seldon: seldon-envoy", Status.FAIL) == (line.subject, line.status)
+    assert "it has no pod: exceeded quota: firstflight" in line.found
+
+
+def test_a_server_that_seldon_may_scale_away_is_told() -> None:
+    """Both bounds are its replicas, or one that a model leaves does not come back."""
+    for bounds in ({"minReplicas": None}, {"maxReplicas": 3}, {"minReplicas": None, "maxReplicas": None}):
+        assert "server-unbounded" == about(snapshot(servers=[server(**bounds)]), "Server mlserver")
+
+
+def test_extra_capabilities_are_ignored_beside_capabilities() -> None:
+    """As Seldon's operator ignores them."""
+    both = server(capabilities=["mlserver", "python"], extraCapabilities=["firstflight"])
+    assert frozenset({"mlserver", "python"}) == live_servers(snapshot(servers=[both]))["mlserver"].capabilities
+
+
 def test_pipelines_need_what_is_disabled_without_kafka() -> None:
     """A Pipeline beside disabled gateways is told; one that is not ready says in whose words."""
     one = thing("routing", {}, {"conditions": [told("PipelineGwReady", "False", "no gateway"), told("Ready", "False")]})
@@ -411,6 +434,8 @@ def test_crds_and_versions() -> None:
         seen = replace(snapshot(), group_versions=versions, kinds=kinds)
         assert "crds" == about(seen, "Seldon's CRDs")
     assert "api-version" == about(replace(snapshot(), version="v1.26.9-gke.1"), "Kubernetes API")
+    [odd] = [one for one in diagnose(replace(snapshot(), version="unknown")) if one.id == "api-version"]
+    assert "upgrade" not in odd.fix
 
 
 def test_what_may_not_be_seen_is_a_warning() -> None:

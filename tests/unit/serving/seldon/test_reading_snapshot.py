@@ -62,7 +62,7 @@ def test_two_hundred_models_are_one_list(kubeconfig: Path) -> None:
     with serving(holding(many)) as api:
         read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS)
     assert sorted(set(api.asked)) == sorted(api.asked)
-    assert 16 == len(api.asked)  # version, two of discovery, twelve lists, one Secret
+    assert 17 == len(api.asked)  # version, two of discovery, twelve lists, the agents' ConfigMap, one Secret
 
 
 def test_what_is_refused_is_a_warning(kubeconfig: Path) -> None:
@@ -83,6 +83,17 @@ def test_a_refused_secret_names_the_right(kubeconfig: Path) -> None:
         found = diagnose(read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS))
     [line] = [one for one in found if one.id == "cannot-see"]
     assert "needs verb get on Secret model-storage in namespace firstflight" in line.fix
+
+
+def test_a_secret_that_agents_end_without_is_looked_for(kubeconfig: Path) -> None:
+    """Seldon's operator writes it into their ConfigMap, whatever a runtime says."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/seldon-agent"
+    agents = {"data": {"agent.yaml": "rclone:\n  config_secrets:\n  - seldon-rclone-gs-public\n"}}
+    with serving({**holding(snapshot()), path: agents}) as api:
+        found = diagnose(read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS))
+    [line] = [one for one in found if one.id == "secret-missing"]
+    assert ("Secret seldon-rclone-gs-public", Status.FAIL) == (line.subject, line.status)
+    assert "every agent, which ends at its start without" in line.found
 
 
 def test_a_cluster_without_the_crds(kubeconfig: Path) -> None:

@@ -41,6 +41,7 @@ class LiveServer:
         workload: Its StatefulSet, None when there is none or it could not be seen.
         memory: Bytes of models that one replica takes; None when no request could be seen.
         workers: By how many the memory of a model counts.
+        bounded: Whether both its bounds are its replicas, so that Seldon scales none away.
     """
 
     name: str
@@ -54,6 +55,7 @@ class LiveServer:
     workload: Object | None
     memory: float | None
     workers: int
+    bounded: bool
 
     @property
     def draining(self) -> tuple[str, ...]:
@@ -98,6 +100,7 @@ def _live(server: Object, configs: dict[str, Object], snapshot: Snapshot) -> Liv
         workload=workload,
         memory=_memory(pod_specs),
         workers=_workers(pod_specs),
+        bounded=spec(server).get("minReplicas") == spec(server).get("maxReplicas") == spec(server).get("replicas", 1),
     )
 
 
@@ -122,7 +125,7 @@ def _capabilities(
 ) -> frozenset[str] | None:
     extra = spec(server).get("extraCapabilities") or []
     if replaced := spec(server).get("capabilities"):
-        offered = [*replaced, *extra]
+        offered = list(replaced)  # Seldon ignores the extra ones then
     elif config is not None:
         agent = containers(spec(config).get("podSpec") or {}).get(AGENT, {})
         offered = [*environment(agent).get(_CAPABILITIES, "").split(","), *extra]

@@ -1,5 +1,6 @@
 """The ground everything stands on: the API, Seldon's kinds, its operator and its runtime."""
 
+import re
 from collections.abc import Iterator
 
 from firstflight.domain.findings import Finding, failed, named, passed, warned
@@ -23,10 +24,16 @@ _INSTALL = "helm install the chart seldon-core-v2-"
 
 def api_findings(snapshot: Snapshot) -> Iterator[Finding]:
     """Yield what the API server is and which of Seldon's kinds it serves."""
-    numbers = tuple(int("".join(filter(str.isdigit, part)) or 0) for part in snapshot.version.lstrip("v").split("."))[
-        :2
-    ]
-    if numbers < OLDEST:
+    said = re.match(r"v?(\d+)\.(\d+)", snapshot.version)
+    if said is None:
+        yield warned(
+            "api-version",
+            "Kubernetes API",
+            f"answers, and calls its version {snapshot.version!r}",
+            wanted="a version that can be compared",
+            fix="compare it yourself: kubectl version",
+        )
+    elif (int(said[1]), int(said[2])) < OLDEST:
         yield warned(
             "api-version",
             "Kubernetes API",
@@ -106,7 +113,8 @@ def _components(runtime: Object, snapshot: Snapshot) -> Iterator[Finding]:
                     fix=f"remove `disable` from the override of {component}",
                 )
             continue  # it never reports, and `Ready` of the whole stays Unknown: no fault
-        if told.get("status") == "True":
+        unmade = kind in _NEEDED and snapshot.sees("pods") and not any(map(is_live, _pods(snapshot, component)))
+        if told.get("status") == "True" and not unmade:
             well.append(component)
             continue
         text = f"{told.get('reason', '')} {told.get('message', '')}".strip() or "no reason given"
@@ -115,7 +123,7 @@ def _components(runtime: Object, snapshot: Snapshot) -> Iterator[Finding]:
             "runtime-component",
             f"{subject}: {component}",
             f"{kind} is {told.get('status', 'never reported')}: {text}{_pod_says(snapshot, component)}",
-            wanted=f"{kind} True",
+            wanted=f"{kind} True, and a pod that is ready: of none wanted pods Seldon says True as well",
             fix=f"kubectl describe pods -l {network.APP}={component} -n {snapshot.namespace}; without Kafka disable the"
             " gateways and the dataflow engine (k8s/overlays/local)",
         )
@@ -124,7 +132,24 @@ def _components(runtime: Object, snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _pod_says(snapshot: Snapshot, component: str) -> str:
-    pods = [one for one in snapshot.items("pods") if network.is_app(one, component)]
+    pods = _pods(snapshot, component)
     if not pods:
-        return "; it has no pod" if snapshot.sees("pods") else ""
+        return f"; it has no pod{_refused(snapshot, component)}" if snapshot.sees("pods") else ""
     return f"; {sum(map(is_live, pods))} of {len(pods)} pods ready"
+
+
+def _pods(snapshot: Snapshot, component: str) -> list[Object]:
+    return [one for one in snapshot.items("pods") if network.is_app(one, component)]
+
+
+def _refused(snapshot: Snapshot, component: str) -> str:
+    """Return why its pods could not be made, empty when nobody says so."""
+    told = [one for one in snapshot.items("events") if _is_of(one.get("involvedObject") or {}, component)]
+    newest = max(told, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "", default=None)
+    return f": {str(newest.get('message', ''))[:300]}" if newest else ""
+
+
+def _is_of(workload: Object, component: str) -> bool:
+    """Whether it is the component's StatefulSet, or a ReplicaSet of its Deployment."""
+    name = str(workload.get("name", ""))
+    return name == component or (workload.get("kind") == "ReplicaSet" and name.rpartition("-")[0] == component)

@@ -54,10 +54,11 @@ def read_snapshot(api: Reads, namespace: str, operator_namespace: str) -> Snapsh
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="doctor") as pool:
         group = pool.submit(_body, api, f"/apis/{GROUP}")
         kinds = pool.submit(_body, api, _SELDON)
+        agents = pool.submit(_body, api, f"/api/v1/namespaces/{namespace}/configmaps/seldon-agent")
         asked = {kind: pool.submit(_list, api, path) for kind, path in places.items()}
         listings = {kind: future.result() for kind, future in asked.items()}
-        models, runtimes, servers = (listings[kind] for kind in ("models", "seldonruntimes", "servers"))
-        names = sorted(secret_names(_seen(models), _seen(runtimes)))
+        models, servers = listings["models"], listings["servers"]
+        names = sorted(secret_names(_seen(models), agents.result()))
         secrets = dict(zip(names, pool.map(lambda name: _secret(api, namespace, name), names), strict=True))
         elsewhere = _list(api, f"{_SELDON}/servers") if servers == () else ()
         return Snapshot(

@@ -78,6 +78,14 @@ def server_finding(snapshot: Snapshot, server: LiveServer) -> Finding:
             wanted="list on pods or statefulsets: the Server's own status repeats its spec",
             fix="bind the Role `doctor` of k8s/base/roles.yaml to who asks",
         )
+    if server.live >= server.wanted and not server.bounded:
+        return warned(
+            "server-unbounded",
+            subject,
+            f"{server.live} of {server.wanted} replicas live; minReplicas and maxReplicas are not both {server.wanted}",
+            wanted="both bounds: Seldon scales a replica away when a model leaves it, and never back",
+            fix=f"set minReplicas and maxReplicas to {server.wanted}, as k8s/base/seldon/server.yaml does",
+        )
     if server.live >= server.wanted:
         offers = f"offers {', '.join(sorted(server.capabilities))}" if server.capabilities else "capabilities unseen"
         return passed("server", subject, f"{server.live} of {server.wanted} replicas live; {offers}")

@@ -13,20 +13,24 @@ from firstflight.serving.seldon.diagnosis.snapshot import Snapshot, Unseen
 from firstflight.serving.seldon.objects import Object, name_of, spec
 
 _SHAPE = "exactly one key whose value is YAML or JSON with `type`, `name` and `parameters` (text values)"
+_AGENTS = "every agent, which ends at its start without (ConfigMap seldon-agent)"
 _FIX = "make the Secret anew as deployments/local_secrets.py does; see `storage secrets` in docs/kubernetes.md"
 
 
-def secret_names(models: Iterable[Object], runtimes: Iterable[Object]) -> frozenset[str]:
-    """Return the Secrets that Models name, and those that agents load when they start."""
+def secret_names(models: Iterable[Object], agents: Object) -> frozenset[str]:
+    """Return the Secrets that Models name, and those that each agent loads when it starts by its ConfigMap `agents`."""
     of_models = {str(spec(model)["secretName"]) for model in models if spec(model).get("secretName")}
-    preloaded = {
-        str(name)
-        for runtime in runtimes
-        for name in ((spec(runtime).get("config") or {}).get("agentConfig") or {})
-        .get("rclone", {})
-        .get("config_secrets", [])
-    }
-    return frozenset(of_models | preloaded)
+    return frozenset(of_models | agents_secrets(agents))
+
+
+def agents_secrets(agents: Object) -> frozenset[str]:
+    """Return the Secrets without which no agent starts; the operator writes more there than a runtime says."""
+    try:
+        told = yaml.safe_load((agents.get("data") or {}).get("agent.yaml") or "")
+    except yaml.YAMLError:
+        return frozenset()
+    rclone = told.get("rclone") if isinstance(told, dict) else None
+    return frozenset(map(str, (rclone or {}).get("config_secrets") or ()))
 
 
 def secret_findings(snapshot: Snapshot) -> Iterator[Finding]:
@@ -45,9 +49,9 @@ def _finding(snapshot: Snapshot, name: str, secret: Object | None, users: list[O
         return failed(
             "secret-missing",
             subject,
-            f"is not in {snapshot.namespace}; wanted by {named([name_of(one) for one in users]) or 'the runtime'}",
+            f"is not in {snapshot.namespace}; wanted by {named([name_of(one) for one in users]) or _AGENTS}",
             wanted="the Secret in the Models' own namespace",
-            fix=_FIX,
+            fix=_FIX if users else "apply k8s/base/seldon/agent-secret.yaml",
         )
     data = secret.get("data") or {}
     if len(data) != 1:
