@@ -1,5 +1,7 @@
 """Why nothing was observed, in words that lead to the cause."""
 
+from datetime import datetime
+
 from firstflight.domain.samples import Window
 
 REFUSED = "refused_rate"
@@ -13,6 +15,14 @@ def of_requests(route: str, name: str, window: Window, on_route: int) -> str:
     if on_route:
         return f"none of the {on_route} requests to {route} {_when(window)} went to {name}; has it weight?"
     return f"{route} had no requests {_when(window)}; is anybody asking it?"
+
+
+def of_lost_lines(window: Window, found: datetime) -> str:
+    """Return why records that are there say nothing: others are not."""
+    return (
+        f"lines of the log of requests {_when(window)} were gone before they were read, found at {found:%H:%M:%S}; "
+        "does anything else rotate, pack or delete it?"
+    )
 
 
 def of_answers(name: str, window: Window, refused: int) -> str:

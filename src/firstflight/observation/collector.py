@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from firstflight.domain.errors import StoreRefusedError, StoreUnavailableError
@@ -23,8 +24,10 @@ TICK_SECONDS = 0.2
 _OUTAGE_SECONDS = 1.0
 
 
-def collect(path: Path, store: PredictionStore, source: str = GATEWAY) -> None:
+def collect(path: Path, store: PredictionStore, source: str = GATEWAY, tend: Callable[[], None] = lambda: None) -> None:
     """Store what the log at `path` says, for ever; move the watermark on even when it says nothing.
+
+    `tend` is called all the time, database or not: it keeps the log within bounds.
 
     How far the log was read is kept with the rows, in one transaction: this process may be killed at any
     moment, and the database restarted, without a row lost or doubled. While another process collects
@@ -35,9 +38,10 @@ def collect(path: Path, store: PredictionStore, source: str = GATEWAY) -> None:
             with store.collecting(source) as collection:
                 if collection is not None:
                     log.info("collecting %s", path)
-                    _follow(path, collection)
+                    _follow(path, collection, tend)
         except (StoreUnavailableError, StoreRefusedError) as error:
             log.warning("%s; trying again in %g s", error, _OUTAGE_SECONDS)
+        tend()
         time.sleep(_OUTAGE_SECONDS)
 
 
@@ -47,21 +51,22 @@ def advance(path: Path, collection: Collection, position: Position) -> Chunk:
     parsed = parse(chunk.lines)
     if parsed.skipped:
         log.warning("%s: %d lines could not be read", path, parsed.skipped)
-    collection.add(parsed.predictions, chunk.position, parsed.skipped)
+    collection.add(parsed.predictions, chunk.position, parsed.skipped, lost=chunk.lost)
     return chunk
 
 
-def _follow(path: Path, collection: Collection) -> None:
+def _follow(path: Path, collection: Collection, tend: Callable[[], None]) -> None:
     position = collection.position()
     while True:
+        tend()
         chunk = advance(path, collection, position)
         position = chunk.position
         if not chunk.full:
             time.sleep(TICK_SECONDS)
 
 
-def main() -> None:
-    """Collect for the stack of the environment's settings until told to end."""
+def main(tend: Callable[[], None] = lambda: None) -> None:
+    """Collect for the stack of the environment's settings until told to end; `tend` as in `collect`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit())
@@ -70,7 +75,7 @@ def main() -> None:
     if settings.answers_file is not None:
         collect(settings.answers_file, store, source=socket.gethostname())
     else:
-        collect(settings.home / "gateway" / "access.jsonl", store)
+        collect(settings.home / "gateway" / "access.jsonl", store, tend=tend)
 
 
 if __name__ == "__main__":

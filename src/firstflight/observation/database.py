@@ -24,7 +24,7 @@ _LIMITS = (
 # By a scan, not to_regclass: that may answer from a cache which does not know what another session has just made.
 _COLUMNS = (
     "SELECT relname || '.' || attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
-    " WHERE relname IN ('scored', 'prediction') AND relnamespace = current_schema()::regnamespace"
+    " WHERE relname IN ('scored', 'prediction', 'loss') AND relnamespace = current_schema()::regnamespace"
 )
 _SCHEMA = """
 CREATE TABLE ingestion (
@@ -99,6 +99,13 @@ CREATE TABLE collector (
     complete    timestamptz NOT NULL
 ) WITH (fillfactor = 10);
 """
+_LOSSES = """
+CREATE TABLE loss (
+    source      text NOT NULL,
+    stamp       timestamptz NOT NULL
+);
+COMMENT ON TABLE loss IS 'when a collector found the file gone that it was reading: what was asked until then may miss';
+"""
 _FOR_STAGES_AND_UNITS = """
 SET LOCAL statement_timeout = '10min';
 ALTER TABLE scored ADD COLUMN answered_at timestamptz;
@@ -155,19 +162,21 @@ def next_stamp(connection: psycopg.Connection) -> datetime:
 
 def _make_schema(connection: psycopg.Connection) -> None:
     """Make what is missing, all of it or nothing, one caller at a time."""
-    newest = "prediction.client_rid"
+    newest = "loss.stamp"
     if newest in _columns(connection):
         return
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
         columns = _columns(connection)
         if not columns:
-            connection.execute(_SCHEMA)
+            connection.execute(_SCHEMA + _LOSSES)
             return
         if "scored.answered_at" not in columns:
             connection.execute(_FOR_STAGES_AND_UNITS)
-        if newest not in columns:
+        if "prediction.client_rid" not in columns:
             connection.execute(_FOR_NAMES_OF_OUR_OWN)
+        if newest not in columns:
+            connection.execute(_LOSSES)
 
 
 def _columns(connection: psycopg.Connection) -> frozenset[str]:

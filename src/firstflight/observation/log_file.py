@@ -6,13 +6,14 @@ that holds through rename, copy and truncate, inode reuse and a restored backup.
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1_000_000
+_PACKED = {".gz", ".bz2", ".xz", ".zst"}
 _LISTINGS = 3  # a name can slip through a listing while files are being renamed
 
 
@@ -26,11 +27,15 @@ class Position:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Whole lines, the position behind them, and whether there may be more at once."""
+    """Whole lines, the position behind them, and whether there may be more at once.
+
+    `lost` says that lines between the last position and these may be gone: the file that was being read is.
+    """
 
     lines: tuple[bytes, ...]
     position: Position
     full: bool = False
+    lost: bool = False
 
 
 def read(path: Path, position: Position) -> Chunk:
@@ -38,7 +43,7 @@ def read(path: Path, position: Position) -> Chunk:
 
     A rotated file is left for the next one only when it was read to its end after the next one had begun.
     Where the position's file is gone, reading starts over at the oldest file: records are unique, so that
-    is safe, and the loss is logged.
+    is safe, and the loss is told.
     """
     try:
         with path.open("rb") as current:
@@ -51,15 +56,22 @@ def read(path: Path, position: Position) -> Chunk:
         names = [name for _, name in files]
         if position.file in names:
             return _through(files[names.index(position.file) :], position)
-    if position.file and files:
+    if not files:
+        return Chunk((), position)
+    if position.file:
         log.warning("%s: the file read up to byte %d is gone; starting over", path, position.offset)
-    return _through(files, Position()) if files else Chunk((), position)
+    return replace(_through(files, Position()), lost=bool(position.file))
+
+
+def rotated(path: Path) -> list[Path]:
+    """Return the files that were put aside before `path`, in no order; packed ones cannot be read and are none."""
+    return [file for file in path.parent.glob(f"{path.name}.*") if file.suffix not in _PACKED]
 
 
 def _files(path: Path) -> list[tuple[Path, str]]:
     """Return the files that have a whole first line, oldest first, each with its identity."""
     dated = []
-    for file in (*path.parent.glob(f"{path.name}.*"), path):
+    for file in (*rotated(path), path):
         try:
             with file.open("rb") as opened:
                 name = _identity(opened)

@@ -90,14 +90,21 @@ class Collection:
         found = self._connection.execute(query, (self._source,)).fetchone()
         return Position(*found) if found else Position()
 
-    def add(self, predictions: Sequence[Prediction], position: Position, skipped: int = 0) -> datetime:
-        """Store predictions and position in one step, and return the new watermark: rows up to it are complete."""
+    def add(
+        self, predictions: Sequence[Prediction], position: Position, skipped: int = 0, *, lost: bool = False
+    ) -> datetime:
+        """Store predictions and position in one step, and return the new watermark: rows up to it are complete.
+
+        With `lost` they are not: a window in which that was found says nothing of the requests.
+        """
         with self._connection.transaction():
             stamp = next_stamp(self._connection)
             if predictions:
                 _add(self._connection, _ADD_PREDICTIONS, predictions, _PREDICTION_FIELDS, stamp)
             move = {"source": self._source, "file": position.file, "offset": position.offset}
             self._connection.execute(_MOVE, {**move, "skipped": skipped, "stamp": stamp})
+            if lost:
+                self._connection.execute("INSERT INTO loss VALUES (%s, %s)", (self._source, stamp))
         return stamp
 
 

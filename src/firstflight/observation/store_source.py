@@ -133,6 +133,7 @@ class StoreSource:
 
     A block counts in the window in which it closes, BLOCK_SECONDS after the first truth about one of its units (of
     pairs: about one of either model); what becomes known later is left out of it.
+    A window in which lines of the log were found missing says nothing, and nobody was assigned anything in it.
     Each call opens a connection of its own, so threads and a database that was restarted need no care.
     Every method raises StoreUnavailableError when the database does not answer.
     """
@@ -154,6 +155,8 @@ class StoreSource:
         """Return a sample, or NoData, of every known metric of `name` first seen in `window`."""
         asked = {"route": route, "name": name, **_bounds(window, answered_since)}
         with self._database.connection() as connection:
+            if lost := _lost(connection, window):
+                return dict.fromkeys((*absence.REQUEST_METRICS, *absence.OUTCOME_METRICS), NoData(reason=lost))
             return {**_of_requests(connection, asked, window), **_of_outcomes(connection, asked, window)}
 
     def outcomes(self, route: str, name: str, window: Window, *, answered_until: datetime) -> Mapping[str, Sample]:
@@ -187,11 +190,15 @@ class StoreSource:
     def assignments(self, route: str, window: Window) -> Mapping[str, int]:
         """Return how many requests of `route` were assigned to each served model in `window`."""
         with self._database.connection() as connection:
+            if _lost(connection, window):
+                return {}
             return dict(connection.execute(_ASSIGNMENTS, {"route": route, **_bounds(window)}).fetchall())
 
     def units(self, route: str, window: Window, *, begun: datetime) -> Mapping[str, int]:
         """Return how many units were first routed to each served model in `window`, none of them since `begun`."""
         with self._database.connection() as connection:
+            if _lost(connection, window):
+                return {}
             asked = {"route": route, "begun": begun, **_bounds(window)}
             return dict(connection.execute(_NEW_UNITS, asked).fetchall())
 
@@ -208,6 +215,13 @@ def _bounds(
         "answered_since": answered_since or "-infinity",
         "answered_until": answered_until or "infinity",
     }
+
+
+def _lost(connection: psycopg.Connection, window: Window) -> str:
+    """Return that records of the window may be gone, empty when none are."""
+    query = "SELECT min(stamp) FROM loss WHERE stamp > %(since)s AND stamp <= %(until)s"
+    [(found,)] = connection.execute(query, _bounds(window)).fetchall()
+    return absence.of_lost_lines(window, found) if found else ""
 
 
 def _of_requests(connection: psycopg.Connection, asked: dict[str, Any], window: Window) -> dict[str, Sample]:

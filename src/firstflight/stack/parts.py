@@ -118,7 +118,7 @@ def _collector(settings: Settings, supervisor: Supervisor, stored: tuple[str, ..
         name="collector",
         program=lambda: Program(
             name="collector",
-            command=_python("firstflight.observation.collector"),
+            command=_python("firstflight.stack.collector"),
             directory=settings.home,
             environment=environment(settings),
         ),

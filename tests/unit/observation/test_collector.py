@@ -299,6 +299,10 @@ def test_a_store_that_knew_no_stages_keeps_its_rows(tmp_path: Path, url: str) ->
         assert collection is not None
         position = advance(path, collection, Position()).position
     with psycopg.connect(url) as connection:
+        connection.execute("DROP TABLE loss")
+        connection.execute("DROP INDEX prediction_by_client_rid")
+        connection.execute("ALTER TABLE prediction DROP COLUMN client_rid, DROP COLUMN refused")
+        connection.execute("CREATE INDEX prediction_by_window ON prediction (route, ingested_at)")
         connection.execute("ALTER TABLE scored DROP COLUMN answered_at")
         connection.execute("DROP INDEX scored_by_block, prediction_by_unit")
 
@@ -317,6 +321,7 @@ def test_a_store_that_counted_by_the_clients_names_keeps_its_rows(tmp_path: Path
         assert collection is not None
         position = advance(path, collection, Position()).position
     with psycopg.connect(url) as connection:
+        connection.execute("DROP TABLE loss")
         connection.execute("DROP INDEX prediction_by_client_rid, prediction_by_window")
         connection.execute("ALTER TABLE prediction DROP COLUMN client_rid, DROP COLUMN refused")
         connection.execute("CREATE INDEX prediction_by_window ON prediction (route, ingested_at)")

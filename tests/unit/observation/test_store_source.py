@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from firstflight.domain.samples import Counts, Sample, Window
+from firstflight.domain.samples import Counts, NoData, Sample, Window
 from firstflight.observation.history import Activity, History
 from firstflight.observation.log_file import Position
 from firstflight.observation.records import Outcome, Prediction
@@ -118,3 +118,19 @@ def test_history_by_the_time_of_the_request(url: str) -> None:
     assert Activity(requests=3, failed=1, p50=100.0, p95=280.0, shadow=False) == bins[0].models["a"]
     assert (1, 1, False) == (bins[0].models["b"].requests, bins[0].models["b"].failed, bins[0].models["b"].shadow)
     assert Activity(requests=1, failed=1, p50=None, p95=None, shadow=True) == bins[0].models["s"]
+
+
+def test_a_window_that_lost_records_says_nothing(url: str) -> None:
+    """Not what is left: the records that are gone may be those of the failures. The next window is whole again."""
+    store, source = PredictionStore(url), StoreSource(url)
+    with store.collecting() as collection:
+        assert collection is not None
+        begun = collection.add([], Position())
+        lost = collection.add([asked(), asked()], Position("f", 1), lost=True)
+        whole = collection.add([asked()], Position("f", 2))
+    window = Window(since=begun, until=lost)
+    for sample in source.samples("m", "a", window).values():
+        assert isinstance(sample, NoData)
+        assert "gone before they were read" in sample.reason
+    assert {} == source.assignments("m", window) == source.units("m", window, begun=begun)
+    assert Counts(exposures=1, events=0) == source.samples("m", "a", Window(since=lost, until=whole))["error_rate"]
