@@ -8,6 +8,7 @@ from prefect.flows import Flow
 from pydantic import Field
 
 from firstflight.acts.tell import tell_ended
+from firstflight.domain.values import Name, Words
 from firstflight.rollout.machine import Rollout
 from tasks import homecoming, reports, rollouts
 
@@ -16,8 +17,8 @@ from tasks import homecoming, reports, rollouts
 def roll_back(
     model: str | None = Field(default=None, description="Model to bring home. None: every model with an open rollout."),
     run: UUID | None = Field(default=None, description="Or: flow run whose rollouts are to end; automations say it."),
-    reason: str = Field(default="asked for by a person", description="Why; it is kept in the record."),
-    by: str | None = Field(default=None, description="Who you are; it is kept in the record."),
+    reason: Words = Field(default="asked for by a person", description="Why; it is kept in the record."),
+    by: Name | None = Field(default=None, description="Who you are; it is kept in the record."),
 ) -> State[list[Rollout]]:
     """End open rollouts at their stable model and tell people. Running it twice, or with none open, does no harm."""
     ended = homecoming.bring_home(model=model, run=str(run) if run else None, reason=reason, by=by)

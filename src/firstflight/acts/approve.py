@@ -7,6 +7,7 @@ from firstflight.acts.ledger_view import append, checks, of_run, open_rollouts
 from firstflight.acts.roll_back import bring_home
 from firstflight.acts.take_over import surrendered, take_over
 from firstflight.domain.errors import ApprovalRefusedError, HeadMovedError
+from firstflight.domain.wording import visible
 from firstflight.rollout import approval
 from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import Phase, Rollout
@@ -69,7 +70,9 @@ def _what_became(world: World, run: str) -> str:
 
 def reject(world: World, rollout: Rollout, given: Answer) -> Rollout:
     """Take a no at once, before any process of the run is there: home first, and return the rollout as it ended."""
-    why = Surrender(actor=given.approver, reason=f"{given.approver} rejected: {given.comment}", trigger="person")
+    why = Surrender(
+        actor=given.approver, reason=visible(f"{given.approver} rejected: {given.comment}"), trigger="person"
+    )
     surrender_lease(world, rollout.model, why)
     with suppress(HeadMovedError):  # whoever moved it meanwhile: it goes home all the same
         rollout = answer(world, take_over(world, rollout, actor=given.approver), max(rollout.asked), given)

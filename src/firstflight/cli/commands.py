@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from firstflight.domain.wording import visible
+
 Command = Callable[..., None]
 
 
@@ -28,19 +30,26 @@ def _known(of: str) -> Callable[[], list[str]]:
 
 def _somebody(name: str) -> str:
     """Refuse a name that names nobody: it is kept in the record."""
-    if not name.strip() or len(name) > _LONGEST_NAME:
-        raise typer.BadParameter(f"{name!r} is nobody's name; who are you? At most {_LONGEST_NAME} characters")
-    return name.strip()
+    if not name.strip() or len(name) > LONGEST_NAME:
+        raise typer.BadParameter(f"{name!r} is nobody's name; who are you? At most {LONGEST_NAME} characters")
+    return _printable(name.strip())
 
 
 def _short(comment: str) -> str:
     """Refuse what no record holds."""
-    if len(comment) > _LONGEST_COMMENT:
-        raise typer.BadParameter(f"{len(comment)} characters; at most {_LONGEST_COMMENT} are kept")
-    return comment
+    if len(comment) > LONGEST_COMMENT:
+        raise typer.BadParameter(f"{len(comment)} characters; at most {LONGEST_COMMENT} are kept")
+    return _printable(comment)
 
 
-_LONGEST_NAME, _LONGEST_COMMENT = 100, 2000
+def _printable(words: str) -> str:
+    """Refuse what would steer somebody's terminal, or look like a line of somebody else's."""
+    if (shown := visible(words)) != words:
+        raise typer.BadParameter(f"{shown} holds characters that cannot be seen, or a line break; leave them out")
+    return words
+
+
+LONGEST_NAME, LONGEST_COMMENT = 100, 2000
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 FAULTS = ("errors", "latency", "inverted", "driver", "disk", "candidate", "gateway", "all")
 As = Annotated[
@@ -359,7 +368,7 @@ def drill(
 
 @done_by("freezing")
 def freeze(
-    reason: Annotated[str, typer.Option(help="Why; everybody who is kept waiting reads it.")],
+    reason: Annotated[str, typer.Option(help="Why; everybody who is kept waiting reads it.", callback=_short)],
     name: As,
     since: Annotated[
         datetime | None,

@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
-from rich.markup import escape
 from rich.prompt import Prompt
 
 from firstflight.acts.impact import impact_of
@@ -21,12 +19,12 @@ from firstflight.acts.ledger_view import history
 from firstflight.acts.start import champion
 from firstflight.cli.plan_files import plan_from
 from firstflight.cli.stack import bring_up
-from firstflight.cli.telling import say
+from firstflight.cli.telling import plain, say, terminal
 from firstflight.cli.watch import Terminal, follow
 from firstflight.domain.errors import FirstflightError, StackError
 from firstflight.domain.plans import ABTestPlan, CanaryPlan, ReleasePlan
 from firstflight.domain.versions import ModelVersion
-from firstflight.domain.wording import duration
+from firstflight.domain.wording import duration, visible
 from firstflight.ledger import open_store
 from firstflight.orchestrator import FlowRun, Orchestrator
 from firstflight.registry.mlflow_rest import MlflowRest
@@ -46,7 +44,7 @@ FAULTS: dict[str, Fault] = {
 }
 RATE = 100.0
 MARK = "demo"
-console = Console()
+console = terminal()
 
 
 def demo(approve: Literal["ask", "auto"], fault: str) -> None:
@@ -72,20 +70,20 @@ def demo(approve: Literal["ask", "auto"], fault: str) -> None:
     def run_to_end(deployment: str, parameters: dict[str, Any]) -> FlowRun:
         started = orchestrator.start(deployment, parameters)
         console.print(f"run {settings.run_page(started.id)}", highlight=False, soft_wrap=True)
-        with console.status(f"run {started.name}") as status:
+        with console.status(plain(f"run {started.name}")) as status:
             return follow(orchestrator, ledger, started, Terminal(console, status), mlflow, answer).run
 
     with live_traffic(settings, plan.canary.model):
         console.rule("[bold]2 · a release: train, deploy, A/B test, canary, approve, promote")
         released = run_to_end("release/release", {"plan": plan.model_dump(mode="json")})
-        console.print(f"[bold]{released.state_name}[/bold]: {released.message}")
+        say(console, f"[bold]{plain(released.state_name)}[/bold]: {plain(released.message or '')}")
         console.rule(f"[bold]3 · a candidate that is really broken ({fault})")
         world = open_world(settings)
         broken = register_broken(world, champion(world, plan.canary.model), FAULTS[fault])
         run_to_end("deploy/deploy", {"plan": {"model": broken.model, "versions": [broken.number]}})
         canary = plan.canary.model_copy(update={"candidate": broken.number})
         caught = run_to_end("canary/canary", {"plan": canary.model_dump(mode="json")})
-        console.print(f"[bold]{caught.state_name}[/bold]: {caught.message}")
+        say(console, f"[bold]{plain(caught.state_name)}[/bold]: {plain(caught.message or '')}")
     console.rule("[bold]what happened")
     told = history(ledger, plan.canary.model)
     for indent, words in story(world, told):
@@ -130,10 +128,9 @@ def person() -> Answer:
     """Ask the person at the terminal."""
     console.print("[bold yellow]The rollout waits for you[/bold yellow] (Prefect's page asks the same).")
     decision = Prompt.ask("approve or reject?", choices=["approve", "reject"], console=console)
-    name = Prompt.ask("who are you?", console=console).strip() or "somebody"
-    return Answer.model_validate(
-        {"approver": name, "decision": decision, "comment": Prompt.ask("why?", default="", console=console)}
-    )
+    name = visible(Prompt.ask("who are you?", console=console).strip()) or "somebody"
+    comment = visible(Prompt.ask("why?", default="", console=console))
+    return Answer.model_validate({"approver": name, "decision": decision, "comment": comment})
 
 
 @contextmanager
@@ -170,4 +167,4 @@ def story(world: World, told: tuple[Rollout, ...]) -> Iterator[tuple[int, str]]:
         yield 4, f"{rollout.phase}{after}{harmed}"
         if harm.seconds and rollout.phase is Phase.ROLLED_BACK:
             yield 4, f"home {duration(harm.seconds)} after the first harm"
-        yield from ((4, escape(reason)) for reason in rollout.reasons[:1])
+        yield from ((4, plain(reason)) for reason in rollout.reasons[:1])

@@ -4,9 +4,8 @@ import json
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from firstflight.cli.telling import say
+from firstflight.cli.telling import plain, say, terminal
 from firstflight.doctor.examine import examine
 from firstflight.domain.findings import Finding, Report, Status
 from firstflight.settings import Settings
@@ -21,7 +20,7 @@ def doctor(*, as_json: bool, every: bool) -> None:
     if as_json:
         typer.echo(_as_json(report))
     else:
-        _show(report, Console(), every=every)
+        _show(report, terminal(), every=every)
     raise typer.Exit(SOMETHING_FAILS if report.failed else 0)
 
 
@@ -37,13 +36,13 @@ def _show(report: Report, console: Console, *, every: bool) -> None:
     for finding in shown:
         colour = _COLOURS[finding.status]
         mark = f"[{colour}]{finding.status:4}[/{colour}]"
-        say(console, f"{mark}  [bold]{escape(finding.subject)}[/bold]: {escape(finding.found)}")
+        say(console, f"{mark}  [bold]{plain(finding.subject)}[/bold]: {plain(finding.found, lines=True)}")
         if finding.runbook:
-            say(console, f"wanted: {escape(finding.wanted)}", indent=6)
-            say(console, f"[bold]fix: {escape(finding.fix)}[/bold]", indent=6)
+            say(console, f"wanted: {plain(finding.wanted, lines=True)}", indent=6)
+            say(console, f"[bold]fix: {plain(finding.fix, lines=True)}[/bold]", indent=6)
             say(console, f"[dim]{finding.runbook}[/dim]", indent=6)
     told = ", ".join(f"[{_COLOURS[status]}]{report.count(status)} {status}[/]" for status in Status)
-    console.print(f"\n{escape(report.home)}: {told} in {report.seconds:.1f} s", highlight=False)
+    console.print(f"\n{plain(report.home)}: {told} in {report.seconds:.1f} s", highlight=False)
     if len(shown) < len(report.findings):
         console.print("[dim]--all shows what is well, too[/dim]")
 

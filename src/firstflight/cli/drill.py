@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from firstflight.cli.telling import show_table
+from firstflight.cli.telling import plain, show_table, terminal
 from firstflight.drill.faults import FaultName, alone
 from firstflight.drill.result import HEADERS, LEGEND, Drill, headline, row
 from firstflight.drill.run import Show
@@ -27,7 +27,7 @@ def drill(fault: list[str] | None, model: str, *, as_json: bool) -> None:
     """Run the drill and show its table; exit code 1 when a promise was broken."""
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     settings = Settings()
-    console = Console(stderr=as_json)
+    console = terminal(stderr=as_json)
     questions = tuple(itertools.islice(held_out_questions(load_market()), QUESTIONS))
     with _progress(console) as show:
         done = run(settings, model, _names(fault), questions, actor="terminal", show=show)
@@ -37,7 +37,7 @@ def drill(fault: list[str] | None, model: str, *, as_json: bool) -> None:
         show_table(console, table(done))
         for result in done.results:
             for sentence in result.broken:
-                console.print(f"[red]{result.fault.name}: {sentence}[/red]", highlight=False)
+                console.print(f"[red]{result.fault.name}: {plain(sentence)}[/red]", highlight=False)
         console.print(f"report {settings.home / 'reports' / done.id}.md", highlight=False, soft_wrap=True)
     raise typer.Exit(0 if done.kept else 1)
 

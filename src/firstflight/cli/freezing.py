@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.markup import escape
 
 from firstflight.acts.freeze import begin_freeze, lift_freezes
-from firstflight.cli.telling import say
+from firstflight.cli.telling import plain, say, terminal
+from firstflight.domain.wording import visible
 from firstflight.ledger import open_store
 from firstflight.rollout.freeze import STREAM, Freeze, freezes
 from firstflight.settings import Settings
@@ -32,19 +31,19 @@ def thaw(reason: str, name: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([one.model_dump(mode="json") for one in lifted]))
     else:
-        typer.echo("\n".join(f"lifted: {one}" for one in lifted) or "nothing was frozen")
+        typer.echo("\n".join(f"lifted: {visible(str(one))}" for one in lifted) or "nothing was frozen")
 
 
 def frozen(*, as_json: bool) -> None:
     """Show the freezes that stand; exit code 4 when one holds now."""
     standing = freezes(open_store(Settings()).read(STREAM))
-    now, console = datetime.now(UTC), Console()
+    now, console = datetime.now(UTC), terminal()
     if as_json:
         typer.echo(json.dumps([one.model_dump(mode="json") for one in standing]))
     else:
         for one in standing:
             holds = "[bold red]holds now[/bold red]" if one.holds_at(now) else "does not hold now"
-            say(console, f"{holds}: {escape(str(one))}")
+            say(console, f"{holds}: {plain(str(one))}")
         if not standing:
             console.print("nothing is frozen")
     raise typer.Exit(4 if any(one.holds_at(now) for one in standing) else 0)

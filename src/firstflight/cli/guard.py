@@ -17,6 +17,7 @@ from firstflight.guard.heartbeat import beat
 from firstflight.guard.runs import Polled
 from firstflight.orchestrator import Orchestrator
 from firstflight.settings import Settings
+from firstflight.supervision.logs import begin_log
 from firstflight.world import open_world
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ def guard(*, seconds: float | None, as_json: bool) -> None:
     """Go rounds until `seconds` are over; exit code 4 when something was brought home."""
     signal.signal(signal.SIGTERM, _leave)
     settings = Settings()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    begin_log(logging.WARNING)
     logging.getLogger("firstflight").setLevel(logging.INFO)  # its own checks and notices; others are only noise
     prefect = Orchestrator(settings.prefect_api, settings.prefect_auth)
 

@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 from firstflight import __version__
 from firstflight.cli.commands import EXAMPLES, EXIT_CODES, SECTIONS
 from firstflight.domain.errors import ApprovalRefusedError, FirstflightError, NotFoundError
+from firstflight.domain.wording import visible
 
 
 class Sections(TyperGroup):
@@ -96,7 +97,7 @@ def main(words: list[str] | None = None) -> None:
 
 
 def _say(what: str) -> None:
-    typer.secho(what, fg=None if os.environ.get("NO_COLOR") else "red", err=True)
+    typer.secho(visible(what, lines=True), fg=None if os.environ.get("NO_COLOR") else "red", err=True)
 
 
 if __name__ == "__main__":

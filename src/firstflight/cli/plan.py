@@ -5,11 +5,10 @@ from pathlib import Path
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from firstflight.cli.plan_files import plan_from
-from firstflight.cli.telling import show_table
+from firstflight.cli.telling import plain, say, show_table, terminal
 from firstflight.decision.forecast import GuardrailForecast, StageForecast, forecast
 from firstflight.domain.plans import CanaryPlan
 from firstflight.rollout.policy import environments_of
@@ -29,11 +28,11 @@ def plan(file: Path, rate: float, changes: list[str] | None, baseline: list[str]
     if as_json:
         typer.echo(json.dumps([stage.model_dump(mode="json") for stage in stages], indent=1))
     else:
-        console = Console()
+        console = terminal()
         show_table(console, _table(stages))
         for stage in stages:
             if stage.verdict != "ok":
-                console.print(_advice(stage))
+                say(console, plain(_advice(stage)))
     for policy, faults in short:
         typer.echo(f"{policy}: {'; '.join(faults) or 'kept'}", err=as_json)
     if any(faults for _, faults in short) or any(stage.verdict == "impossible" for stage in stages):
@@ -67,7 +66,7 @@ def _table(stages: tuple[StageForecast, ...]) -> Table:
         table.add_column(header, justify="left" if header in {"stage", "guardrail", ""} else "right", no_wrap=True)
     for stage in stages:
         for each in stage.guardrails:
-            table.add_row(f"{stage.percent} %", each.metric, *_cells(each))
+            table.add_row(f"{stage.percent} %", plain(each.metric), *_cells(each))
         table.add_section()
     return table
 

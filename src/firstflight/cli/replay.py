@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from firstflight.cli.telling import terminal
 from firstflight.domain.errors import NotFoundError
 from firstflight.observation.store import PredictionStore
 from firstflight.replay.progress import line
@@ -53,7 +54,7 @@ def replay(
             on_progress=on_progress,
         )
 
-    with _progress(Console(stderr=True)) as on_progress:
+    with _progress(terminal(stderr=True)) as on_progress:
         summary = asyncio.run(ask(on_progress))
     typer.echo(summary.model_dump_json() if as_json else line(summary))
     if summary.requests and summary.statuses == {"404": summary.requests}:

@@ -3,6 +3,7 @@
 import typer
 
 from firstflight.acts.homecoming import bring_model_home
+from firstflight.domain.wording import visible
 from firstflight.settings import Settings
 from firstflight.world import open_world
 
@@ -17,5 +18,5 @@ def roll_back(model: str, reason: str, name: str, *, as_json: bool) -> None:
     evicted = " by the router's word; its candidate is stopped" if home.proof.way == "eviction" else ""
     typer.echo(f"is:       {home.proof.reported}{evicted}")
     typer.echo(f"verified: {home.proof.counted}, by the {home.proof.way}, in {home.proof.seconds:.1f} s")
-    typer.echo(f"home:     {home.home}")
-    typer.echo(f"ledger:   {home.ledger}")
+    typer.echo(f"home:     {visible(home.home)}")
+    typer.echo(f"ledger:   {visible(home.ledger)}")

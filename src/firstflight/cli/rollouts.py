@@ -3,12 +3,12 @@
 import json
 
 import typer
-from rich.console import Console
 
 from firstflight.acts.ledger_view import history as rollouts_of
 from firstflight.acts.ledger_view import of_run, open_rollouts
-from firstflight.cli.telling import say, tell
+from firstflight.cli.telling import plain, say, tell, terminal
 from firstflight.domain.errors import ApprovalRefusedError, NotFoundError, StoreUnavailableError
+from firstflight.domain.wording import visible
 from firstflight.ledger import open_store
 from firstflight.ledger.record import RecordStore
 from firstflight.orchestrator import Orchestrator
@@ -38,11 +38,11 @@ def history(model: str, last: int, *, as_json: bool) -> None:
         for record in records:
             typer.echo(json.dumps(record.model_dump(mode="json")))
         return
-    console, day, who = Console(), None, ""
+    console, day, who = terminal(), None, ""
     for record in records:
         if record.at.date() != day:
             day = record.at.date()
-            say(console, f"[bold]{model}, {day:%Y-%m-%d} (UTC)[/bold]")
+            say(console, f"[bold]{plain(model)}, {day:%Y-%m-%d} (UTC)[/bold]")
         tell(console, record, by="" if record.actor == who else actor_name(record.actor))
         who = record.actor
 
@@ -65,7 +65,7 @@ def _answer(word: str, answer: Answer, *, as_json: bool) -> None:
     verb = "approved" if answer.decision == "approve" else "rejected"
     typer.echo(f"{answer.approver} {verb} {rollout.id} before {stage} %: {goes} within seconds (run {rollout.driver})")
     if check := next((one for one in reversed(ledger.read(checks_stream(rollout))) if one.kind == "check"), None):
-        typer.echo(f"its last {sentence(check)}: {'; '.join(reasons(check))}")
+        typer.echo(visible(f"its last {sentence(check)}: {'; '.join(reasons(check))}"))
 
 
 def _answer_unseen(orchestrator: Orchestrator, word: str, answer: Answer, why: str, *, as_json: bool) -> None:
@@ -79,7 +79,7 @@ def _answer_unseen(orchestrator: Orchestrator, word: str, answer: Answer, why: s
     if as_json:
         typer.echo(json.dumps({"run": word, **answer.model_dump()}))
     else:
-        typer.echo(f"{answer.approver}: {answer.decision} taken by run {run.id} ({run.name}), unseen: {why}")
+        typer.echo(visible(f"{answer.approver}: {answer.decision} taken by run {run.id} ({run.name}), unseen: {why}"))
 
 
 def _question(ledger: RecordStore, word: str) -> tuple[Rollout, int]:

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from firstflight.cli.telling import say, show_table
+from firstflight.cli.telling import plain, say, show_table, terminal
 from firstflight.settings import Settings
 from firstflight.stack import local
 from firstflight.stack.local import PartStatus, Phase, ShowPhase
@@ -22,7 +21,7 @@ SOMETHING_DOWN = 3
 def up(*, as_json: bool) -> None:
     """Start the stack and show its parts."""
     settings = Settings()
-    _show(settings, bring_up(settings, Console(stderr=as_json)), as_json=as_json)
+    _show(settings, bring_up(settings, terminal(stderr=as_json)), as_json=as_json)
 
 
 def status(*, as_json: bool) -> None:
@@ -35,7 +34,7 @@ def status(*, as_json: bool) -> None:
 
 def down() -> None:
     """Stop the stack, with a word about it."""
-    console = Console()
+    console = terminal()
     with console.status("stopping the stack"):
         local.down(Settings())
     console.print("The stack is down; its data stays.")
@@ -76,7 +75,7 @@ def _show(settings: Settings, found: tuple[PartStatus, ...], *, as_json: bool) -
         everything_up = all(part.up for part in found)
         typer.echo(json.dumps({"home": str(settings.home), "up": everything_up, "parts": parts}))
         return
-    console = Console()
+    console = terminal()
     table = Table("part", "state", "process", "address", box=None, pad_edge=False)
     for part in found:
         colour = "green" if part.up else "red"
@@ -84,5 +83,5 @@ def _show(settings: Settings, found: tuple[PartStatus, ...], *, as_json: bool) -
     show_table(console, table)
     for part in found:
         if not part.up and part.log.exists():
-            say(console, f"[red]{part.name}[/red] is down; its log: {escape(str(part.log))}")
-    say(console, f"[dim]home: {escape(str(settings.home))}[/dim]")
+            say(console, f"[red]{part.name}[/red] is down; its log: {plain(str(part.log))}")
+    say(console, f"[dim]home: {plain(str(settings.home))}[/dim]")

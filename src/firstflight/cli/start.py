@@ -8,6 +8,7 @@ import typer
 from firstflight.cli.plan_files import Plan, plan_from
 from firstflight.cli.watch import tell_to_the_end
 from firstflight.domain.plans import ABTestPlan, CanaryPlan, ReleasePlan, TrainingPlan
+from firstflight.domain.wording import visible
 from firstflight.orchestrator import Orchestrator
 from firstflight.rollout.policy import environments_of
 from firstflight.settings import Settings
@@ -42,7 +43,7 @@ def _start(
     if as_json:
         typer.echo(json.dumps({"run": str(run.id), "name": run.name, "page": page}))
     else:
-        typer.echo(f"run {run.id} ({run.name}): {page}")
+        typer.echo(visible(f"run {run.id} ({run.name}): {page}"))
     if follow:
         tell_to_the_end(settings, orchestrator, run, as_json=as_json)
     elif not as_json:

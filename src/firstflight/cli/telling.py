@@ -5,6 +5,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from firstflight.domain.wording import visible
 from firstflight.ledger.record import Record
 from firstflight.rollout.story import reasons, sentence
 
@@ -20,13 +21,27 @@ _INDENT = len("12:00:00 ")
 _NO_LIMIT = 10_000
 
 
+def terminal(*, stderr: bool = False) -> Console:
+    """Return where a person reads; a name between colons is no picture."""
+    return Console(stderr=stderr, emoji=False)
+
+
+def plain(text: str, *, lines: bool = False) -> str:
+    """Return what somebody wrote as markup that shows it as it is: no colour, no link, no other line is made of it.
+
+    Names, comments, reasons and errors come from people and from other programs; all go through here. Only what is
+    made of `lines` keeps them.
+    """
+    return escape(visible(text, lines=lines))
+
+
 def tell(console: Console, record: Record, by: str = "") -> None:
     """Print a record as a line, `by` whom behind it, and its reasons below."""
     colour = COLOURS.get(record.kind, "default")
-    who = f" [dim]({escape(by)})[/dim]" if by else ""
-    say(console, f"[dim]{record.at:%H:%M:%S}[/dim] [{colour}]{escape(sentence(record))}[/{colour}]{who}")
+    who = f" [dim]({plain(by)})[/dim]" if by else ""
+    say(console, f"[dim]{record.at:%H:%M:%S}[/dim] [{colour}]{plain(sentence(record))}[/{colour}]{who}")
     for reason in reasons(record):
-        say(console, f"[dim]{escape(reason)}[/dim]", indent=_INDENT)
+        say(console, f"[dim]{plain(reason)}[/dim]", indent=_INDENT)
 
 
 def say(console: Console, markup: str, indent: int = 0) -> None:

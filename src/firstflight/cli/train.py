@@ -12,7 +12,7 @@ from rich.table import Table
 
 from firstflight.acts.register import register
 from firstflight.cli.plan_files import plan_from
-from firstflight.cli.telling import show_table
+from firstflight.cli.telling import show_table, terminal
 from firstflight.domain.plans import TrainingPlan
 from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.registry.mlflow_tracker import MlflowTracker
@@ -55,7 +55,7 @@ class EpochBars:
 
 def train(file: Path | None, changes: list[str] | None, epochs: int | None, seed: int | None, *, as_json: bool) -> None:
     """Train with bars that grow, register, and show the figures."""
-    settings, console = Settings(), Console(stderr=as_json)
+    settings, console = Settings(), terminal(stderr=as_json)
     given = {"max_epochs": epochs, "seed": seed}
     more = [f"{name}={value}" for name, value in given.items() if value is not None]
     plan = plan_from(TrainingPlan, file, [*(changes or ()), *more])

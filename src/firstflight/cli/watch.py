@@ -9,9 +9,8 @@ from typing import Any, NamedTuple, Protocol
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from firstflight.cli.telling import say, tell
+from firstflight.cli.telling import plain, say, tell, terminal
 from firstflight.domain.errors import Outage, RegistryUnavailableError
 from firstflight.ledger import open_store
 from firstflight.ledger.record import Record, RecordStore
@@ -65,8 +64,8 @@ def watch(run: str, *, as_json: bool) -> None:
 
 def tell_to_the_end(settings: Settings, orchestrator: Orchestrator, run: FlowRun, *, as_json: bool) -> None:
     """Follow `run`, say how it ended, and leave with the exit code that tells it."""
-    console = Console(stderr=as_json)
-    with console.status(f"run {run.name}") as status:
+    console = terminal(stderr=as_json)
+    with console.status(plain(f"run {run.name}")) as status:
         shown = Machine() if as_json else Terminal(console, status)
         followed = follow(orchestrator, open_store(settings), run, shown, MlflowRest(settings.mlflow_uri))
     ended = followed.run
@@ -74,10 +73,10 @@ def tell_to_the_end(settings: Settings, orchestrator: Orchestrator, run: FlowRun
         typer.echo(json.dumps({"run": str(ended.id), "state": ended.state_name, "message": ended.message}))
     elif ended.final:
         why = f": {ended.message}" if ended.message else ""
-        say(console, escape(f"run {ended.id} ({ended.name}) ended {ended.state_name}{why}"))
+        say(console, plain(f"run {ended.id} ({ended.name}) ended {ended.state_name}{why}"))
     else:
         left = f"run {ended.id} ({ended.name}) still waits in Prefect, for nothing"
-        say(console, escape(f"{followed.rollouts[-1].id} has ended; {left}"))
+        say(console, plain(f"{followed.rollouts[-1].id} has ended; {left}"))
     raise typer.Exit(followed.exit_code)
 
 
@@ -226,7 +225,7 @@ class Terminal:
     def doing(self, what: str) -> None:
         """Show it in place."""
         room = self._console.width - 4
-        self._status.update(escape(what if len(what) <= room else what[: room - 1] + "…"))
+        self._status.update(plain(what if len(what) <= room else what[: room - 1] + "…"))
 
     def aside(self) -> AbstractContextManager[object]:
         """Stop the spinner meanwhile."""

@@ -5,6 +5,7 @@ them in, what is rarely changed last; titles and descriptions are what the form 
 """
 
 import math
+import re
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
@@ -24,6 +25,7 @@ LARGEST_NUMBER = 1e12
 MOST_GUARDRAILS = 32
 MOST_VARIANTS = 20
 _LONGEST_NAME = 63
+_METRIC = re.compile(rf"[\w.:/%-]{{1,{_LONGEST_NAME}}}")
 _LARGEST_VERSION = 2**31 - 1
 
 
@@ -140,8 +142,8 @@ class Guardrail(Form):
 
     def _fault(self) -> str:
         """Return why no sample could ever be judged by these numbers; empty when some can."""
-        if not 0 < len(self.metric) <= _LONGEST_NAME:
-            return f"the name of a metric has 1 to {_LONGEST_NAME} characters"
+        if not _METRIC.fullmatch(self.metric):
+            return f"the name of a metric has 1 to {_LONGEST_NAME} characters, letters, digits and _ . : / % - alone"
         if self.metric in _DISTRIBUTIONS and self.quantile is None:
             return "it is a distribution; name the quantile that the limit bounds"
         if self.quantile is not None:

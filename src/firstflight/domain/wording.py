@@ -1,6 +1,7 @@
 """Numbers, units and lengths of time as a person reads them: the one place that turns figures into text."""
 
 import math
+import re
 from typing import Literal
 
 Unit = Literal["share", "ms", ""]
@@ -9,6 +10,17 @@ _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 _MOST_ODDS = 1e6
+_HIDDEN = "\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"
+_CONTROLS = re.compile(f"[{_HIDDEN}\ud800-\udfff]")
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """Return `text` with each control character written out: none moves a cursor, colours or hides words.
+
+    Line breaks too, so that nobody's words look like the next line, unless the text is of `lines`.
+    """
+    kept = "\n\t" if lines else ""
+    return _CONTROLS.sub(lambda found: found[0] if found[0] in kept else ascii(found[0])[1:-1], text)
 
 
 def number(value: float | None) -> str:

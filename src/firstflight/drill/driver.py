@@ -20,6 +20,7 @@ from firstflight.drill.faults import LEASE_SECONDS
 from firstflight.rollout.policy import none_of
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
+from firstflight.supervision.logs import begin_log
 from firstflight.world import open_world
 
 _STOP_SECONDS = 10
@@ -75,7 +76,7 @@ def driver(settings: Settings, run: str) -> Iterator[Driver]:
 
 def main() -> None:
     """Drive the plan on standard input."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    begin_log(logging.INFO, "%(asctime)s %(name)s %(message)s")
     world = replace(open_world(Settings()), policy=none_of)  # nobody's traffic is on a drill's route
     plan = CanaryPlan.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with_standard_input, daemon=True).start()

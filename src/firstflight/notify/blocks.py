@@ -8,6 +8,7 @@ is too long, so every text is clipped, counted as it is sent.
 from typing import Any
 from urllib.parse import quote
 
+from firstflight.domain.wording import visible
 from firstflight.notify.messages import Kind, Message
 
 HEADER = 150
@@ -33,7 +34,7 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 def to_blocks(message: Message) -> list[dict[str, Any]]:
     """Return the blocks that show `message`: headline, facts two abreast, reasons, link."""
     sign = _SIGNS[message.kind]
-    headline = escaped(" ".join(message.headline.split()), HEADER - len(sign) - 1)
+    headline = escaped(visible(" ".join(message.headline.split())), HEADER - len(sign) - 1)
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": f"{sign} {headline}", "emoji": True}}
     ]
@@ -69,12 +70,12 @@ def escaped(text: str, limit: int) -> str:
 
 
 def _fact(label: str, value: str) -> str:
-    return f"*{escaped(label, 100)}*\n{escaped(value, FIELD - 110)}"
+    return f"*{escaped(visible(label), 100)}*\n{escaped(visible(value), FIELD - 110)}"
 
 
 def _reasons(reasons: tuple[str, ...]) -> str:
     room = SECTION // _REASONS - 10
-    lines = [f"• {escaped(reason, room)}" for reason in reasons[:_REASONS]]
+    lines = [f"• {escaped(visible(reason), room)}" for reason in reasons[:_REASONS]]
     if (left := len(reasons) - _REASONS) > 0:
         lines.append(f"… and {left} more")
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from firstflight.domain.values import Value
+from firstflight.domain.wording import visible
 
 Kind = Literal["started", "compared", "stage passed", "approval wanted", "promoted", "rolled back", "home fails"]
 
@@ -20,9 +21,9 @@ class Message(Value):
 
     @property
     def text(self) -> str:
-        """The whole message as plain text."""
-        lines = [self.headline]
-        lines += [f"  {label}: {value}" for label, value in self.facts]
-        lines += [f"  - {reason}" for reason in self.reasons]
-        lines += [f"  {self.link}"] if self.link else []
+        """The whole message as plain text: nobody's words make a line of their own."""
+        lines = [visible(self.headline)]
+        lines += [f"  {visible(label)}: {visible(value)}" for label, value in self.facts]
+        lines += [f"  - {visible(reason)}" for reason in self.reasons]
+        lines += [f"  {visible(self.link)}"] if self.link else []
         return "\n".join(lines)

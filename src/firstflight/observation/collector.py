@@ -17,6 +17,7 @@ from firstflight.observation.access_log import parse
 from firstflight.observation.log_file import Chunk, Position, read
 from firstflight.observation.store import GATEWAY, Collection, PredictionStore
 from firstflight.settings import Settings
+from firstflight.supervision.logs import begin_log
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def _follow(path: Path, collection: Collection, tend: Callable[[], None]) -> Non
 
 def main(tend: Callable[[], None] = lambda: None) -> None:
     """Collect for the stack of the environment's settings until told to end; `tend` as in `collect`."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    begin_log(logging.INFO)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit())
     settings = Settings()

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from firstflight.decision.reasons import ends, held, meaning
 from firstflight.decision.verdicts import Decision, MetricVerdict, Verdict
-from firstflight.domain.values import Form
+from firstflight.domain.values import Form, Name, Words
 from firstflight.domain.wording import metric_name, quantity
 from firstflight.rollout.machine import Rollout
 
@@ -14,17 +14,11 @@ from firstflight.rollout.machine import Rollout
 class Answer(Form):
     """Who answered, what, and why. No field that matters has a default: silence is not consent."""
 
-    approver: str = Field(
-        min_length=1,
-        max_length=100,
-        pattern=r"\S",
-        title="Your name",
-        description="Who you are; it is kept in the record.",
-    )
+    approver: Name = Field(title="Your name", description="Who you are; it is kept in the record.")
     decision: Literal["approve", "reject"] = Field(
         description="approve: the rollout goes on to the next stage. reject: all traffic goes back to the stable model."
     )
-    comment: str = Field(max_length=2000, description="Why; it is kept in the record.")
+    comment: Words = Field(description="Why; it is kept in the record.")
 
 
 def key(rollout: str, stage: int, attempt: int) -> str:

@@ -25,6 +25,7 @@ from firstflight.domain.plans import RECORDED, ABTestPlan, CanaryPlan
 from firstflight.domain.traffic import Percent, TrafficSplit
 from firstflight.domain.values import Value
 from firstflight.domain.versions import ModelVersion
+from firstflight.domain.wording import visible
 from firstflight.ledger.record import Record
 
 
@@ -249,7 +250,10 @@ def _changes(rollout: Rollout, record: Record) -> dict[str, Any]:  # noqa: C901,
         case "approval.answered":
             if body["decision"] == "approve":
                 return {"phase": Phase.PASSED, "approved": (*rollout.approved, _stage(body))}
-            return {"phase": Phase.ROLLING_BACK, "reasons": (f"{body['approver']} rejected: {body['comment']}",)}
+            return {
+                "phase": Phase.ROLLING_BACK,
+                "reasons": (visible(f"{body['approver']} rejected: {body['comment']}"),),
+            }
         case "promotion.ordered":
             passed = () if isinstance(rollout.plan, ABTestPlan) else rollout.plan.stages
             return {"phase": Phase.PASSED, "passed": passed, "reasons": _reasons(body)}

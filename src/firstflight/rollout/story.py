@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from firstflight.domain.traffic import TrafficSplit
+from firstflight.domain.wording import visible
 from firstflight.ledger.record import Record
 from firstflight.rollout.machine import UNREADABLE, Arms
 
@@ -80,7 +81,11 @@ SENTENCES: dict[str, Callable[[Body], str]] = {
 
 
 def sentence(record: Record) -> str:
-    """What `record` says, in one line; a kind without a sentence is named as it is, and so is one that is spoiled."""
+    """What `record` says, in one line whatever people wrote; one without a sentence, or spoiled, says its kind."""
+    return visible(_sentence(record))
+
+
+def _sentence(record: Record) -> str:
     if record.kind == "driver.attached" and record.body.get("before") == record.actor:
         return "the run goes on where it stood"
     try:
@@ -107,7 +112,11 @@ def actor_name(actor: str) -> str:
 
 
 def reasons(record: Record) -> tuple[str, ...]:
-    """Why, in whole sentences; empty for a record that needs none, or is spoiled."""
+    """Why, in whole sentences, a line each; empty for a record that needs none, or is spoiled."""
+    return tuple(map(visible, _reasons(record)))
+
+
+def _reasons(record: Record) -> tuple[str, ...]:
     try:
         if record.kind == "check":
             return tuple(map(str, record.body["decision"]["reasons"]))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from firstflight.analysis.status import Status
 from firstflight.comparison.compare import Arm, Comparison, MetricRow, Recommendation, SampleRatioCheck
 from firstflight.decision.verdicts import Decision, MetricVerdict, Verdict
-from firstflight.domain.plans import Guardrail
+from firstflight.domain.plans import RECORDED, Guardrail
 from firstflight.domain.samples import NoData
 from firstflight.observation.history import Activity, Bin
 from firstflight.report.data import (
@@ -108,7 +108,7 @@ def everywhere(text: str) -> ReportData:
         stages=(Stage(label=text[:24], since=NOON, until=later),),
         timeline=(Event(at=NOON, what=text, actor=text, detail=text),),
         bins=(Bin(NOON, 60.0, {text: Activity(5, 1, 1.0, 2.0, shadow=False)}),),
-        courses=(Course(guardrail=Guardrail(metric=text, limit=1), looks=((NOON, one),)),),
+        courses=(Course(guardrail=Guardrail.model_validate({"metric": text, "limit": 1}, context=RECORDED), looks=((NOON, one),)),),
         comparison=Comparison(
             control=text, alpha=0.05, practical=0.05, planned_requests=10, assigned_requests=10, rows=(row,),
             sample_ratio=SampleRatioCheck(status=Status.OK, ok=True, p_value=0.5, observed={text: 1}, expected={text: 1}),
