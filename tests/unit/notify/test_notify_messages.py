@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstflight.notify.blocks import escaped, to_blocks, to_text
+from firstflight.notify.blocks import WHOLE, escaped, to_blocks, to_text
 from firstflight.notify.messages import Kind, Message
 
 RUN = "http://127.0.0.1:4200/runs/flow-run/0b1c"
@@ -87,6 +87,7 @@ def test_any_text_fits_block_kit_and_commands_nothing(message: Message) -> None:
     """However long or hostile a text is, Slack takes the message, and no `<!channel>` in it is obeyed."""
     blocks = to_blocks(message)
     check_block_kit(blocks)
+    assert sum(map(len, _texts(blocks))) <= WHOLE
     assert len(to_text(message)) <= 3000
     texts = [text["text"] for block in blocks for text in block.get("fields", [block.get("text")])]
     if message.link and texts[-1].startswith("<http://127.0.0.1/"):
@@ -105,3 +106,46 @@ def test_a_cut_never_splits_an_escape(text: str, limit: int) -> None:
     whole = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert result == whole if len(whole) <= limit else whole.startswith(result.removesuffix("…"))
     assert re.fullmatch(r"([ab…]|&amp;|&lt;|&gt;)*", result)
+
+
+def test_a_message_is_cut_as_a_whole_and_says_where_the_rest_is() -> None:
+    """Ten long facts and ten long reasons, each within its own limit, would be refused together."""
+    long = "word " * 600
+    message = Message(
+        kind="rolled back",
+        model="m",
+        rollout="m-r1",
+        headline="m: v2 rolled back",
+        facts=(("Short", "whole"), *((f"Fact {number}", long) for number in range(9))),
+        reasons=(long,) * 10,
+        link="https://prefect.example/run/1",
+    )
+    blocks = to_blocks(message)
+    assert len(json.dumps(blocks, ensure_ascii=False)) < 10_500  # Slack counts texts; the rest are braces
+    assert sum(map(len, _texts(blocks))) <= WHOLE
+    assert "*Short*\nwhole" == blocks[1]["fields"][0]["text"]
+    assert all("…" in field["text"] for field in blocks[1]["fields"][1:])
+    [*_, rest, link] = _texts(blocks)
+    assert "Cut to what Slack takes; the rest is shown on the run's page, linked below" in rest
+    assert "`firstflight history m`" in rest
+    assert "<https://prefect.example/run/1|Open the run>" == link
+
+
+def test_a_message_that_fits_says_nothing_of_a_cut() -> None:
+    """Nor does one that leaves out nothing."""
+    message = Message(kind="promoted", model="m", rollout="m-r1", headline="m: v2 promoted", facts=(("A", "b"),))
+    assert ["header", "section"] == [block["type"] for block in to_blocks(message)]
+
+
+def test_facts_and_reasons_beyond_what_slack_shows_are_said_to_be_left_out() -> None:
+    """They are short, and too many."""
+    many = tuple((f"Fact {number}", "x") for number in range(11))
+    message = Message(kind="promoted", model="m", rollout="m-r1", headline="m: v2 promoted", facts=many)
+    assert "the rest is shown by `firstflight history m`" in _texts(to_blocks(message))[-1]
+
+
+def _texts(block: Any) -> list[str]:
+    if isinstance(block, dict):
+        own = [block["text"]] if isinstance(block.get("text"), str) else []
+        return own + [text for value in block.values() for text in _texts(value)]
+    return [text for one in block for text in _texts(one)] if isinstance(block, list) else []
