@@ -10,3 +10,5 @@ MAX_VOLUME = 1e15
 MAX_FEAR = 1e4
 RANGE_TOLERANCE = 1e-6
 """Relative slack of `low <= open, close <= high`: adjusted prices are products rounded to single precision."""
+MAX_RANGE = 2.718281828459045
+"""A day's high and low lie within this factor of its open and close, and those of each other; e, as for moves."""

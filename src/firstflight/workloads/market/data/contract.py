@@ -12,6 +12,7 @@ from firstflight.domain.errors import InvalidDataError
 from firstflight.workloads.market.data.columns import (
     MAX_FEAR,
     MAX_PRICE,
+    MAX_RANGE,
     MAX_VOLUME,
     MIN_PRICE,
     PRICES,
@@ -22,6 +23,16 @@ MIN_ROWS = 252
 """Fewest days of one instrument: the shortest history whose three parts are not empty after the embargo."""
 MAX_LOG_RETURN = 1.0
 """A larger one-day move is an unadjusted split far more often than a price."""
+SPLITS = (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 40, 50, 100)
+"""New shares for an old one; the other way round where shares were put together."""
+_LIKE_A_SPLIT = 0.05
+"""So near, as a logarithm, open and close of the day lie to a split's multiple of the close before."""
+_EXCITED = 4.0
+"""A day on which so many times the usual number of shares changes hands, a split's own multiple aside, is a real one:
+on 29 September 2000 Apple lost half of its value and opened at 0.53 of it, at 22 times the usual volume."""
+_USUAL_DAYS = 20
+MAX_VOLUME_FACTOR = 1000.0
+"""More than this many times what was usual in the days before is another unit far more often than trading."""
 TIME_ZONE = r"(?<=:\d\d)(Z|[+-]\d\d:?\d\d)$"
 """A day is the exchange's own day, whatever zone its midnight was written in."""
 MAX_GAP_DAYS = 14
@@ -64,6 +75,24 @@ def _move_is_plausible(table: pd.DataFrame) -> pd.Series:
     return ratio.between(math.exp(-MAX_LOG_RETURN), math.exp(MAX_LOG_RETURN))
 
 
+def _near(upper: pd.Series, lower: pd.Series) -> pd.Series:
+    near: pd.Series = (upper <= lower * MAX_RANGE) | upper.isna() | lower.isna() | (lower <= 0) | ~np.isfinite(upper)
+    return near
+
+
+def _usual_volume(table: pd.DataFrame) -> pd.Series:
+    usual: pd.Series = table.groupby("symbol")["volume"].transform(
+        lambda one: one.rolling(_USUAL_DAYS, min_periods=1).median().shift()
+    )
+    return usual
+
+
+def _volume_is_plausible(table: pd.DataFrame) -> pd.Series:
+    usual = _usual_volume(table)
+    plausible: pd.Series = (table["volume"] <= MAX_VOLUME_FACTOR * usual) | ~(usual > 0) | ~np.isfinite(table["volume"])
+    return plausible
+
+
 def _gap_is_short(table: pd.DataFrame) -> pd.Series:
     gap = table["date"] - _previous(table, "date")
     return gap.isna() | (gap <= pd.Timedelta(days=MAX_GAP_DAYS))
@@ -81,6 +110,22 @@ PRICES_CONTRACT = pa.DataFrameSchema(
     checks=[
         pa.Check(lambda t: (t["high"] >= t["low"]) | t["high"].isna() | t["low"].isna(), error="high below low"),
         pa.Check(_in_range, error="open or close outside low and high"),
+        pa.Check(
+            lambda t: _near(t["high"], t[["open", "close"]].max(axis=1)),
+            error="high above open and close by a factor of more than e; is it in the same unit?",
+        ),
+        pa.Check(
+            lambda t: _near(t[["open", "close"]].min(axis=1), t["low"]),
+            error="low below open and close by a factor of more than e; is it in the same unit?",
+        ),
+        pa.Check(
+            lambda t: _near(t[["open", "close"]].max(axis=1), t[["open", "close"]].min(axis=1)),
+            error="open and close differ by a factor of more than e; are they in the same unit?",
+        ),
+        pa.Check(
+            _volume_is_plausible,
+            error=f"volume is more than {MAX_VOLUME_FACTOR:,.0f} times that of the days before; is it in one unit?",
+        ),
         pa.Check(lambda t: ~(t.duplicated(["symbol", "date"]) & t["date"].notna()), error="duplicate date"),
         pa.Check(lambda t: ~(t["date"] < _previous(t, "date")), error="dates not in ascending order"),
         pa.Check(_gap_is_short, error=f"more than {MAX_GAP_DAYS} days after the day before"),
@@ -97,6 +142,10 @@ FEAR_CONTRACT = pa.DataFrameSchema(
     checks=[
         pa.Check(lambda t: ~(t["date"].duplicated() & t["date"].notna()), error="duplicate date"),
         pa.Check(lambda t: ~(t["date"] < t["date"].shift()), error="dates not in ascending order"),
+        pa.Check(
+            lambda t: _near(t["close"], t["close"].shift()) & _near(t["close"].shift(), t["close"]),
+            error="close moves by a factor of more than e in a day; is it in the same unit?",
+        ),
     ],
     strict=True,
 )
@@ -122,7 +171,7 @@ def check_prices(table: pd.DataFrame, source: str) -> pd.DataFrame:
         InvalidDataError: The table breaks PRICES_CONTRACT or an instrument has fewer than MIN_ROWS days;
             every fault is named, with its number of rows and the first of them.
     """
-    return _check(table, PRICES_CONTRACT, source, more=_short_instruments)
+    return _check(table, PRICES_CONTRACT, source, more=lambda typed: (*_short_instruments(typed), *_splits(typed)))
 
 
 def check_fear(table: pd.DataFrame, source: str) -> pd.Series:
@@ -208,3 +257,22 @@ def _place(table: pd.DataFrame, row: int) -> str:
 def _short_instruments(table: pd.DataFrame) -> tuple[str, ...]:
     rows = table["symbol"].value_counts(sort=False)
     return tuple(f"{symbol}: {n} rows, at least {MIN_ROWS} are needed" for symbol, n in rows.items() if n < MIN_ROWS)
+
+
+def _splits(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return one sentence for each ratio by which prices jump overnight, in ordinary trading, as a split makes them."""
+    before, usual = _previous(table, "close"), _usual_volume(table)
+    sound = (before > 0) & (table["open"] > 0) & (table["close"] > 0)
+    opened, closed = (np.log((table[name] / before).where(sound, 1.0).to_numpy()) for name in ("open", "close"))
+    found = []
+    for shares in SPLITS:
+        for factor, said in ((1 / shares, f"{2 * shares:g}:2" if shares % 1 else f"{shares:g}:1"), (shares, "")):
+            like = np.maximum(np.abs(opened - math.log(factor)), np.abs(closed - math.log(factor))) <= _LIKE_A_SPLIT
+            rows = np.flatnonzero(like & ~(table["volume"] * factor > _EXCITED * usual))
+            if len(rows):
+                said = said or (f"2:{2 * shares:g}" if shares % 1 else f"1:{shares:g}")  # noqa: PLW2901 the reverse
+                what = (
+                    f"open and close at {factor:.3g} of the close before, a split of {said} that is not adjusted for?"
+                )
+                found.append(str(_Fault(what, len(rows), _place(table, int(rows[0])))))
+    return tuple(found)

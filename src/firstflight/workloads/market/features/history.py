@@ -8,6 +8,7 @@ from firstflight.workloads.market.data.columns import (
     COLUMNS,
     MAX_FEAR,
     MAX_PRICE,
+    MAX_RANGE,
     MAX_VOLUME,
     MIN_PRICE,
     RANGE_TOLERANCE,
@@ -54,6 +55,11 @@ def _faults(values: NDArray[np.float64]) -> tuple[str, ...]:
         (
             (high >= np.maximum(opened, close) - slack).all() and (low <= np.minimum(opened, close) + slack).all(),
             "open or close lies outside low and high",
+        ),
+        (
+            (high <= MAX_RANGE * np.maximum(opened, close)).all()
+            and (np.minimum(opened, close) <= MAX_RANGE * low).all(),
+            "high or low lies a factor of more than e from open and close",
         ),
     )
     return tuple(fault for holds, fault in rules if not holds)

@@ -28,6 +28,16 @@ def _with(column: str, value: Any, row: int = 5) -> Callable[[pd.DataFrame], pd.
     return broken
 
 
+def _scaled(table: pd.DataFrame, column: str, factor: float) -> pd.DataFrame:
+    return table.assign(**{column: table[column].where(table.index != 200, factor * table[column])})
+
+
+def _split(table: pd.DataFrame, shares: float, *, shares_too: bool = False) -> pd.DataFrame:
+    factor = pd.Series(np.where(table.index > 200, shares, 1.0), index=table.index)
+    prices = {name: table[name] / factor for name in ("open", "high", "low", "close")}
+    return table.assign(**prices, volume=table["volume"] * factor if shares_too else table["volume"])
+
+
 BROKEN = {
     "missing column": (lambda t: t.drop(columns="volume"), "missing column 'volume'"),
     "wrong name": (lambda t: t.rename(columns={"close": "last"}), "missing column 'close'"),
@@ -53,6 +63,17 @@ BROKEN = {
     "negative volume": (_with("volume", -1.0), "volume negative in 1 row(s)"),
     "split": (lambda t: t.assign(**{c: t[c] / (1 + 3 * (t.index > 200)) for c in ("open", "high", "low", "close")}),
               "is it adjusted for splits? in 1 row(s)"),
+    "split of 2:1": (lambda t: _split(t, 2), "at 0.5 of the close before, a split of 2:1 that is not adjusted for?"),
+    "split of 3:2": (lambda t: _split(t, 1.5), "a split of 3:2 that is not adjusted for? in 1 row(s)"),
+    "split of 1:2": (lambda t: _split(t, 0.5), "a split of 1:2 that is not adjusted for? in 1 row(s)"),
+    "split of 2:1 with its shares": (lambda t: _split(t, 2, shares_too=True), "a split of 2:1 that is not"),
+    "split of 10:1": (lambda t: _split(t, 10), "a split of 10:1 that is not adjusted for? in 1 row(s)"),
+    "high in cents": (lambda t: t.assign(high=100 * t["high"]), "high above open and close by a factor of more than"),
+    "one high in cents": (lambda t: _scaled(t, "high", 100), "more than e; is it in the same unit? in 1 row(s)"),
+    "low in another unit": (lambda t: t.assign(low=t["low"] / 100), "low below open and close by a factor of more"),
+    "open in cents": (lambda t: t.assign(open=100 * t["open"], high=100 * t["high"]),
+                      "open and close differ by a factor of more than e"),
+    "one volume in another unit": (lambda t: _scaled(t, "volume", 5000), "volume is more than 1,000 times"),
     "too few rows": (lambda t: t.iloc[: MIN_ROWS - 1], f"AAA: {MIN_ROWS - 1} rows, at least {MIN_ROWS} are needed"),
 }  # fmt: skip
 
@@ -110,3 +131,18 @@ def test_a_bad_fear_index_is_refused() -> None:
         "duplicate date in 1 row(s), first 2020-01-02 (row 2)",
     }
     assert expected == set(refused.value.faults)
+
+
+def test_a_crash_is_no_split(walk: Callable[..., pd.DataFrame]) -> None:
+    """Prices that halve while everybody sells are prices; so are those that open where no split would."""
+    halved = _split(walk(), 2)
+    excited = halved.assign(volume=halved["volume"].where(halved.index != 201, 25 * halved["volume"]))
+    check_prices(excited, "crash.csv")
+    check_prices(_split(walk(), 1.75), "crash.csv")
+
+
+def test_a_fear_index_in_another_unit_is_refused() -> None:
+    """One level a hundred times the one before."""
+    days = pd.date_range("2020-01-01", periods=4).strftime("%Y-%m-%d")
+    with pytest.raises(InvalidDataError, match="moves by a factor of more than e in a day; is it in the same unit"):
+        check_fear(pd.DataFrame({"date": days, "close": [12.0, 13.0, 1400.0, 13.0]}), "vix.csv")
