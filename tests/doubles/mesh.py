@@ -71,6 +71,14 @@ class Mesh:
             for place, edge in enumerate([*(f"{edge:g}" for edge in EDGES), "+Inf"]):
                 self._add("envoy_cluster_upstream_rq_time_bucket", cluster, int(place >= reached), le=edge)
 
+    def call(self, model: str, count: int, *, predictions: bool) -> None:
+        """Count gRPC calls, which Envoy takes for answers; an agent, whose series stand here too, counts each."""
+        self._add("envoy_cluster_upstream_rq_total", f"{model}_1_grpc", count)
+        self._add("envoy_cluster_upstream_rq_xx", f"{model}_1_grpc", count, envoy_response_code_class="2")
+        if predictions:
+            labels = {"model": model, "method_type": "grpc", "code": "Internal"}
+            self._counters[_series("seldon_model_infer_total", **labels)] += count
+
     def _add(self, name: str, cluster: str, count: int, **labels: str) -> None:
         self._counters[_series(name, envoy_cluster_name=cluster, **labels)] += count
 

@@ -168,11 +168,16 @@ class Seldon:
         return next((one for one in self.splits.values() if one.default == asked and one.active), None)
 
     def _work(self) -> None:
+        late = 0
         while (item := self._todo.get()) is not None:
             plural, name = item
-            if away := not self.going.is_set():
+            waits = not self.going.is_set()
+            away = waits or late > 0
+            if away:
                 self._tell_unavailable(plural, name)
-            self.going.wait()
+                self.going.wait()
+                self._tell_unavailable(plural, name)  # what was written while it was waited for
+            late = self._todo.qsize() if waits else max(0, late - 1)
             with self._lock:
                 body = self._api.read(plural, name)
                 if body is None or "deletionTimestamp" in body["metadata"]:
@@ -350,13 +355,14 @@ class _Agents(grpc.GenericRpcHandler):  # type: ignore[misc]  # the package type
             if chosen is None:  # what Envoy makes of its 404
                 context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
             number = loaded.number if loaded else 1
+            self._seldon.answered[f"{chosen}_{number}_grpc", 200] += 1
             context.send_initial_metadata((("x-seldon-route", f":{chosen}_{number}:"),))
             if loaded is None:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "no healthy upstream")
             if method not in {"ModelMetadata", "ModelReady"}:
                 context.abort(grpc.StatusCode.UNIMPLEMENTED, f"method {method} not implemented")
             if chosen in self._seldon.behaviour.hanging:
-                time.sleep(context.time_remaining())
+                time.sleep(context.time_remaining() + 0.5)
             return _ready() if method == "ModelReady" else _metadata(loaded)
 
         return grpc.unary_unary_rpc_method_handler(answer)

@@ -20,7 +20,9 @@ class ModelSeries:
     `attempted`: every attempt, those that found nobody to connect to included. `answered`: requests whose answer was
     sent to the client, whatever it was; `failed`: those of them answered with 5xx, `refused`: with 4xx. `retried`:
     attempts that failed and were repeated before the client saw anything. `active`: a gauge, attempts on their way.
-    `latency`: a cumulative histogram, label `le` in milliseconds.
+    `latency`: a cumulative histogram, label `le` in milliseconds. `apart`: predictions that came another way, on which
+    the others say nothing, counted by some other process; and attempts of that way at the gateway, its own questions
+    among them, for where that process is not scraped. None where there is no other way.
     """
 
     attempted: tuple[str, ...]
@@ -30,6 +32,7 @@ class ModelSeries:
     retried: str
     active: str
     latency: str
+    apart: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,14 @@ def of_lost_lines(window: Window, found: datetime) -> str:
     )
 
 
+def of_calls(name: str, window: Window, calls: int) -> str:
+    """Return why nothing may be said of a model that was asked another way as well."""
+    return (
+        f"{name} had about {calls} gRPC calls {_when(window)}, whose failures the gateway counts as answers;"
+        " ask it by REST while a rollout judges it"
+    )
+
+
 def of_answers(name: str, window: Window, refused: int) -> str:
     """Return why nothing is known of a model that was asked, when it refused every one of the requests."""
     return f"{name} refused all {refused} requests {_when(window)} as mistakes of the clients (4xx)"

@@ -17,6 +17,8 @@ AHEAD = timedelta(seconds=60)
 """How far past a window the scrape is looked for that ends it; processes are scraped in turn, not at once."""
 BACK = timedelta(hours=1)
 """How far back the beginning of complete records is looked for."""
+OWN_QUESTIONS, OWN_QUESTIONS_PER_SECOND = 50, 2.0
+"""More than driver and guard ask a model about itself; a split is proved before its stage begins."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -69,6 +71,9 @@ class PrometheusSource:
         if not reader.covered:
             return dict.fromkeys(absence.REQUEST_METRICS, NoData(reason=absence.of_scrapes(window)))
         series = self._series.of_model(name)
+        if calls := reader.apart(series):
+            nothing = NoData(reason=absence.of_calls(name, window, calls))
+            return dict.fromkeys(absence.REQUEST_METRICS, nothing)
         answered, retried, left = reader.count(series.answered), reader.count(series.retried), reader.left(series)
         failed, refused = reader.count(series.failed) + retried + left, reader.count(series.refused)
         attempts = answered + retried + left
@@ -128,12 +133,28 @@ class _Reader:
             active=active,
         )
 
+    def apart(self, series: ModelSeries) -> int:
+        """Return how many predictions came another way, of which the gateway does not know how they went."""
+        if series.apart is None:
+            return 0
+        counted, attempted = (self.readings(selector) for selector in series.apart)
+        if counted:
+            return sum(_risen(one, self._since, self._until) for one in counted)
+        own = OWN_QUESTIONS + OWN_QUESTIONS_PER_SECOND * (self.window.until - self.window.since).total_seconds()
+        return max(0, self.gain(attempted) - math.ceil(own))
+
     def gain(self, series: Iterable[Readings]) -> int:
         """Return what these counters gained together."""
         try:
             return gained(series, self.covered)
         except ValueError as error:
             raise MetricsUnavailableError(f"Prometheus does not hold what the gateway counted: {error}") from error
+
+
+def _risen(counter: Readings, since: int, until: int) -> int:
+    """Return by how much a counter rose from one scrape to the next; what it began with is not known to be new."""
+    values = [value for at, value in sorted(counter.values.items()) if since <= at <= until and math.isfinite(value)]
+    return math.ceil(sum(after - before if after >= before else after for before, after in pairwise(values)))
 
 
 def _latency(reader: _Reader, series: ModelSeries, name: str, requests: int) -> Sample:

@@ -21,6 +21,8 @@ ATTEMPTED = ("rq_total", "rq_pending_failure_eject", "rq_pending_overflow", "rq_
 """Counters of attempts: with a connection; that got none, had no room, were left before; that had nobody to go to."""
 TOLD = "_told"
 """Ends the name of a cluster that tells about a model: what is asked there is no prediction."""
+GRPC = "_grpc"
+"""Ends the name of a cluster whose failures are answers of code 200, so that none of its counts is one of health."""
 _Buckets = dict[float, int]
 
 
@@ -39,7 +41,7 @@ def tallies(text: str, names: Iterable[str], *, with_abandoned: bool = False) ->
     for found in _SAMPLE.finditer(text):
         labels, value = dict(_LABEL.findall(found["labels"])), int(found["value"])
         cluster = labels["envoy_cluster_name"]
-        if cluster.endswith(TOLD):
+        if cluster.endswith((TOLD, GRPC)):
             continue
         if found["what"] == "rq_time_bucket":
             buckets[cluster][float(labels["le"])] += value

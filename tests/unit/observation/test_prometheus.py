@@ -485,3 +485,31 @@ def test_a_busy_server_is_asked_again(double: PrometheusDouble, source: Promethe
     double.faults.extend([busy, busy, busy])
     [reason] = reasons(source, between(0, INTERVAL))
     assert f"refused with {status}" in reason
+
+
+def called(double: PrometheusDouble, *, questions: int = 0, predictions: int = 0) -> None:
+    """Scrape a candidate that answers by REST well, twice with so many gRPC calls before."""
+    envoy = Mesh(BEGIN - 3_600_000)
+    for after in range(4):
+        ask(envoy, 10, CANDIDATE)
+        envoy.call(CANDIDATE, questions, predictions=False)
+        if predictions:
+            envoy.call(CANDIDATE, predictions, predictions=True)
+        scrape(double, envoy, after * INTERVAL)
+
+
+@pytest.mark.parametrize("calls", [{"predictions": 3}, {"questions": 2000}])
+def test_a_model_that_is_asked_by_grpc_is_not_healthy(
+    double: PrometheusDouble, source: PrometheusSource, calls: dict[str, int]
+) -> None:
+    """A failed call is an answer 200 to Envoy: by the agents' word, or without them by more than we ask ourselves."""
+    called(double, **calls)
+    found = errors(source, between(0, 3 * INTERVAL), CANDIDATE)
+    assert isinstance(found, NoData)
+    assert "gRPC calls" in found.reason
+
+
+def test_our_own_questions_by_grpc_are_no_clients(double: PrometheusDouble, source: PrometheusSource) -> None:
+    """Asking who is ready, each second, takes no evidence away."""
+    called(double, questions=15)
+    assert Counts(exposures=30, events=0) == errors(source, between(0, 3 * INTERVAL), CANDIDATE)

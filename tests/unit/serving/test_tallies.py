@@ -36,3 +36,11 @@ def test_what_found_nobody_is_an_attempt_all_the_same() -> None:
         + 'envoy_cluster_upstream_rq_pending_failure_eject{envoy_cluster_name="b-v2_1_http"} 90\n'
     )
     assert 18 + 90 + 19 == tallies(dead, ["b-v2"], with_abandoned=True)["b-v2"].failures
+
+
+def test_grpc_is_no_health() -> None:
+    """Its failures are answers of code 200: none of its counts is one of a model's requests."""
+    calls = 'envoy_cluster_upstream_rq_total{envoy_cluster_name="b-v2_1_grpc"} 508\n'
+    calls += 'envoy_cluster_upstream_rq_xx{envoy_response_code_class="2",envoy_cluster_name="b-v2_1_grpc"} 508\n'
+    assert {} == tallies(calls, ["b-v2"])
+    assert tallies(TEXT, ["b-v2"]) == tallies(TEXT + calls, ["b-v2"])

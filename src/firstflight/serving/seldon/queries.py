@@ -13,7 +13,8 @@ candidate would look like one that nobody asks.
 - `envoy_cluster_upstream_rq_time` is the only latency histogram there is for each model.
 
 A cluster is called `<model>_<version>_http`, where the version is the scheduler's own; a shadow has a cluster of its
-own. gRPC is left out: its failures are answers of code 200 to Envoy, and would count as healthy.
+own. gRPC is told apart: its failures are answers of code 200 to Envoy, and would count as healthy. That there were
+predictions by gRPC the agents say, who count those alone; Envoy counts our own questions with them.
 """
 
 from firstflight.domain.series import GatewaySeries, ModelSeries
@@ -38,4 +39,8 @@ def _of_model(namespace: str, name: str) -> ModelSeries:
         retried=f"envoy_cluster_upstream_rq_retry{{{clusters}}}",
         active=f"envoy_cluster_upstream_rq_active{{{clusters}}}",
         latency=f"envoy_cluster_upstream_rq_time_bucket{{{clusters}}}",
+        apart=(
+            f'seldon_model_infer_total{{namespace="{namespace}",model="{name}",method_type="grpc"}}',
+            f'envoy_cluster_upstream_rq_total{{namespace="{namespace}",envoy_cluster_name=~"{name}_[0-9]+_grpc"}}',
+        ),
     )
