@@ -238,6 +238,24 @@ def test_forty_clients_at_once_are_all_rescued_from_a_hanging_candidate(
     assert Counter({200: 40}) == codes
 
 
+def test_a_stable_model_that_hangs_is_brought_back(settings: Settings, backend: LocalBackend) -> None:
+    """The supervisor starts what ends again; what hangs has to be ended first."""
+    number = pid(settings, program_name(STABLE))
+    assert number
+    assert {MODEL: STABLE} == backend.stables()
+    os.kill(number, signal.SIGSTOP)
+    backend.revive(STABLE)
+    until(lambda: pid(settings, program_name(STABLE)) not in {number, None} and backend.is_ready(STABLE), 90)
+    backend.evict(CANDIDATE)
+    backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), next(TOKENS))
+    version = artifact(settings.home / "again", 2, variant="lightweight", says=0.75)
+    backend.deploy(version, settings.home / "again")
+    backend.set_traffic(MODEL, TrafficSplit.all_to(CANDIDATE), next(TOKENS))
+    backend.evict(CANDIDATE)
+    assert {} == backend.stables(), "stopped on purpose"
+    backend.deploy(version, settings.home / "again")
+
+
 def test_weight_changes_drop_no_request(settings: Settings, backend: LocalBackend) -> None:
     """Forty changes, up, down, promoted and back with another stable model, while requests are in flight."""
     with load(settings) as seen:

@@ -15,6 +15,7 @@ from firstflight.domain.errors import FirstflightError
 from firstflight.guard.guard import Guard
 from firstflight.guard.heartbeat import beat
 from firstflight.guard.runs import Polled
+from firstflight.guard.stable_watch import StableWatch
 from firstflight.orchestrator import Orchestrator
 from firstflight.settings import Settings
 from firstflight.supervision.logs import begin_log
@@ -43,6 +44,7 @@ def guard(*, seconds: float | None, as_json: bool) -> None:
     world = open_world(settings)
     runs = Polled(prefect.runs, lambda: close_runs(world.ledger, prefect))
     runs.start()
+    threading.Thread(target=StableWatch(world).rounds, daemon=True).start()
     watching = Guard(world, runs=runs, announce=announce, went=lambda: beat(settings.home))
     something = False
     for home in watching.rounds(settings.guard_seconds, math.inf if seconds is None else seconds):

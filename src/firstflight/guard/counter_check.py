@@ -64,6 +64,8 @@ class CounterCheck:
         while readings and now - readings[0][0] > RECENT_SECONDS:
             readings.popleft()
         counts = readings[-1][1]
+        if len(readings) > 1 and any(_fell(readings[-2][1].get(name), one) for name, one in counts.items()):
+            log.warning("%s: the router's counters fell: it was restarted, or somebody set them back", route)
         self._tell_of_uncounted(route, {name for name in candidates if split.percent(name)} - counts.keys())
         for span in SPANS:
             before = next(counts for at, counts in readings if at >= now - span)
@@ -77,6 +79,10 @@ class CounterCheck:
         for name in sorted(missing - self._uncounted.get(route, set())):
             log.error("%s: the router counts nothing of %s; no burst of failures can be seen there", route, name)
         self._uncounted[route] = missing
+
+
+def _fell(before: RouterTally | None, now: RouterTally) -> bool:
+    return before is not None and now.requests < before.requests
 
 
 def _recent(before: dict[str, RouterTally], now: dict[str, RouterTally], name: str) -> RouterTally:

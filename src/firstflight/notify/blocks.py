@@ -31,6 +31,7 @@ _SIGNS: dict[Kind, str] = {
     "promoted": ":trophy:",
     "rolled back": ":rotating_light:",
     "home fails": ":sos:",
+    "silent": ":rotating_light:",
 }
 _LINK_LABELS: dict[Kind, str] = {"approval wanted": "Open the run to answer"}
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}

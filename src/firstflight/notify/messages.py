@@ -5,7 +5,9 @@ from typing import Literal
 from firstflight.domain.values import Value
 from firstflight.domain.wording import visible
 
-Kind = Literal["started", "compared", "stage passed", "approval wanted", "promoted", "rolled back", "home fails"]
+Kind = Literal[
+    "started", "compared", "stage passed", "approval wanted", "promoted", "rolled back", "home fails", "silent"
+]
 
 
 class Message(Value):

@@ -50,6 +50,12 @@ class ServingBackend(Protocol):
     def served(self) -> frozenset[str]:
         """Names that are deployed, ready or not."""
 
+    def stables(self) -> Mapping[str, str]:
+        """Return the stable model of each route, by what the router reports, that is meant to answer now."""
+
+    def revive(self, name: str) -> None:
+        """Start the server of `name` again, which does not answer, where nobody else does; return without waiting."""
+
     def set_traffic(self, route: str, split: TrafficSplit, token: int) -> TrafficSplit:
         """Divide `route` as `split` says and return the split the router reports.
 

@@ -53,6 +53,14 @@ class MemoryBackend:
         """Names that are deployed."""
         return frozenset(self.versions)
 
+    def stables(self) -> Mapping[str, str]:
+        """Return the stable model of each route that is still deployed."""
+        return {route: split.stable for route, split in self.splits.items() if split.stable in self.versions}
+
+    def revive(self, name: str) -> None:
+        """Let `name` answer again."""
+        self.dead.discard(name)
+
     def set_traffic(self, route: str, split: TrafficSplit, token: int) -> TrafficSplit:
         """Keep the split of `route`; a refused driver's token still counts."""
         self.fences[route] = refuse_stale(route, token, self.fences.get(route))

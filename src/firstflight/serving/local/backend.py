@@ -92,6 +92,18 @@ class LocalBackend:
         """Names whose server was stopped on purpose, by `evict`, and not deployed again."""
         return frozenset(self._table.read().keys() - self._table.deployed().keys())
 
+    def stables(self) -> Mapping[str, str]:
+        """Return the stable model of each route, but those that were stopped on purpose."""
+        meant = self._table.deployed()
+        return {route: split.stable for route, split in self._gateway.splits().items() if split.stable in meant}
+
+    def revive(self, name: str) -> None:
+        """Restart the server of `name`: the supervisor does so when it ends, not when it hangs or gave up."""
+        try:
+            self._supervisor.restart(program_name(name))
+        except ProcessFailedError as error:
+            raise BackendUnavailableError(f"cannot restart the server of {name}: {error}") from error
+
     def set_traffic(self, route: str, split: TrafficSplit, token: int) -> TrafficSplit:
         """Write the split to the gateway and return what the gateway then reports."""
         self._gateway.set_split(route, split, token)

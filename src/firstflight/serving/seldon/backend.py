@@ -98,6 +98,13 @@ class SeldonBackend:
         """Names that have a Model of ours."""
         return frozenset(versions_of(self._api.list(Model.plural)))
 
+    def stables(self) -> Mapping[str, str]:
+        """Return the stable model of each route of ours."""
+        return {route: split.stable for route, split in self._declared().items()}
+
+    def revive(self, name: str) -> None:
+        """Do nothing: the probes of its pod have Kubernetes start a server again that does not answer."""
+
     def set_traffic(self, route: str, split: TrafficSplit, token: int) -> TrafficSplit:
         """Write the route's Experiment, and see that requests follow.
 
