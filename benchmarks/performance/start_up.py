@@ -36,7 +36,7 @@ ASKED = {"_FIRSTFLIGHT_COMPLETE": "complete_bash", "COMP_WORDS": "firstflight r"
 
 def seconds(command: tuple[str, ...], home: str, **more: str) -> float:
     """Return the least processor time of several starts."""
-    environment = {**os.environ, "FIRSTFLIGHT_HOME": home, "FIRSTFLIGHT_PORT_GATEWAY_ADMIN": "9", **more}
+    environment = {**os.environ, "FIRSTFLIGHT_HOME": home, "FIRSTFLIGHT_PORT_GATEWAY": "9", **more}
     found = []
     for _ in range(REPEATS):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -200,5 +200,5 @@ def _beside(row: MetricRow) -> str:
 def _units(row: MetricRow) -> str:
     if row.paired:
         return f"{row.treatment.n:,} paired blocks"
-    what = "requests" if row.unit == "ms" or row.metric == "error_rate" else "outcomes"
+    what = "requests" if row.unit == "ms" or row.metric in {"error_rate", "refused_rate"} else "outcomes"
     return f"{row.treatment.n:,} {what} (control {row.control.n:,})"

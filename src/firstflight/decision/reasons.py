@@ -62,7 +62,7 @@ def sentence(metric: MetricVerdict) -> str:
     seen = "beyond the last bucket" if metric.candidate is None else quantity(metric.candidate, metric.unit)
     beside = "" if metric.stable is None else f" (stable {quantity(metric.stable, metric.unit)})"
     held_to = f"proven to be {claim(metric)}" if metric.status == "proven" else held(metric)
-    of_requests = metric.unit == "ms" or metric.metric == "error_rate"
+    of_requests = metric.unit == "ms" or metric.metric in {"error_rate", "refused_rate"}
     sample = f"{metric.n_candidate:,} {'requests' if of_requests else 'outcomes'}"
     parts = (f"candidate {name} {seen}{beside}", held_to, interval_words(metric), sample, metric.note)
     return ", ".join(part for part in parts if part)

@@ -10,9 +10,10 @@ from firstflight.domain.samples import Sample, Window
 class MetricSource(Protocol):
     """Answer what a served model did inside a window.
 
-    Metrics of requests, for the model a request was assigned to: `error_rate` (Counts), `latency`
-    (Histogram, milliseconds, always with the edges of that source), `latency_mean` (Moments, milliseconds;
-    NoData where no squares are kept). Metrics of outcomes, for the model that answered, each unit once:
+    Metrics of requests, for the model a request was assigned to: `refused_rate` (Counts, answers 4xx among all), and
+    of the others `error_rate` (Counts), `latency` (Histogram, milliseconds, always with the edges of that source),
+    `latency_mean` (Moments, milliseconds; NoData where no squares are kept).
+    Metrics of outcomes, for the model that answered, each unit once:
     `accuracy`, `brier` and `profit`. Units of a block share what moved them (a market day, a campaign; a unit that
     shares nothing is a block of its own), so a block is one observation of every outcome metric, first seen when it
     closes: Moments over blocks, each with its mean; `accuracy` as Counts where every block is one unit.
