@@ -28,6 +28,7 @@ from firstflight.ledger.record import Record
 from firstflight.notify.messages import Message
 from firstflight.notify.notifier import Delivery
 from firstflight.rollout.machine import Phase, Rollout
+from firstflight.serving.backend import RouterTally
 from firstflight.serving.lease import Lease, Surrender
 from firstflight.world import World
 from tests.unit.acts.twin import MODEL, PLAN, Twin, begun, drive, in_first_stage
@@ -163,6 +164,21 @@ def test_a_candidate_that_the_router_does_not_count_is_said_to_be_unseen(
     twin.world.backend.evict(rollout.candidate.served_name)
     [home] = guard.round()
     assert "asked twice" in home.reason
+
+
+def test_counters_that_fall_are_noticed(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The router was restarted, or somebody set them back: what they say then is not what happened."""
+    rollout = in_first_stage(twin)
+    guard = guard_of(twin, blind(twin))
+    name = rollout.arms.stable.served_name
+    for requests in (100, 130, 7):
+        monkeypatch.setattr(twin.world.backend, "tallies", lambda _route, n=requests: {name: RouterTally(requests=n)})
+        renew_lease(twin.world, rollout)
+        guard.round()
+        twin.wait(3)
+        assert (requests == 7) == any("counters fell" in one.getMessage() for one in caplog.records)
 
 
 def test_everybody_failing_is_not_the_candidates_fault(twin: Twin) -> None:

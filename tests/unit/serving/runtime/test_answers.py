@@ -50,9 +50,14 @@ def test_a_line_is_read_as_the_prediction_it_is(tmp_path: Path) -> None:
     )
 
 
-def test_a_request_without_a_name_or_a_route_is_no_line() -> None:
-    """Nobody could join it with a truth, or count it for a route; the body's id does where there is no header."""
-    assert entry_of({"seldon-model": "m"}, None, KNOWN) is None
+def test_every_request_of_a_route_is_a_line_whatever_the_client_calls_it() -> None:
+    """Each has a name of our own; the body's id is the client's where there is no header, and long ones are cut."""
+    lines = [
+        entry_of({"seldon-model": "m", "x-request-id": rid, "x-unit-id": rid}, None, KNOWN) for rid in ("", "x" * 999)
+    ]
+    nameless, long = parse([json.dumps(line).encode() for line in lines]).predictions
+    assert nameless.rid == nameless.counted_as != long.counted_as
+    assert ("x" * 300, "x" * 300) == (long.rid, long.unit)
     assert entry_of({"x-request-id": "r1"}, None, KNOWN) is None
     found = entry_of({"seldon-model": "m"}, "b7", KNOWN)
     assert found is not None
