@@ -367,8 +367,8 @@ def _remove(body: Object, path: tuple[str, ...]) -> None:
 def _validate(plural: str, manifest: Object) -> None:
     unknown = sorted(set(manifest.get("spec", {})) - set(_FIELDS[plural]))
     if unknown:
-        told = ", ".join(f'unknown field "spec.{name}"' for name in unknown)
-        raise Refusal(400, "BadRequest", f"strict decoding error: {told}")
+        told = "; ".join(f".spec.{name}: field not declared in schema" for name in unknown)
+        raise Refusal(500, "InternalError", f"failed to create typed patch object: {told}")  # as 1.36 says it
     for name, value in manifest.get("spec", {}).items():
         if not isinstance(value, _FIELDS[plural][name]):
             raise Refusal(422, "Invalid", f"spec.{name}: Invalid value: {value!r}")

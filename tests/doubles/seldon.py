@@ -69,6 +69,8 @@ class Behaviour:
     """Experiments whose two status events arrive in reverse, so that they seem inactive for good."""
     deaf: set[str] = field(default_factory=set)
     """Experiments whose next generation is lost on the way; the one after it is taken."""
+    ghosts: set[str] = field(default_factory=set)
+    """Models whose next deletion finds a scheduler that has just come back: the finalizer goes, the model stays."""
     hanging: set[str] = field(default_factory=set)
     """Models whose server answers nothing."""
 
@@ -199,7 +201,9 @@ class Seldon:
 
     def _end(self, plural: str, name: str) -> None:
         self._seen.pop((plural, name), None)
-        if plural == "models":
+        if plural == "models" and name in self.behaviour.ghosts:
+            self.behaviour.ghosts.discard(name)
+        elif plural == "models":
             self.loaded.pop(name, None)
             self._revise()
         else:
@@ -217,6 +221,8 @@ class Seldon:
             tell("ModelFailed", error, 0)
         elif not body["metadata"].get("labels"):
             tell("ModelFailed", "failed to sync/copy: somebody else's folder is not there", 0)
+        elif not body["spec"]["storageUri"].startswith("s3://"):
+            tell("ModelFailed", "failed to sync/copy /nowhere: Failed rclone request to host:127.0.0.1", 0)
         else:
             number = self.loaded[name].number + 1 if name in self.loaded else body["metadata"]["generation"]
             self.loaded[name] = _load(body["spec"]["storageUri"], number)

@@ -16,6 +16,7 @@ METRICS = {  # name → who exports it
     "envoy_cluster_upstream_rq_time_bucket": "seldon-envoy",
     "envoy_http_downstream_rq_xx": "seldon-envoy",
     "envoy_http_rds_update_rejected": "seldon-envoy",
+    "envoy_http_no_route": "seldon-envoy",
     "kube_deployment_status_replicas_available": "kube-state-metrics",
 }
 METRIC = re.compile(r"\b(?:seldon|envoy|kube)_[a-z_]+(?=[{\[])")

@@ -245,6 +245,8 @@ def _refuse(answer: Answer, what: str) -> None:
             raise Outdated(text)
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             raise ServingError(f"{text}; bind the Role `serving-client` of k8s/base/roles.yaml to who asks")
+        case HTTPStatus.INTERNAL_SERVER_ERROR if "failed to create typed patch object" in answer.why:
+            raise ServingError(f"{text}; the installed CRDs do not know what is written: Seldon Core 2.10 is wanted")
         case HTTPStatus.TOO_MANY_REQUESTS:
             raise BackendUnavailableError(f"{text}; retry after {answer.headers.get('Retry-After', '?')} s")
         case status if status < HTTPStatus.BAD_REQUEST or status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -87,7 +87,7 @@ class SeldonBackend:
         if present is not None:
             require_ours(present, Model.kind)
             self._refuse_used(name)
-            self._loading.remove(name)
+        self._loading.remove(name)
 
     def is_ready(self, name: str) -> bool:
         """Whether a replica of `name` is available by the scheduler, and says itself that it is ready."""

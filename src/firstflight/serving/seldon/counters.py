@@ -1,5 +1,6 @@
 """What the mesh's Envoys count, read from themselves: the guard's eyes while Prometheus is away."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
@@ -11,6 +12,8 @@ from firstflight.serving.seldon.addresses import addresses
 from firstflight.serving.tallies import ATTEMPTED, tallies
 
 _COUNTED = rf"^cluster\..*\.upstream_({'|'.join(ATTEMPTED)}|rq_([1-5]xx|retry|time|active))$"
+
+_OF_MODEL = re.compile(r'envoy_cluster_name="([a-z0-9-]+)_\d+_http"')
 
 
 class Counters:
@@ -29,6 +32,14 @@ class Counters:
         """
         # without a timeout on any route, a candidate that hangs shows by the clients that left alone
         return tallies("\n".join(self._read()), names, with_abandoned=True)
+
+    def models(self) -> frozenset[str]:
+        """Return the models that any of them has a cluster of, whether or not the API still knows a Model of the name.
+
+        Raises:
+            BackendUnavailableError: One of them does not answer.
+        """
+        return frozenset(found[1] for text in self._read() for found in _OF_MODEL.finditer(text))
 
     def _read(self) -> Iterator[str]:
         with httpx.Client(timeout=self._seconds, trust_env=False) as client:

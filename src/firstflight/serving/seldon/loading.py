@@ -1,5 +1,6 @@
 """Models: one for each served name, made, loaded and removed."""
 
+import logging
 from pathlib import Path
 
 from firstflight.domain.errors import (
@@ -20,6 +21,8 @@ from firstflight.serving.seldon.mesh import Mesh
 from firstflight.serving.seldon.objects import Object, is_ending, name_of
 from firstflight.serving.seldon.resources import Model
 from firstflight.settings import Cluster
+
+log = logging.getLogger(__name__)
 
 
 class Loading:
@@ -73,7 +76,30 @@ class Loading:
             raise ModelNotReadyError(f"{name}: {found} by what the mesh answers, wanted {version.digest} of {version}")
 
     def remove(self, name: str) -> None:
-        """Delete the Model and wait until it is gone. Raises BackendUnavailableError when it does not go."""
+        """Delete the Model and wait until it is gone, and no way leads there.
+
+        Raises:
+            BackendUnavailableError: It does not go.
+        """
+        self._delete(name)
+        if self._leads_there(name, self._patience.events):
+            # Deleted while the scheduler had just come back, it is gone from the API, and loaded and routed for good.
+            log.warning(
+                "%s: gone, and still loaded: made and deleted once more, so that the scheduler unloads it", name
+            )
+            made = self._api.apply(Model.plural, models.husk(name, self._namespace))
+            for seen in self._following.follow(Model.plural, name, made, self._patience.split):
+                if seen is None or models.is_hopeless(seen):  # the scheduler knows the name again
+                    break
+            self._delete(name)
+            if self._leads_there(name, self._patience.split):
+                raise BackendUnavailableError(f"{name}: its Model is gone, but the mesh still leads there; try again")
+
+    def _leads_there(self, name: str, seconds: float) -> bool:
+        routed = self._following.until_none(lambda: "routed" if self._mesh.is_routed(name) else None, seconds)
+        return routed is not None
+
+    def _delete(self, name: str) -> None:
         self._api.delete(Model.plural, name)
         ending = self._api.get(Model.plural, name)
         if ending is not None and not self._following.goes(Model.plural, ending):

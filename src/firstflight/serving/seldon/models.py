@@ -28,6 +28,12 @@ def manifest(name: str, namespace: str, version: ModelVersion, stored: Stored, r
     return spec.manifest(name, namespace, labels=labels, annotations={VERSION: version.model_dump_json()})
 
 
+def husk(name: str, namespace: str) -> Object:
+    """Return a Model that can be placed and never loads anything: its end makes the scheduler unload the name."""
+    spec = resources.Model(storage_uri="/nowhere", requirements=REQUIREMENTS, memory="1Mi")
+    return spec.manifest(name, namespace, labels=OURS, annotations={})
+
+
 def is_live(model: Object) -> bool:
     """Whether a replica of it answers, as far as the scheduler knows; `Ready` alone says less."""
     status = model.get("status") or {}

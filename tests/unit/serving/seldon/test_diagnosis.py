@@ -223,15 +223,16 @@ def test_recovery_is_a_change_of_the_spec() -> None:
 LOAD_FAILURES = {
     "secret-keys": "Secret does not have 1 key model-storage",
     "secret-remote": "name from URI (s3) does not match secret (minio)",
-    "model-artifact": "failed to sync/copy s3://a to /mnt: directory not found",
+    "model-artifact": "failed to sync/copy s3://a to /mnt: Failed rclone request to host:127.0.0.1",
     "model-settings": "Can't create model-settings from requirements [python]",
     "server-draining": "server replica is draining",
     "model-scaling": "scaling spec is invalid: min 3 > max 1",
     "model-name": "Model a_b does not have a valid name",
     "model-deleting": "Model a is in process of deletion - new model can not be created",
     "model-refused": "rpc error: code = FailedPrecondition desc = no",
-    "model-load-failed": "KeyError: 'threshold'",
+    "model-load-failed": "rpc error: code = Internal desc = [ONNXRuntimeError] : 7 : INVALID_PROTOBUF",
 }
+"""As v2.10.2 says it."""
 
 
 @pytest.mark.parametrize("cause", LOAD_FAILURES)
@@ -278,11 +279,11 @@ def test_an_available_model_without_a_live_replica_is_a_lie() -> None:
     assert "model-server-gone" == about(seen)
 
 
-def _refused(at: str, active_at: str) -> Any:
+def _refused(at: str, active_at: str, reason: str = "default not in candidates") -> Any:
     one = experiment()
     one["status"]["conditions"] = [
         told("ExperimentReady", "True", "experiment active", at=active_at),
-        told("ModelReady", "False", "default not in candidates", at=at),
+        told("ModelReady", "False", reason, at=at),
     ]
     return one
 
@@ -295,6 +296,9 @@ EXPERIMENTS: Mapping[str, Any] = {
     "experiment-default-no-candidate": experiment(default="fraud-v2", candidates=[{"name": "fraud-v1", "weight": 1}]),
     "experiment-default-gone": experiment(default="old", candidates=[{"name": "old", "weight": 1}]),
     "experiment-refused": _refused(at="2026-03-02T11:00:00Z", active_at=LONG_AGO),
+    "experiment-scheduler-unreachable": _refused(
+        at="2026-03-02T11:00:00Z", active_at=LONG_AGO, reason="rpc error: code = Unavailable desc = connection refused"
+    ),
     "experiment-inactive": experiment(
         active="False", candidates=[{"name": "fraud-v1", "weight": 9}, {"name": "fraud-v3", "weight": 1}]
     ),

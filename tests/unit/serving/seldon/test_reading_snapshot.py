@@ -110,7 +110,9 @@ def test_a_bare_api_server(kubeconfig: Path) -> None:
         found = examine(Settings(backend="seldon"), cluster(api, kubeconfig))
     failing = {one.id for one in found if one.status is Status.FAIL}
     assert {"runtime-missing", "server-missing"} == failing
-    assert {"model-none", "inference-nobody"} == {one.id for one in found if one.status is Status.WARN}
+    assert {"model-none", "inference-nobody", "mesh-uncounted"} == {
+        one.id for one in found if one.status is Status.WARN
+    }
 
 
 def test_an_api_that_does_not_answer(kubeconfig: Path) -> None:

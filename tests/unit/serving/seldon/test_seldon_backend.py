@@ -24,7 +24,10 @@ from firstflight.domain.versions import ModelVersion
 from firstflight.serving.going_home import bring_traffic_home
 from firstflight.serving.preconditions import Fence
 from firstflight.serving.seldon.annotations import CHANGE, FENCE, VERSION, fence_of
+from firstflight.serving.seldon.api import Api
 from firstflight.serving.seldon.backend import Patience
+from firstflight.serving.seldon.diagnosis.examination import ghosts
+from tests.doubles.cluster_objects import snapshot
 from tests.doubles.kubernetes_api import Fault, Object
 from tests.seldon_bench import QUICK, Cluster, seldon_cluster
 from tests.serving_bench import MODEL, artifact, until
@@ -393,6 +396,33 @@ def test_a_model_that_is_never_placed_is_told_and_removed(cluster: Cluster, tmp_
     assert frozenset({STABLE, CANDIDATE}) == cluster.backend().served()
 
 
+def test_a_model_that_is_gone_and_still_loaded_is_ended(cluster: Cluster, tmp_path: Path) -> None:
+    """It was deleted while the scheduler had just come back: making and deleting it once more unloads it."""
+    backend = cluster.backend(replace(QUICK, events=0.1))
+    version = artifact(tmp_path / "x", 7, variant="plain")
+    backend.deploy(version, tmp_path / "x")
+    cluster.seldon.behaviour.ghosts.add(version.served_name)
+    backend.undeploy(version.served_name)
+    assert version.served_name not in cluster.seldon.loaded
+    assert cluster.api.read("models", version.served_name) is None
+    backend.deploy(version, tmp_path / "x")
+    cluster.seldon.behaviour.ghosts.add(version.served_name)
+    cluster.api.delete("models", version.served_name)  # by somebody else
+    until(lambda: cluster.api.read("models", version.served_name) is None)
+    assert version.served_name in cluster.seldon.loaded
+    backend.undeploy(version.served_name)
+    assert version.served_name not in cluster.seldon.loaded
+
+
+def test_the_doctor_names_what_the_api_does_not_know(cluster: Cluster) -> None:
+    """The mesh leads to it, and no Model is there to be ended."""
+    seen = [cluster.api.read("models", name) for name in cluster.api.names("models")]
+    stats = cluster.settings.mesh_stats_url
+    assert () == ghosts(snapshot(models=seen), stats)
+    [found] = ghosts(snapshot(models=[one for one in seen if one and one["metadata"]["name"] != CANDIDATE]), stats)
+    assert ("model-ghost", f"Model {CANDIDATE}") == (found.id, found.subject)
+
+
 def test_names_of_others_are_left_alone(cluster: Cluster, tmp_path: Path) -> None:
     """A Model or Experiment that we did not make is neither served, changed nor removed."""
     cluster.api.add("models", "plain-predictor-v7", {"storageUri": "s3://models/theirs"})
@@ -458,6 +488,15 @@ def test_an_invalid_object_is_no_outage(cluster: Cluster) -> None:
     cluster.api.faults.append(Fault(422, "patch"))
     with pytest.raises(ServingError, match="422"):
         cluster.backend().set_traffic(MODEL, CANARY, 2)
+
+
+def test_a_field_that_the_api_does_not_know_is_no_outage(cluster: Cluster) -> None:
+    """It answers 500, and trying again would not help."""
+    api = Api(cluster.api.configuration, cluster.settings.namespace)
+    written = {"metadata": {"name": MODEL}, "spec": {"candidatez": []}}
+    with pytest.raises(ServingError, match=r"\.spec\.candidatez: field not declared in schema") as raised:
+        api.apply("experiments", written)
+    assert "CRDs do not know" in str(raised.value)
 
 
 def test_a_version_that_moved_on_is_read_again(cluster: Cluster) -> None:

@@ -6,6 +6,7 @@ from firstflight.domain.errors import BackendUnavailableError
 from firstflight.domain.findings import Finding, failed, warned
 from firstflight.serving.probe import PROBE_SECONDS, probe
 from firstflight.serving.seldon.configuration import open_api
+from firstflight.serving.seldon.counters import Counters
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
 from firstflight.serving.seldon.diagnosis.placement import AVAILABLE, state
 from firstflight.serving.seldon.diagnosis.reading import Reads, read_snapshot
@@ -31,7 +32,7 @@ def examine(settings: Settings, api: Reads | None = None) -> tuple[Finding, ...]
                 fix="set KUBECONFIG to a cluster that is up: `kubectl version` uses the same",
             ),
         )
-    return (*diagnose(snapshot), *_asked(snapshot, settings.gateway_url))
+    return (*diagnose(snapshot), *ghosts(snapshot, settings.mesh_stats_url), *_asked(snapshot, settings.gateway_url))
 
 
 def routes(snapshot: Snapshot) -> tuple[str, ...]:
@@ -42,6 +43,34 @@ def routes(snapshot: Snapshot) -> tuple[str, ...]:
         if spec(one).get("resourceType") != "pipeline" and condition(one, "ExperimentReady").get("status") == "True"
     )
     return tuple(active)[:_MOST_PROBES]
+
+
+def ghosts(snapshot: Snapshot, stats_url: str) -> tuple[Finding, ...]:
+    """Return one line for each model that the mesh leads to and that the API does not know: nothing can end it."""
+    if not snapshot.sees("models"):
+        return ()
+    try:
+        routed = Counters(stats_url, PROBE_SECONDS).models()
+    except BackendUnavailableError as error:
+        return (
+            warned(
+                "mesh-uncounted",
+                "the mesh's counters",
+                str(error),
+                wanted="each Envoy's own statistics, by which the guard sees a burst of failures",
+                fix="from outside a cluster: a port-forward to mesh-stats, and FIRSTFLIGHT_MESH_STATS_URL",
+            ),
+        )
+    return tuple(
+        failed(
+            "model-ghost",
+            f"Model {name}",
+            "the mesh leads to it and it takes memory, but there is no such Model",
+            wanted="only models that the API knows: this one was deleted while the scheduler was away",
+            fix="apply a Model of that name with any storageUri, and delete it once it says that it failed",
+        )
+        for name in sorted(routed - set(map(name_of, snapshot.items("models"))))
+    )
 
 
 def _asked(snapshot: Snapshot, url: str) -> tuple[Finding, ...]:

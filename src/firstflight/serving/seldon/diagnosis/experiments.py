@@ -112,6 +112,15 @@ def _refused(subject: str, one: Object) -> Finding | None:
     if refusal.get("status") != "False" or (active.get("status") == "True" and later):
         return None  # never refused, or something was accepted since: the refusal is never cleared
     text = refusal.get("reason") or refusal.get("message") or "it does not say why"
+    if "code = Unavailable" in text:
+        return failed(
+            "experiment-scheduler-unreachable",
+            subject,
+            f"its last change did not reach the scheduler: {text}",
+            wanted="the operator reaches seldon-scheduler:9004; what is written comes into force then",
+            fix="see the findings about SeldonRuntime, and about connections to seldon-scheduler:9004; nothing is wrong"
+            " with the spec, and the condition stays until another change",
+        )
     return failed(
         "experiment-refused",
         subject,

@@ -155,10 +155,10 @@ _LOAD_FAILURES = (
         "correct `name` in the Secret or the prefix of storageUri",
     ),
     (
-        ("failed to sync", "failed to copy", "directory not found", "NoSuchKey", "NoSuchBucket", "AccessDenied"),
+        ("failed to sync", "Failed rclone request", "Failed to download from"),
         "model-artifact",
         "an artifact at storageUri that the Secret's account may read",
-        "look into the bucket; then change the spec: files under an unchanged storageUri are not read again",
+        "look into the bucket, and for the cause into rclone's log; then deploy again: the same URI is not read anew",
     ),
     (
         ("Can't create model-settings", "model-settings"),
@@ -188,10 +188,10 @@ _LOAD_FAILURES = (
         ("is in process of deletion",),
         "model-deleting",
         "the end of the Model of the same name",
-        "wait until it is gone, then apply again",
+        "delete the Model and deploy it again: the scheduler does not try a second time by itself",
     ),
     (
-        ("rpc error",),
+        ("code = FailedPrecondition", "code = Unimplemented"),  # a model server's own error is `Internal`
         "model-refused",
         "a scheduler that takes it: this refusal is for good",
         "correct what it names, by changing the Model's spec",
