@@ -32,7 +32,6 @@ class Ports(BaseSettings):
     prefect: int = Field(default=4200, description="Prefect's page and API.")
     mlflow: int = Field(default=5000, description="MLflow's page and API.")
     gateway: int = Field(default=4800, description="Where clients ask for predictions.")
-    gateway_mirror: int = Field(default=4802, description="Where the gateway sends copies for a shadow.")
     servers: int = Field(
         default=4820, description="First of a block of 3 ports (REST, gRPC, metrics) for each of 16 servers."
     )

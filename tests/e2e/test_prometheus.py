@@ -249,7 +249,7 @@ def envoy_config(ports: Any, backends: Mapping[str, int]) -> dict[str, Any]:
         for model, port in backends.items()
     ]
     return {
-        "admin": {"address": address(ports.gateway_mirror)},
+        "admin": {"address": address(ports.prefect)},
         "stats_flush_interval": "0.2s",
         "static_resources": {
             "listeners": [{"name": "l", "address": address(ports.gateway), "filter_chains": [chain]}],
@@ -285,7 +285,7 @@ def test_the_queries_count_what_clients_saw(tmp_path: Path) -> None:
         config.write_text(json.dumps(envoy_config(ports, backends)))
         binary = _binary(Settings(project=ROOT).serving_python)
         envoy = [str(binary), "--config-path", str(config), "--concurrency", "1", "--disable-hot-restart"]
-        gateway, target = f"http://127.0.0.1:{ports.gateway}", f"127.0.0.1:{ports.gateway_mirror}"
+        gateway, target = f"http://127.0.0.1:{ports.gateway}", f"127.0.0.1:{ports.prefect}"
         with real_prometheus(tmp_path, target, "/stats/prometheus") as url:
             source = PrometheusSource(url, gateway_series(mesh.NAMESPACE), arms=lambda _: (STABLE, CANDIDATE, DEAD))
 

@@ -170,9 +170,9 @@ def test_a_taken_port_is_refused(own: Settings) -> None:
     before = processes(own)
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         port = stranger.getsockname()[1]
-        ports = own.ports.model_copy(update={"gateway_mirror": port})
+        ports = own.ports.model_copy(update={"gateway": port})
 
-        with pytest.raises(StackError, match=rf"port {port} \(FIRSTFLIGHT_PORT_GATEWAY_MIRROR\).*{os.getpid()}"):
+        with pytest.raises(StackError, match=rf"port {port} \(FIRSTFLIGHT_PORT_GATEWAY\).*{os.getpid()}"):
             up(own.model_copy(update={"ports": ports}))
     assert before == processes(own)
 

@@ -50,7 +50,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each value has its environment variable, a port one of its own."""
     for name, (text, _) in GIVEN.items():
         monkeypatch.setenv(f"FIRSTFLIGHT_{name.upper()}", text)
-    ports = dict(zip(Ports.model_fields, range(9001, 9006), strict=True))
+    ports = dict(zip(Ports.model_fields, range(9001, 9005), strict=True))
     for name, port in ports.items():
         monkeypatch.setenv(f"FIRSTFLIGHT_PORT_{name.upper()}", str(port))
 

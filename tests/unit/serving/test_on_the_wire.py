@@ -5,6 +5,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from firstflight.serving.inference import body, headers, predict
 from firstflight.serving.limits import LONGEST_NAME
 from firstflight.serving.local import loopback
 from firstflight.serving.local.backend import LocalBackend
+from firstflight.serving.local.envoy import bootstrap
 from firstflight.serving.local.envoy.bootstrap import access_log
-from firstflight.serving.local.gateway import Gateway
+from firstflight.serving.local.gateway import NAME, Gateway, program
 from firstflight.settings import Settings
+from firstflight.supervision.supervisor import Supervisor
 from firstflight.workloads.market.training.faulty import Fault
-from tests.serving_bench import MODEL, access_lines, artifact, history, serving_stack, until
+from tests.serving_bench import MODEL, access_lines, artifact, gateway_is_ready, history, serving_stack, until
 
 pytestmark = pytest.mark.local
 STABLE, CANDIDATE = "baseline-predictor-v1", "lightweight-predictor-v2"
@@ -281,6 +284,57 @@ def test_a_request_is_charged_when_it_is_routed(settings: Settings, client: http
     assert ["picked"] == [one.rid for one in seen() if one.chosen]
     backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), next(TOKENS))
     backend.undeploy(name)
+
+
+@contextmanager
+def restarted(settings: Settings) -> Iterator[None]:
+    """The gateway with the bootstrap as it is now, and afterwards as it was."""
+    supervisor = Supervisor(settings.supervisor_folder)
+
+    def restart() -> None:
+        supervisor.remove(NAME)
+        supervisor.add(program(settings))
+        until(lambda: gateway_is_ready(settings))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "SECONDS_TO_SEND", 1)
+        patch.setitem(bootstrap._CONNECTIONS["typed_config"], "max_active_downstream_connections", 5)
+        restart()
+        yield
+    restart()
+
+
+def test_neither_a_slow_sender_nor_a_crowd_holds_the_gateway(settings: Settings) -> None:
+    """Who does not finish in time is told so (408), before any routing; connections beyond the most are closed."""
+    send(settings, TrafficSplit.all_to(STABLE))
+    content = body({"history": history()})
+    begin = time.time()
+    with restarted(settings):
+        slow = connected(settings, content[:50], len(content))
+        slow.settimeout(30)
+        assert slow.recv(20).startswith(b"HTTP/1.1 408 ")
+        slow.close()
+        crowd = [socket.create_connection(("127.0.0.1", settings.ports.gateway)) for _ in range(12)]
+
+        def closed(connection: socket.socket) -> bool:
+            connection.setblocking(False)
+            try:
+                return connection.recv(1) == b""
+            except BlockingIOError:
+                return False
+            except ConnectionError:
+                return True
+
+        until(lambda: sum(map(closed, crowd)) >= 7)
+        assert {MODEL: STABLE} == LocalBackend(settings).stables(), "its owner is let in all the same"
+        for connection in crowd:
+            connection.close()
+
+    def late() -> list[dict[str, Any]]:
+        return [line for line in access_lines(settings) if float(line["ts"]) >= begin and line["code"] == 408]
+
+    until(lambda: len(late()) == 1)
+    assert () == parse([json.dumps(line).encode() for line in late()]).predictions
 
 
 def counted(backend: LocalBackend, name: str) -> int:

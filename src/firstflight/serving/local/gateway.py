@@ -27,7 +27,7 @@ from firstflight.domain.errors import (
 )
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.local import loopback
-from firstflight.serving.local.envoy.bootstrap import admin_socket, bootstrap, clusters_file, routes_file
+from firstflight.serving.local.envoy.bootstrap import admin_socket, bootstrap, clusters_file, mirror_socket, routes_file
 from firstflight.serving.local.envoy.clusters import clusters, concerns
 from firstflight.serving.local.envoy.names import LISTENERS, Json, Listener
 from firstflight.serving.local.envoy.routes import routes, splits_of
@@ -218,7 +218,7 @@ class Gateway:
         return _Resource(
             file=clusters_file(self.folder),
             counters=_CLUSTERS,
-            resources=clusters(splits, servers, self._profile, self._ports.gateway_mirror),
+            resources=clusters(splits, servers, self._profile, mirror_socket(self.folder)),
         )
 
     def _routes(self, splits: Mapping[str, TrafficSplit], listener: Listener) -> _Resource:

@@ -15,6 +15,7 @@ from firstflight.serving.local.envoy.names import Profile
 from firstflight.serving.local.envoy.routes import routes, splits_of
 from firstflight.settings import Ports
 
+MIRROR = Path("/home/someone/mirror.sock")
 NAMES = ["a-v1", "b-v2", "c-v3", "d-v4"]
 SERVERS = {name: ("direction", 4820 + 3 * number) for number, name in enumerate(NAMES)}
 THREE_WAYS = TrafficSplit(stable="a-v1", weights={"a-v1": 50, "b-v2": 30, "c-v3": 20}, shadow="d-v4")
@@ -48,7 +49,7 @@ def test_what_is_written_can_be_read_back(wanted: dict[str, TrafficSplit], profi
 @given(splits(), st.sampled_from(["safe", "seldon"]))
 def test_every_cluster_a_route_names_exists(split: TrafficSplit, profile: Profile) -> None:
     """Envoy refuses routes to clusters it does not know."""
-    known = {cluster["name"] for cluster in clusters([split], SERVERS, profile, 4802)}
+    known = {cluster["name"] for cluster in clusters([split], SERVERS, profile, MIRROR)}
     for listener in ("main", "mirror"):
         for route in routes({"direction": split}, listener, profile)["virtual_hosts"][0]["routes"]:
             action = route["route"]
@@ -66,7 +67,7 @@ def test_candidates_come_first(profile: Profile) -> None:
 
 def test_only_candidates_are_guarded() -> None:
     """Stable is the last resort: it is never ejected, whatever its health check says."""
-    found = {cluster["name"]: cluster for cluster in clusters([THREE_WAYS], SERVERS, "safe", 4802)}
+    found = {cluster["name"]: cluster for cluster in clusters([THREE_WAYS], SERVERS, "safe", MIRROR)}
     guarded = {name for name, cluster in found.items() if "outlier_detection" in cluster}
     assert {"b-v2_guarded", "c-v3_guarded"} == guarded
     assert "health_checks" not in found["a-v1_http"]
@@ -81,12 +82,12 @@ def test_seldon_has_no_second_server_to_try() -> None:
     entries = configuration["virtual_hosts"][0]["routes"]
     policies = [entry["route"]["retry_policy"] for entry in entries if not entry["name"].endswith("_told")]
     assert {5} == {policy["num_retries"] for policy in policies}
-    assert not any(c.get("outlier_detection") for c in clusters([THREE_WAYS], SERVERS, "seldon", 4802))
+    assert not any(c.get("outlier_detection") for c in clusters([THREE_WAYS], SERVERS, "seldon", MIRROR))
 
 
 def test_the_clusters_of_a_server_are_known_by_its_name() -> None:
     """Its own, and those that name it as candidate or as stable; nobody else's, nor our own listener."""
-    made = clusters([THREE_WAYS], SERVERS, "safe", 4802)
+    made = clusters([THREE_WAYS], SERVERS, "safe", MIRROR)
     found = {cluster["name"] for cluster in made if concerns(cluster, "b-v2")}
     assert {"b-v2_http", "b-v2_guarded", "b-v2_or_a-v1"} == found
     assert not any(concerns(cluster, "mirror") for cluster in made)
@@ -105,9 +106,13 @@ def test_everything_listens_on_loopback_alone() -> None:
     """Nothing of the bootstrap is open to the network or to a page, and no port can be shared with a stale process."""
     wanted = bootstrap(Path("/home/someone"), Ports())
     listeners = wanted["static_resources"]["listeners"]
-    assert {"127.0.0.1"} == {listener["address"]["socket_address"]["address"] for listener in listeners}
+    addresses = [wanted["admin"]["address"], *(listener["address"] for listener in listeners)]
+    assert [
+        {"pipe": {"path": "/home/someone/admin.sock", "mode": 0o600}},
+        {"socket_address": {"address": "127.0.0.1", "port_value": 4800}},
+        {"pipe": {"path": "/home/someone/mirror.sock", "mode": 0o600}},
+    ] == addresses
     assert [False, False] == [listener["enable_reuse_port"] for listener in listeners]
-    assert {"path": "/home/someone/admin.sock", "mode": 0o600} == wanted["admin"]["address"]["pipe"]
 
 
 @given(splits(), st.sampled_from(["safe", "seldon"]))
@@ -115,7 +120,7 @@ def test_nothing_that_was_let_in_is_refused_for_want_of_room(split: TrafficSplit
     """Each limit of a cluster is the number of clients that are let in; but Seldon's own retries stay Seldon's."""
     [admitted] = bootstrap(Path("/home/someone"), Ports())["overload_manager"]["resource_monitors"]
     most = admitted["typed_config"]["max_active_downstream_connections"]
-    for cluster in clusters([split], SERVERS, profile, 4802):
+    for cluster in clusters([split], SERVERS, profile, MIRROR):
         [limits] = cluster["circuit_breakers"]["thresholds"]
         if profile == "safe" or cluster["name"] in {"mirror", f"{split.stable}_told"}:
             assert {"max_connections", "max_pending_requests", "max_requests", "max_retries"} == limits.keys()

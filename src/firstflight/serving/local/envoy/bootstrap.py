@@ -7,7 +7,7 @@ from pathlib import Path
 
 from firstflight.domain.latency import EDGES
 from firstflight.serving.limits import LONGEST_NAME, MOST_BYTES, MOST_CONNECTIONS, SECONDS_TO_SEND
-from firstflight.serving.local.envoy.names import LISTENERS, TYPES, Json, Listener, address
+from firstflight.serving.local.envoy.names import LISTENERS, TYPES, Json, Listener, address, pipe
 from firstflight.settings import Ports
 from firstflight.supervision.sockets import socket_folder
 
@@ -19,7 +19,7 @@ def bootstrap(folder: Path, ports: Ports) -> Json:
     """Return the configuration Envoy starts with; clusters and routes come from files below `folder`."""
     return {
         "node": {"id": "firstflight", "cluster": "firstflight"},
-        "admin": {"address": {"pipe": {"path": str(admin_socket(folder)), "mode": 0o600}}},
+        "admin": {"address": pipe(admin_socket(folder))},
         "stats_flush_interval": "1s",
         "stats_config": {
             "histogram_bucket_settings": [{"match": {"suffix": "upstream_rq_time"}, "buckets": list(EDGES)}]
@@ -28,8 +28,8 @@ def bootstrap(folder: Path, ports: Ports) -> Json:
         "dynamic_resources": {"cds_config": _source(clusters_file(folder))},
         "static_resources": {
             "listeners": [
-                _listener("main", ports.gateway, folder),
-                _listener("mirror", ports.gateway_mirror, folder),
+                _listener("main", address(ports.gateway), folder),
+                _listener("mirror", pipe(mirror_socket(folder)), folder),
             ]
         },
     }
@@ -49,6 +49,11 @@ def admin_socket(folder: Path) -> Path:
     return socket_folder(folder.resolve()) / "admin.sock"  # the same by every name of the home
 
 
+def mirror_socket(folder: Path) -> Path:
+    """Return where the gateway sends copies for a shadow: a client that could ask there would write its evidence."""
+    return socket_folder(folder.resolve()) / "mirror.sock"
+
+
 def clusters_file(folder: Path) -> Path:
     """Return the file of all clusters; Envoy watches its folder."""
     return folder / "cds" / "cds.json"
@@ -64,7 +69,7 @@ def access_log(folder: Path) -> Path:
     return folder / "access.jsonl"
 
 
-def _listener(listener: Listener, port: int, folder: Path) -> Json:
+def _listener(listener: Listener, where: Json, folder: Path) -> Json:
     manager = {
         "@type": f"{TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": listener,
@@ -105,7 +110,7 @@ def _listener(listener: Listener, port: int, folder: Path) -> Json:
     return {
         "name": listener,
         "ignore_global_conn_limit": listener == "mirror",  # its only client is this gateway
-        "address": address(port),
+        "address": where,
         "enable_reuse_port": False,  # else a second Envoy starts at the same port and steals half of the traffic
         "filter_chains": [
             {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}

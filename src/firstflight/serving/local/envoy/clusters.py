@@ -1,10 +1,11 @@
 """Clusters: the model servers as Envoy sees them, and whom it asks instead."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.limits import MOST_CONNECTIONS
-from firstflight.serving.local.envoy.names import HOST, MIRROR, PREFIX, TYPES, Json, Profile, address, is_guarded
+from firstflight.serving.local.envoy.names import HOST, MIRROR, PREFIX, TYPES, Json, Profile, address, is_guarded, pipe
 from firstflight.serving.tallies import TOLD
 
 # A server that dies between the headers and the body of an answer has sent something a second try cannot take back.
@@ -32,22 +33,22 @@ _WHOLE_ANSWERS: list[Json] = [
 
 
 def clusters(
-    splits: Iterable[TrafficSplit], servers: Mapping[str, tuple[str, int]], profile: Profile, mirror_port: int
+    splits: Iterable[TrafficSplit], servers: Mapping[str, tuple[str, int]], profile: Profile, mirror: Path
 ) -> list[Json]:
     """Return the clusters that `splits` need; `servers` gives model and REST port of each served name."""
-    found = {MIRROR: _cluster(MIRROR, "mirror", mirror_port)}
+    found = {MIRROR: _cluster(MIRROR, "mirror", pipe(mirror))}
     for split in splits:
         for name in (*split.weights, *([split.shadow] if split.shadow else [])):
             model, port = servers[name]
-            plain = _cluster(f"{name}_http", name, port)
+            plain = _cluster(f"{name}_http", name, address(port))
             wanted = [plain if profile == "safe" else _as_in_seldon(plain)]
             if is_guarded(split, name, profile):
                 wanted += [
-                    _guard(_cluster(f"{name}_guarded", name, port), model),
+                    _guard(_cluster(f"{name}_guarded", name, address(port)), model),
                     _fallback(name, split.stable),
                 ]
             found.update({cluster["name"]: cluster for cluster in wanted})
-        told = _cluster(f"{split.stable}{TOLD}", split.stable, servers[split.stable][1])
+        told = _cluster(f"{split.stable}{TOLD}", split.stable, address(servers[split.stable][1]))
         found[told["name"]] = told
     return [{"@type": f"{TYPES}config.cluster.v3.Cluster", **cluster} for cluster in found.values()]
 
@@ -57,9 +58,9 @@ def concerns(cluster: Json, name: str) -> bool:
     return cluster["name"] != MIRROR and name in cluster["name"].split("_")
 
 
-def _cluster(name: str, served: str, port: int) -> Json:
+def _cluster(name: str, served: str, where: Json) -> Json:
     endpoint = {
-        "endpoint": {"address": address(port)},
+        "endpoint": {"address": where},
         "metadata": {"filter_metadata": {"envoy.lb": {"served": served}}},
     }
     return {

@@ -1,5 +1,6 @@
 """The words by which Envoy's files refer to one another."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from firstflight.domain.traffic import TrafficSplit
@@ -33,3 +34,8 @@ def is_guarded(split: TrafficSplit, name: str, profile: Profile) -> bool:
 def address(port: int) -> Json:
     """Return Envoy's word for a loopback port."""
     return {"socket_address": {"address": HOST, "port_value": port}}
+
+
+def pipe(path: Path) -> Json:
+    """Return Envoy's word for a UNIX socket that is its user's alone."""
+    return {"pipe": {"path": str(path), "mode": 0o600}}
