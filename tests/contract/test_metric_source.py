@@ -378,8 +378,11 @@ def test_a_model_that_the_client_chose_is_evidence_of_nothing(recorder: Recorder
     window = everything(recorder)
     samples = recorder.source.samples(ROUTE, CANDIDATE, window)
     assert {STABLE: 1} == dict(recorder.source.assignments(ROUTE, window))
-    assert isinstance(samples["error_rate"], NoData)
     assert isinstance(samples["accuracy"], NoData)
+    sample = samples["error_rate"]
+    assert isinstance(sample, NoData)
+    assert "none of the 1 requests" in sample.reason
+    assert recorder.keeps_squares == ("6 more chose their model themselves" in sample.reason), "a mesh cannot tell"
 
 
 def test_a_shadow_is_judged_by_the_mirror(recorder: Recorder) -> None:

@@ -10,10 +10,13 @@ REQUEST_METRICS = ("error_rate", REFUSED, "latency", "latency_mean")
 OUTCOME_METRICS = ("accuracy", "brier", "profit")
 
 
-def of_requests(route: str, name: str, window: Window, on_route: int) -> str:
-    """Return why `name` has no requests, of which the route had `on_route`."""
+def of_requests(route: str, name: str, window: Window, on_route: int, chosen: int = 0) -> str:
+    """Return why `name` has no requests, of which the route had `on_route`; `chosen` more were picked by clients."""
+    apart = f" ({chosen} more chose their model themselves, which is no evidence)" if chosen else ""
     if on_route:
-        return f"none of the {on_route} requests to {route} {_when(window)} went to {name}; has it weight?"
+        return f"none of the {on_route} requests to {route} {_when(window)}{apart} went to {name}; has it weight?"
+    if chosen:
+        return f"{route} had no requests {_when(window)}{apart}"
     return f"{route} had no requests {_when(window)}; is anybody asking it?"
 
 

@@ -137,10 +137,9 @@ class MemorySource:
         inside = list(self._inside(route, window))
         ours = [p for p in inside if p.arm == name]
         if not ours:
-            on_route = sum(p.listener == "main" for p in inside)
-            return dict.fromkeys(
-                absence.REQUEST_METRICS, NoData(reason=absence.of_requests(route, name, window, on_route))
-            )
+            on_route = [p.arm is not None for p in inside if p.listener == "main"]
+            reason = absence.of_requests(route, name, window, sum(on_route), len(on_route) - sum(on_route))
+            return dict.fromkeys(absence.REQUEST_METRICS, NoData(reason=reason))
         taken = [p for p in ours if not p.refused]
         known: dict[str, Sample] = {
             absence.REFUSED: Counts(exposures=len(ours), events=len(ours) - len(taken)),

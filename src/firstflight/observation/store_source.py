@@ -112,7 +112,7 @@ GROUP BY arm ORDER BY arm
 """
 
 _ON_ROUTE = """
-SELECT count(*) FROM prediction
+SELECT count(arm), count(*) - count(arm) FROM prediction
 WHERE route = %(route)s AND listener = 'main'
     AND ingested_at > %(since)s AND ingested_at <= %(until)s
 """
@@ -227,8 +227,8 @@ def _lost(connection: psycopg.Connection, window: Window) -> str:
 def _of_requests(connection: psycopg.Connection, asked: dict[str, Any], window: Window) -> dict[str, Sample]:
     [(count, failed, refused, timed, mean, m2)] = connection.execute(_REQUESTS, asked).fetchall()
     if count == 0:
-        [(on_route,)] = connection.execute(_ON_ROUTE, asked).fetchall()
-        nothing = NoData(reason=absence.of_requests(asked["route"], asked["name"], window, on_route))
+        [(on_route, chosen)] = connection.execute(_ON_ROUTE, asked).fetchall()
+        nothing = NoData(reason=absence.of_requests(asked["route"], asked["name"], window, on_route, chosen))
         return dict.fromkeys(absence.REQUEST_METRICS, nothing)
     known: dict[str, Sample] = {REFUSED: Counts(exposures=count, events=refused)}
     if count == refused:
