@@ -41,7 +41,8 @@ Read from the environment, else from `deployments/environments/<environment>.tom
 OTHERS = {
     "PREFECT_API_URL": "Prefect's API; by default the local stack's.",
     "PREFECT_UI_URL": "Prefect's page as people reach it, for the links that they are sent.",
-    "PREFECT_API_AUTH_STRING": "What Prefect's API asks of its clients, `user:password`.",
+    "PREFECT_API_AUTH_STRING": "What Prefect's API asks of its clients, `user:password`; by default, and to the local "
+    "stack's server alone, what `prefect-password` in its home holds.",
     "MLFLOW_TRACKING_URI": "The MLflow server; by default the local stack's.",
 }
 

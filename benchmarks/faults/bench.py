@@ -56,7 +56,7 @@ class Bench:
         self.book = Book(open_store(self.settings), self.lane.model)
         self.backend = open_backend(self.settings)
         self.supervisor = Supervisor(self.settings.supervisor_folder)
-        self.orchestrator = Orchestrator(self.settings.prefect_api)
+        self.orchestrator = Orchestrator(self.settings.prefect_api, self.settings.prefect_auth)
         self.executioner = Executioner(self.settings)
         self._run = ""
         self.known_parts = {part.name: part for part in parts(self.settings, self.supervisor)}

@@ -10,6 +10,7 @@ from firstflight.acts.deploy import deploy, ensure_champion
 from firstflight.domain.plans import CanaryPlan, Guardrail, TrainingPlan
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion, Registered
+from firstflight.orchestrator import basic
 from firstflight.rollout.machine import Rollout
 from firstflight.settings import Settings
 from firstflight.stack.parts import parts
@@ -94,7 +95,8 @@ def _lane(world: World, artifact: Path, model: str) -> Lane:
 
 def _deploy_flow(settings: Settings) -> None:
     """Deploy the canary flow once more, by an entrypoint whose processes are mortal."""
-    with httpx.Client(base_url=settings.prefect_api, timeout=30, trust_env=False) as prefect:
+    auth = basic(settings.prefect_auth)
+    with httpx.Client(base_url=settings.prefect_api, auth=auth, timeout=30, trust_env=False) as prefect:
         known = prefect.get("/deployments/name/canary/canary").raise_for_status().json()
         kept = ("flow_id", "path", "pull_steps", "work_pool_name", "job_variables", "parameter_openapi_schema", "tags")
         body = {name: known[name] for name in kept}

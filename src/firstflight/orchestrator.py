@@ -95,7 +95,7 @@ class Orchestrator:
 
     def __init__(self, api: str, auth: SecretStr | None = None) -> None:
         self.api = api.rstrip("/")
-        self._auth = httpx.BasicAuth(*auth.get_secret_value().split(":", 1)) if auth else None
+        self._auth = basic(auth)
 
     def start(self, deployment: str, parameters: dict[str, Any]) -> FlowRun:
         """Create a run of `deployment` (`flow/name`). Raises FirstflightError when Prefect refuses."""
@@ -242,11 +242,21 @@ class Orchestrator:
             ) from error
         if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise OrchestratorUnavailableError(f"Prefect answered {response.status_code} to {method} {path}")
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            raise OrchestratorUnavailableError(
+                f"Prefect at {self.api} does not take this password: PREFECT_API_AUTH_STRING holds another or "
+                "none, and nor does FIRSTFLIGHT_HOME; the local stack's is in its home's prefect-password"
+            )
         if response.status_code == httpx.codes.NOT_FOUND:
             raise NotFoundError(f"Prefect at {self.api} knows nothing of {path}: {response.text[:500]}")
         if response.is_error:
             raise FirstflightError(f"Prefect refused {method} {path}: {response.status_code} {response.text[:500]}")
         return response.json() if response.content else None
+
+
+def basic(auth: SecretStr | None) -> httpx.BasicAuth | None:
+    """Return how httpx shows `user:password`, if there is one, to a server that asks for it."""
+    return httpx.BasicAuth(*auth.get_secret_value().split(":", 1)) if auth else None
 
 
 def _worker(found: dict[str, Any]) -> Worker:

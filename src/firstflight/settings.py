@@ -76,6 +76,11 @@ class Local(_Place):
     ports: Ports = Field(default_factory=Ports)
 
     @property
+    def prefect_password_file(self) -> Path:
+        """File that holds what the local stack's Prefect asks of its clients; `firstflight up` makes it."""
+        return self.home / "prefect-password"
+
+    @property
     def supervisor_folder(self) -> Path:
         """Folder of the supervisor that keeps the local stack's processes alive."""
         return self.home / "supervisor"
@@ -174,9 +179,14 @@ class Settings(Local, Cluster, People):
         return self.project / "deployments" / "policies" / f"{environment}.toml"
 
     @property
+    def local_prefect_api(self) -> str:
+        """Address of the API of the local stack's Prefect."""
+        return f"http://127.0.0.1:{self.ports.prefect}/api"
+
+    @property
     def prefect_api(self) -> str:
         """Address of Prefect's API."""
-        return os.environ.get("PREFECT_API_URL", f"http://127.0.0.1:{self.ports.prefect}/api")
+        return os.environ.get("PREFECT_API_URL", self.local_prefect_api)
 
     @property
     def prefect_page(self) -> str:
@@ -189,9 +199,15 @@ class Settings(Local, Cluster, People):
 
     @property
     def prefect_auth(self) -> SecretStr | None:
-        """What Prefect's API asks of its clients, `user:password`, if anything."""
-        found = os.environ.get("PREFECT_API_AUTH_STRING")
-        return SecretStr(found) if found else None
+        """What Prefect's API asks of its clients, `user:password`, if anything.
+
+        The local stack's is told to no other server than the local stack's.
+        """
+        if found := os.environ.get("PREFECT_API_AUTH_STRING"):
+            return SecretStr(found)
+        if self.prefect_api == self.local_prefect_api and self.prefect_password_file.exists():
+            return SecretStr(self.prefect_password_file.read_text(encoding="utf-8").strip())
+        return None
 
     @property
     def mlflow_uri(self) -> str:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
-
 from firstflight.settings import Settings
+from tests.e2e.runs import prefect
 
 ERROR = re.compile(r"Traceback \(most recent call last\)|\b(?:ERROR|CRITICAL|FATAL|PANIC)\b|\[(?:error|critical)\]")
 EXPECTED = re.compile(r'duplicate key value violates unique constraint "pk_task_run"')
@@ -46,8 +45,8 @@ class Logs:
             if first is not None:
                 found[path.name] = "\n".join(lines[max(0, first - 2) : first + AFTER])
         wanted = {"level": {"ge_": 40}, "timestamp": {"after_": self._since.isoformat()}}
-        answer = httpx.post(f"{self._settings.prefect_api}/logs/filter", json={"logs": wanted}, timeout=30)
-        answer.raise_for_status()
+        with prefect(self._settings) as client:
+            answer = client.post("/logs/filter", json={"logs": wanted}).raise_for_status()
         return Complaints(found | {f"run {one['flow_run_id']}": one["message"] for one in answer.json()}, read)
 
     def _files(self) -> tuple[Path, ...]:

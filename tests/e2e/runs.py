@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
+import httpx
+
 from firstflight.acts.deploy import deploy
 from firstflight.acts.ledger_view import checks, history
 from firstflight.domain.plans import ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
@@ -14,7 +16,7 @@ from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.values import Value
 from firstflight.domain.versions import ModelVersion
 from firstflight.ledger import open_store
-from firstflight.orchestrator import FlowRun, Orchestrator
+from firstflight.orchestrator import FlowRun, Orchestrator, basic
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving import open_backend
 from firstflight.settings import Settings
@@ -64,7 +66,7 @@ class Runs:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.orchestrator = Orchestrator(settings.prefect_api)
+        self.orchestrator = Orchestrator(settings.prefect_api, settings.prefect_auth)
 
     def start(self, deployment: str, plan: Value) -> FlowRun:
         """Start a run with one parameter, its plan."""
@@ -112,6 +114,11 @@ class Runs:
             assert time.monotonic() < deadline, f"rollout still {found.phase} after {seconds} s"
             time.sleep(0.25)
         return found
+
+
+def prefect(settings: Settings) -> httpx.Client:
+    """Open a client of the stack's Prefect API, for what `Orchestrator` does not ask."""
+    return httpx.Client(base_url=settings.prefect_api, auth=basic(settings.prefect_auth), timeout=30.0, trust_env=False)
 
 
 def candidate(runs: Runs, name: str, fault: Fault | None = None) -> ModelVersion:

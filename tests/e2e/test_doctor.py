@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from firstflight.domain.traffic import TrafficSplit
@@ -17,7 +16,7 @@ from firstflight.serving.local.model_server import program_name
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
 from firstflight.supervision.supervisor import Supervisor
-from tests.e2e.runs import Runs
+from tests.e2e.runs import Runs, prefect
 from tests.serving_bench import artifact
 
 pytestmark = pytest.mark.local
@@ -52,7 +51,7 @@ def test_a_stack_from_one_command_is_well(stack: Settings) -> None:
 def test_a_schedule_fires(stack: Settings) -> None:
     """Runs of the scheduled deployments are planned; one that is due starts by itself, ends well, and is reported."""
     often = {"schedule": {"interval": 5}, "active": True, "slug": "often"}
-    with httpx.Client(base_url=stack.prefect_api, timeout=30, trust_env=False) as api:
+    with prefect(stack) as api:
         deployment = api.get("/deployments/name/score-outcomes/score-outcomes").json()["id"]
         [added] = api.post(f"/deployments/{deployment}/schedules", json=[often]).raise_for_status().json()
         by_itself = {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["COMPLETED"]}}}
@@ -102,6 +101,7 @@ def test_the_flow_leaves_a_table(stack: Settings) -> None:
     ended = runs.wait(run.id, lambda found: found.final)
     assert ("COMPLETED", True) == (ended.state_type, "0 fail" in ended.message)
     body = {"artifacts": {"key": {"any_": ["foundation"]}}}
-    [kept, *_] = httpx.post(f"{stack.prefect_api}/artifacts/filter", json=body, timeout=30, trust_env=False).json()
+    with prefect(stack) as api:
+        [kept, *_] = api.post("/artifacts/filter", json=body).json()
     rows = json.loads(kept["data"]) if isinstance(kept["data"], str) else kept["data"]
     assert PARTS <= {row["what"] for row in rows}

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-import httpx
 import psutil
 import pytest
 
@@ -26,7 +25,7 @@ from firstflight.stack.environment import environment
 from firstflight.stack.local import PartStatus, status
 from firstflight.supervision.supervisor import Supervisor
 from firstflight.world import clock
-from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate, stopped
+from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate, prefect, stopped
 
 pytestmark = [pytest.mark.local, pytest.mark.usefixtures("released")]
 
@@ -201,18 +200,18 @@ def test_a_run_that_was_claimed_and_never_begun_crashes(runs: Runs) -> None:
     try:
         ended = runs.ended(started(runs, "score-outcomes", {"state": {"type": "PENDING"}}))
     finally:
-        httpx.delete(f"{runs.settings.prefect_api}/automations/{automation}", trust_env=False).raise_for_status()
+        with prefect(runs.settings) as client:
+            client.delete(f"/automations/{automation}").raise_for_status()
     assert "CRASHED" == ended.state_type
     assert "claimed by a worker, not begun" in ended.message
 
 
 def started(runs: Runs, deployment: str, body: dict[str, object]) -> str:
     """Make a flow run with more said than its parameters, and return its id."""
-    api = runs.settings.prefect_api
     named = {"deployments": {"name": {"any_": [deployment]}}}
-    with httpx.Client(timeout=30, trust_env=False) as client:
-        [found] = client.post(f"{api}/deployments/filter", json=named).raise_for_status().json()
-        made = client.post(f"{api}/deployments/{found['id']}/create_flow_run", json=body).raise_for_status()
+    with prefect(runs.settings) as client:
+        [found] = client.post("/deployments/filter", json=named).raise_for_status().json()
+        made = client.post(f"/deployments/{found['id']}/create_flow_run", json=body).raise_for_status()
     return str(made.json()["id"])
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 from prefect.events import emit_event
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from psycopg import sql
 
 from firstflight.acts import report
@@ -92,7 +92,7 @@ def test_three_hours_of_checks_cost_prefect_little(stack: Settings, twin: Twin) 
     twin.champion()
     version = twin.candidate()
     before, size = settled(stack), megabytes(stack)
-    with temporary_settings({PREFECT_API_URL: stack.prefect_api}):
+    with temporary_settings({PREFECT_API_URL: stack.prefect_api, PREFECT_API_AUTH_STRING: stack.prefect_auth}):
         state = canary.canary(PLAN.model_copy(update={"candidate": version.number}), return_state=True)
         for beat in range(HEARTBEATS):
             emit_event(

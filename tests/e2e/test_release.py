@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 
 from firstflight.acts.compare import comparison_in
@@ -13,7 +12,7 @@ from firstflight.rollout.machine import Phase
 from firstflight.settings import Settings
 from firstflight.world import open_world
 from tests.e2e.complaints import Complaints
-from tests.e2e.runs import MODEL, Runs
+from tests.e2e.runs import MODEL, Runs, prefect
 
 pytestmark = pytest.mark.local
 
@@ -90,7 +89,8 @@ def test_the_report_is_one_file_that_names_the_outcome(released: FlowRun, runs: 
 def test_prefect_keeps_the_decision_of_each_stage(released: FlowRun, runs: Runs) -> None:
     """One table for each stage, few rows: the checks in between update one progress bar."""
     body = {"artifacts": {"flow_run_id": {"any_": [str(released.id)]}}, "limit": 200}
-    found = httpx.post(f"{runs.settings.prefect_api}/artifacts/filter", json=body, timeout=10).json()
+    with prefect(runs.settings) as client:
+        found = client.post("/artifacts/filter", json=body).json()
     tables = [one["key"] for one in found if one["type"] == "table"]
     rollout = runs.rollout(released.id).id
     assert [f"decision-{rollout}-{stage}" for stage in (100, 25, 50)] == sorted(tables)
@@ -110,7 +110,8 @@ def test_the_run_s_log_tells_the_rollout_and_its_notices(released: FlowRun, runs
     page: list[str] = []
     while len(page) % 200 == 0:
         body = {"logs": {"flow_run_id": {"any_": [str(released.id)]}}, "limit": 200, "offset": len(page)}
-        found = httpx.post(f"{runs.settings.prefect_api}/logs/filter", json=body, timeout=10).json()
+        with prefect(runs.settings) as client:
+            found = client.post("/logs/filter", json=body).json()
         page += [one["message"] for one in found]
         assert found, "fewer lines than a release tells"
     rollout = runs.rollout(released.id)

@@ -1,12 +1,11 @@
 """Training with each variant in a run of its own, as it is in a cluster, on the real local stack."""
 
-import httpx
 import pytest
 
 from firstflight.domain.plans import TrainingPlan
 from firstflight.settings import Settings
 from firstflight.world import open_world
-from tests.e2e.runs import Runs
+from tests.e2e.runs import Runs, prefect
 
 pytestmark = pytest.mark.local
 
@@ -17,18 +16,18 @@ PLAN = TrainingPlan(model=MODEL, max_epochs=1, max_rows=4000, variants=("baselin
 def test_each_variant_is_trained_by_a_run_of_its_own(stack: Settings) -> None:
     """The run asks for one run per variant, waits for them, and both versions are in the registry, judged together."""
     runs = Runs(stack)
-    with httpx.Client(base_url=stack.prefect_api, timeout=30, trust_env=False) as prefect:
-        found = prefect.get("/deployments/name/train/train").json()["id"]
+    with prefect(stack) as client:
+        found = client.get("/deployments/name/train/train").json()["id"]
         body = {
             "parameters": {"plan": PLAN.model_dump(mode="json")},
             "state": {"type": "SCHEDULED"},
             "job_variables": {"env": {"FIRSTFLIGHT_SEPARATE_TRAINING": "true"}},
         }
-        run = prefect.post(f"/deployments/{found}/create_flow_run", json=body).json()["id"]
+        run = client.post(f"/deployments/{found}/create_flow_run", json=body).json()["id"]
         ended = runs.wait(run, lambda each: each.final, seconds=400)  # three processes that import torch, one after two
         assert "COMPLETED" == ended.state_type
         flow = {"flows": {"name": {"any_": ["train-variant"]}}}
-        apart = prefect.post("/flow_runs/filter", json=flow).json()
+        apart = client.post("/flow_runs/filter", json=flow).json()
 
     assert ["COMPLETED", "COMPLETED"] == [each["state"]["type"] for each in apart]
     assert {"baseline", "lightweight"} == {each["parameters"]["variant"] for each in apart}

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from firstflight.domain.errors import StackError
+from firstflight.orchestrator import basic
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
 from firstflight.stack.local import down, status, up
@@ -81,7 +82,8 @@ def command(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]
 
 def prefect(settings: Settings, path: str, body: object) -> object:
     """Ask Prefect's API."""
-    answer = httpx.post(f"http://127.0.0.1:{settings.ports.prefect}/api/{path}", json=body, timeout=30)
+    auth = basic(settings.prefect_auth)
+    answer = httpx.post(f"{settings.local_prefect_api}/{path}", json=body, auth=auth, timeout=30)
     answer.raise_for_status()
     return answer.json()
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
@@ -16,7 +15,8 @@ from firstflight.ledger import open_store
 from firstflight.ledger.record import Record
 from firstflight.rollout.machine import Phase, stream
 from firstflight.serving import open_backend
-from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate
+from firstflight.stack.sign_in import door
+from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate, prefect
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PLAN = CANARY.model_copy(update={"approval_seconds": 300.0})
@@ -37,12 +37,17 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
-    """A page that reaches nothing but this machine; how it looked at the end is kept beside the test's files."""
+def page(browser: Browser, runs: Runs, tmp_path: Path) -> Iterator[Page]:
+    """A page that reaches nothing but this machine, signed in as `firstflight open` does it.
+
+    How it looked at the end is kept beside the test's files.
+    """
     with browser.new_context(viewport={"width": 1280, "height": 1300}) as context:
         context.set_default_timeout(PATIENCE_MS)
         context.route(lambda url: urlsplit(url).hostname not in {"127.0.0.1", None}, lambda route: route.abort())
         page = context.new_page()
+        page.goto(door(runs.settings, "/v2/runs").as_uri())
+        page.wait_for_url("**/v2/runs")
         yield page
         page.screenshot(path=tmp_path / "last.png")
 
@@ -80,7 +85,8 @@ def test_a_canary_is_started_in_the_form_and_approved_by_clicks(
 ) -> None:
     """One guardrail changed, the others as they stood; the evidence read; approved: the candidate serves everything."""
     version = candidate(runs, "walked")
-    deployment = httpx.get(f"{runs.settings.prefect_api}/deployments/name/canary/canary", timeout=10).json()["id"]
+    with prefect(runs.settings) as client:
+        deployment = client.get("/deployments/name/canary/canary").json()["id"]
     given = json.dumps({"plan": PLAN.model_dump(mode="json", exclude={"candidate"})})
     form = f"{runs.settings.prefect_page}/v2/deployments/deployment/{deployment}/run"
     page.goto(f"{form}?parameters={quote(given)}")

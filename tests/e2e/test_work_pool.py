@@ -11,7 +11,7 @@ pytestmark = pytest.mark.local
 
 def test_registering_again_brings_the_pool_up_to_date(stack: Settings) -> None:
     """The server takes the template; a later image replaces the earlier one, and the pool stays the same pool."""
-    with SyncPrefectClient(stack.prefect_api) as client:
+    with SyncPrefectClient(stack.prefect_api, auth_string=stack.prefect_auth.get_secret_value()) as client:
         register_pool(client, "kubernetes", "first:1")
         made = client.read_work_pool("kubernetes")
         register_pool(client, "kubernetes", "second:2")

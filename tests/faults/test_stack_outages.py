@@ -31,7 +31,7 @@ class Watched:
         self.lane = lane
         self.book = Book(open_store(settings), lane.model)
         self.backend = open_backend(settings)
-        self.orchestrator = Orchestrator(settings.prefect_api)
+        self.orchestrator = Orchestrator(settings.prefect_api, settings.prefect_auth)
 
     def start(self) -> str:
         """Start a canary of five short stages as a flow run, and wait until it observes one."""

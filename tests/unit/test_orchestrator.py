@@ -101,9 +101,12 @@ def test_a_server_that_is_away_is_an_outage() -> None:
 
 
 def test_a_busy_server_is_an_outage_and_a_refusal_is_not(server: Server) -> None:
-    """503 may be tried again, 404 and 422 not."""
+    """503 and a password that is not taken may be tried again, 422 not."""
     server.status = 503
     with pytest.raises(OrchestratorUnavailableError, match="503"):
+        client(server).run(RUN)
+    server.status = 401
+    with pytest.raises(OrchestratorUnavailableError, match="PREFECT_API_AUTH_STRING"):
         client(server).run(RUN)
     server.status = 422
     with pytest.raises(FirstflightError, match="refused GET /flow_runs") as caught:

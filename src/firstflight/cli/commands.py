@@ -129,6 +129,26 @@ def down() -> None:
     """
 
 
+@done_by("open")
+def open(  # noqa: A001 - the command's name
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            help="Run whose page is meant: its id, its name, or `latest`; none: all runs.",
+            autocompletion=_known("runs"),
+        ),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Open Prefect's page in a browser: the local stack's signed in, so that nobody types its password.
+
+    A file that only you can read leads there; without a browser you are told where it lies, and the password's file.
+
+    Exit code 3: no stack has been up here, or Prefect has no such run.
+    """
+
+
 @done_by("doctor")
 def doctor(
     *,
@@ -405,7 +425,7 @@ def frozen(*, as_json: Json = False) -> None:
 
 SECTIONS: dict[str, tuple[Command, ...]] = {
     "The local stack": (up, status, down),
-    "Wherever it runs": (doctor,),
+    "Wherever it runs": (doctor, open),
     "Try it": (demo, train, plan, replay),
     "A rollout": (canary, ab_test, release, watch, approve, reject, promote, roll_back, history),
     "Safety": (guard, drill, freeze, thaw, frozen),
@@ -431,6 +451,7 @@ EXAMPLES: dict[Command, tuple[str, ...]] = {
     roll_back: ('firstflight roll-back financial-predictor --as ann --reason "complaints"',),
     history: ("firstflight history financial-predictor --last 10",),
     doctor: ("firstflight doctor --json",),
+    open: ("firstflight open", "firstflight open latest"),
     drill: ("firstflight drill --fault errors --fault latency",),
     freeze: (
         'firstflight freeze --as ann --reason "on call is ill"',

@@ -37,7 +37,7 @@ def orchestration_findings(settings: Settings) -> tuple[Finding, ...]:
             ),
         )
     return (
-        *pool_findings(settings.work_pool, pool, now, settings.prefect_api),
+        *pool_findings(settings.work_pool, pool, now, _client(settings)),
         deployments_finding(deployments),
         *(schedule_finding(schedule, now) for schedule in schedules),
         service_finding(pool, schedules, overdue, asking, cancelling, now),
@@ -45,8 +45,15 @@ def orchestration_findings(settings: Settings) -> tuple[Finding, ...]:
     )
 
 
-def pool_findings(name: str, pool: Pool | None, now: datetime, api: str) -> Iterator[Finding]:
-    """Yield what is wrong with the pool of the server at `api`, or that all is well."""
+def _client(settings: Settings) -> str:
+    """Return what stands before `prefect` in a shell, so that it speaks to the server of `settings`."""
+    file = settings.prefect_password_file
+    ours = settings.prefect_api == settings.local_prefect_api and file.exists()
+    return f"PREFECT_API_URL={settings.prefect_api}" + (f' PREFECT_API_AUTH_STRING="$(cat {file})"' if ours else "")
+
+
+def pool_findings(name: str, pool: Pool | None, now: datetime, client: str) -> Iterator[Finding]:
+    """Yield what is wrong with the pool, or that all is well; `client` makes `prefect` speak to its server."""
     subject = f"work pool {name}"
     if pool is None:
         yield failed(
@@ -63,7 +70,7 @@ def pool_findings(name: str, pool: Pool | None, now: datetime, api: str) -> Iter
             subject,
             "is paused: runs wait",
             wanted="a pool that gives out runs",
-            fix=f"PREFECT_API_URL={api} prefect work-pool resume {name}",
+            fix=f"{client} prefect work-pool resume {name}",
         )
     online = [worker.name for worker in pool.workers if worker.online]
     if online:

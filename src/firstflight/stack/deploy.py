@@ -11,6 +11,7 @@ import httpx
 
 import firstflight
 from firstflight.domain.errors import ProcessFailedError
+from firstflight.orchestrator import basic
 from firstflight.settings import Settings
 from firstflight.stack.environment import environment
 
@@ -31,8 +32,8 @@ def deploy(settings: Settings) -> bool:
     if not (settings.project / "prefect.yaml").exists():
         return False
     digest = _digest(settings.project)
-    url = f"http://127.0.0.1:{settings.ports.prefect}/api/variables"
-    with httpx.Client(timeout=_ANSWER_SECONDS, trust_env=False) as prefect:
+    url, auth = f"{settings.local_prefect_api}/variables", basic(settings.prefect_auth)
+    with httpx.Client(auth=auth, timeout=_ANSWER_SECONDS, trust_env=False) as prefect:
         known = prefect.get(f"{url}/name/{_VARIABLE}")
         if known.is_success and known.json()["value"] == digest:
             return False

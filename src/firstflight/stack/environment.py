@@ -9,12 +9,18 @@ from pydantic import SecretStr
 import firstflight
 from firstflight.settings import Settings
 
+_SECRETS = {"FIRSTFLIGHT_DATABASE_URL", "FIRSTFLIGHT_SLACK_TOKEN", "PREFECT_API_AUTH_STRING"}
+_CLUSTER = ("AWS_", "KUBECONFIG")
+"""By what beginnings the variables are known that lead to a cluster and its storage."""
+
 
 def environment(settings: Settings) -> dict[str, str]:
     """Return the variables by which a process finds the stack of `settings`; they may hold secrets: never log them."""
     return {
         **_settings(settings),
-        "PREFECT_API_URL": f"http://127.0.0.1:{settings.ports.prefect}/api",
+        **_cluster(settings),
+        **password(settings, "PREFECT_API_AUTH_STRING"),
+        "PREFECT_API_URL": settings.local_prefect_api,
         "PREFECT_HOME": str(settings.home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
@@ -30,6 +36,29 @@ def environment(settings: Settings) -> dict[str, str]:
         "PYTHONPATH": _joined(os.pathsep, str(settings.project), *_checkout(), os.environ.get("PYTHONPATH", "")),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def without_secrets(settings: Settings, *known: str) -> dict[str, str]:
+    """Return `environment` for a program that needs no other secrets than those `known`, by the variables' names."""
+    hidden = _SECRETS.difference(known)
+    return {
+        name: value
+        for name, value in environment(settings).items()
+        if name not in hidden and not name.startswith(_CLUSTER)
+    }
+
+
+def password(settings: Settings, variable: str) -> dict[str, str]:
+    """Return what the stack's Prefect asks of its clients, under the name of `variable`; nothing before `up`."""
+    file = settings.prefect_password_file
+    return {variable: file.read_text(encoding="utf-8").strip()} if file.exists() else {}
+
+
+def _cluster(settings: Settings) -> dict[str, str]:
+    """Return what leads the flows of a machine to the cluster that serves their models, when one does."""
+    if settings.backend == "local":
+        return {}
+    return {name: value for name, value in os.environ.items() if name.startswith(_CLUSTER)}
 
 
 def _settings(settings: Settings) -> dict[str, str]:

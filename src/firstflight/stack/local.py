@@ -10,7 +10,7 @@ from typing import Literal
 
 from firstflight.domain.errors import ProcessFailedError, StackError
 from firstflight.settings import Settings
-from firstflight.stack import postgres
+from firstflight.stack import postgres, sign_in
 from firstflight.stack.deploy import deploy
 from firstflight.stack.home import private_home
 from firstflight.stack.parts import Part, parts
@@ -55,6 +55,7 @@ def up(settings: Settings, progress: ShowPhase = lambda _name, _phase: None) -> 
     require_supported_python(sys.version_info[:2])
     os.umask(0o077)  # the home and the folders above it that are missing, and all that this process writes there
     private_home(settings)
+    sign_in.make_password(settings)
     supervisor = Supervisor(settings.supervisor_folder)
     check_ports(settings.ports, supervisor)
     wanted = parts(settings, supervisor)

@@ -3,16 +3,17 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 import httpx
 import psutil
 
+from firstflight.domain.errors import FirstflightError
 from firstflight.guard.heartbeat import seconds_since
+from firstflight.orchestrator import Orchestrator
 from firstflight.serving.local import gateway
 from firstflight.settings import Settings
-from firstflight.stack import postgres
-from firstflight.stack.environment import environment
+from firstflight.stack import postgres, sign_in
+from firstflight.stack.environment import environment, password, without_secrets
 from firstflight.supervision.program import Program
 from firstflight.supervision.supervisor import Supervisor
 
@@ -68,7 +69,11 @@ def _prefect(settings: Settings, stored: tuple[str, ...]) -> Part:
             command=(*BEHIND, *_python("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)),
             directory=settings.home,
             environment={
-                **environment(settings),
+                **without_secrets(settings),
+                **password(settings, "PREFECT_SERVER_API_AUTH_STRING"),
+                # The page asks the API under the name by which it was opened.
+                "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",
+                "PREFECT_UI_STATIC_DIRECTORY": str(sign_in.folder(settings)),
                 "PREFECT_SERVER_DATABASE_CONNECTION_URL": settings.database("prefect", "postgresql+asyncpg"),
             },
         ),
@@ -92,7 +97,7 @@ def _mlflow(settings: Settings, stored: tuple[str, ...]) -> Part:
             ),
             directory=settings.home,
             environment={
-                **environment(settings),
+                **without_secrets(settings),
                 "MLFLOW_BACKEND_STORE_URI": settings.database("mlflow", "postgresql+psycopg"),
                 "MLFLOW_ARTIFACTS_DESTINATION": str(settings.home / "mlflow"),
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # nine processes of 245 MB that only serve GenAI
@@ -120,7 +125,7 @@ def _collector(settings: Settings, supervisor: Supervisor, stored: tuple[str, ..
             name="collector",
             command=_python("firstflight.stack.collector"),
             directory=settings.home,
-            environment=environment(settings),
+            environment=without_secrets(settings, "FIRSTFLIGHT_DATABASE_URL"),
         ),
         is_well=lambda: _runs(supervisor, "collector"),
         needs=stored,
@@ -189,13 +194,10 @@ def _worker_is_online(settings: Settings, supervisor: Supervisor) -> bool:
     state = supervisor.states().get("worker")
     if state is None or state.pid is None:
         return False
-    url = f"http://127.0.0.1:{settings.ports.prefect}/api/work_pools/{WORK_POOL}/workers/filter"
     try:
         started = psutil.Process(state.pid).create_time()
-        answer = httpx.post(url, json={}, timeout=_ANSWER_SECONDS, trust_env=False)
-    except (psutil.NoSuchProcess, httpx.TransportError):
+        pool = Orchestrator(settings.local_prefect_api, settings.prefect_auth).pool(WORK_POOL)
+    except (psutil.NoSuchProcess, FirstflightError):
         return False
-    reports = (
-        [datetime.fromisoformat(worker["last_heartbeat_time"]) for worker in answer.json()] if answer.is_success else []
-    )
-    return any(report.timestamp() >= started for report in reports)
+    workers = pool.workers if pool else ()
+    return any(worker.seen is not None and worker.seen.timestamp() >= started for worker in workers)

@@ -28,6 +28,12 @@ from firstflight.supervision.sockets import socket_folder
 _STOP_SECONDS = 120  # supervisord itself kills what does not end in its own `stop_seconds`
 _LEAVE_SECONDS = 10
 _ENDED = {"STOPPED", "EXITED", "FATAL"}
+_INHERITED = re.compile(
+    r"(PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TMPDIR|(LD|DYLD)_LIBRARY_PATH|PGPASSFILE)$|(HTTPS?|ALL|NO)_PROXY$"
+    r"|LC_|SSL_CERT_|PGSSL|OPENBLAS_|MKL_|CUDA_|NVIDIA_|MALLOC_",
+    re.IGNORECASE,
+)
+"""What programs take over from the shell that starts supervisord: how a machine is, never what its user knows."""
 
 
 class Supervisor:
@@ -186,7 +192,7 @@ class Supervisor:
         done = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
             cwd=self.folder,
-            env={**os.environ, MARK: str(self.folder)},
+            env={**{name: os.environ[name] for name in os.environ if _INHERITED.match(name)}, MARK: str(self.folder)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -20,7 +20,7 @@ from firstflight.orchestrator import AUTOMATIONS, FlowRun, Pool, Schedule, Worke
 from firstflight.stack.local import PartStatus
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-API = "http://127.0.0.1:4200/api"
+API = "PREFECT_API_URL=http://127.0.0.1:4200/api"
 LIVE = Worker(name="local", online=True, seen=NOW)
 GONE = Worker(name="local", online=False, seen=NOW - timedelta(minutes=5))
 POOL = Pool(name="local", type="process", paused=False, workers=(LIVE, GONE))

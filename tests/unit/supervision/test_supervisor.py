@@ -1,5 +1,6 @@
 """Supervision, with a real supervisord and real processes."""
 
+import json
 import os
 import signal
 import stat
@@ -278,3 +279,21 @@ def test_a_long_home_works(tmp_path: Path) -> None:
     assert isinstance(deep.states()["one"], ProgramState)
     deep.stop()
     assert deep.processes() == []
+
+
+def test_programs_know_nothing_of_the_shell_but_how_the_machine_is(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a user's shell holds for other purposes reaches no program; what a program is given does."""
+    monkeypatch.setenv("CLOUD_SECRET", "planted")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("https_proxy", "http://proxy:1")
+    writes = "import json, os, pathlib, time; f = pathlib.Path(os.environ['GIVEN']); "
+    writes += "g = f.with_suffix('.new'); g.write_text(json.dumps(dict(os.environ))); g.rename(f); time.sleep(600)"
+    file = tmp_path / "environment.json"
+    supervisor.start([program("told", sys.executable, "-c", writes, environment={"GIVEN": str(file)})])
+    wait(file.exists)
+    known = json.loads(file.read_text())
+    assert "planted" not in known.values()
+    assert ("C.UTF-8", "http://proxy:1", str(file)) == (known["LC_ALL"], known["https_proxy"], known["GIVEN"])
+    assert {"PATH", "HOME"} <= known.keys()
