@@ -29,7 +29,7 @@ def job(**variables: str) -> dict[str, Any]:
     """Return the job of a run, with a deployment's job variables."""
     configuration = asyncio.run(
         KubernetesWorkerJobConfiguration.from_template_and_values(
-            base_job_template=job_template("kubernetes", IMAGE),
+            base_job_template=job_template(IMAGE),
             values=variables,
             client=PrefectClient("http://127.0.0.1:9/api"),  # asked only for blocks, of which the template has none
         )
@@ -96,7 +96,7 @@ def test_secrets_are_named_in_a_job() -> None:
 
 def test_job_variables_of_deployments_are_taken() -> None:
     """What prefect.yaml asks for a training is what its container gets, and a misspelt variable is noticed here."""
-    known = job_template("kubernetes", IMAGE)["variables"]["properties"]
+    known = job_template(IMAGE)["variables"]["properties"]
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
     for deployment in deployments:
         variables = dict(deployment["work_pool"]["job_variables"])

@@ -52,8 +52,11 @@ def deploy(settings: Settings) -> bool:
 
 
 def _digest(project: Path) -> str:
-    """Return the digest of all that deployments are made of: forms come from the code of flows and plans."""
-    digest = hashlib.sha256()
+    """Return the digest of all that deployments are made of: forms come from the code of flows and plans.
+
+    Runs are started by this interpreter: in a checkout that was moved it is another.
+    """
+    digest = hashlib.sha256(sys.executable.encode())
     for path in sorted(_sources(project)):
         digest.update(f"{path}\0".encode() + path.read_bytes())
     return digest.hexdigest()
