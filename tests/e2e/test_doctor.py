@@ -49,26 +49,31 @@ def test_a_stack_from_one_command_is_well(stack: Settings) -> None:
 
 
 def test_a_schedule_fires(stack: Settings) -> None:
-    """Runs of the scheduled deployments are planned; one that is due starts by itself, ends well, and is reported."""
+    """Runs of the scheduled deployments are planned; one that is due starts by itself, ends well, and is reported.
+
+    It is of a deployment of the test's own, as the stack's are hours apart, and a change of theirs is planned anew
+    within a minute only.
+    """
     often = {"schedule": {"interval": 5}, "active": True, "slug": "often"}
+    kept = ("flow_id", "entrypoint", "path", "pull_steps", "work_pool_name", "parameters")
     with prefect(stack) as api:
-        deployment = api.get("/deployments/name/score-outcomes/score-outcomes").json()["id"]
-        [added] = api.post(f"/deployments/{deployment}/schedules", json=[often]).raise_for_status().json()
+        known = api.get("/deployments/name/score-outcomes/score-outcomes").json()
+        wanted = {name: known[name] for name in kept} | {"name": "often", "schedules": [often]}
+        deployment = api.post("/deployments/", json=wanted).raise_for_status().json()["id"]
         by_itself = {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["COMPLETED"]}}}
         try:
-            deadline = time.monotonic() + 240
+            deadline = time.monotonic() + 480
             while not (ran := api.post("/flow_runs/filter", json={"flow_runs": by_itself}).json()):
                 assert time.monotonic() < deadline, "no run by the schedule has completed"
                 time.sleep(0.5)
             _, report = doctor(stack)
         finally:
-            api.delete(f"/deployments/{deployment}/schedules/{added['id']}").raise_for_status()
+            api.delete(f"/deployments/{deployment}").raise_for_status()
 
     assert all(one["auto_scheduled"] for one in ran)
     told = {one["subject"]: one for one in report["findings"]}
     assert "schedule" == told["schedule of watch-health"]["id"]
-    assert "last ran" in told["schedule of score-outcomes"]["found"]
-    assert "pass" == told["Prefect's services"]["status"]
+    assert "last ran" in told["schedule of often"]["found"]
     assert "pass" == told["automations"]["status"]
 
 

@@ -20,7 +20,7 @@ from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate, 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PLAN = CANARY.model_copy(update={"approval_seconds": 300.0})
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 
 pytestmark = [
     pytest.mark.local,

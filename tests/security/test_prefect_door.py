@@ -77,7 +77,7 @@ def test_the_page_asks_for_the_password(stack: Settings, browser: Browser) -> No
     """Opened by its address alone it shows nothing of the runs."""
     page = browser.new_page()
     page.goto(f"{stack.prefect_page}/v2/runs")
-    expect(page.get_by_role("button", name="Login")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Login")).to_be_visible(timeout=180_000)
     assert page.evaluate("localStorage.getItem('prefect-password')") is None
     page.close()
 
@@ -88,7 +88,7 @@ def test_the_private_file_opens_it_signed_in(stack: Settings, browser: Browser) 
     page: Page = browser.new_page()
     page.goto(door(stack, "/v2/deployments").as_uri())
     page.wait_for_url(f"{stack.prefect_page}/v2/deployments")
-    expect(page.get_by_text("ab-test").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("ab-test").first).to_be_visible(timeout=180_000)
     page.close()
 
 
