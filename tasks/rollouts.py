@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from prefect import task
@@ -13,7 +12,7 @@ from prefect.runtime import flow_run
 from firstflight.acts import compare as comparing
 from firstflight.acts import policy as holding
 from firstflight.acts import start as starting
-from firstflight.acts.approve import question
+from firstflight.acts.approve import question, seconds_left
 from firstflight.acts.drive import LibraryAct
 from firstflight.comparison.compare import Comparison
 from firstflight.domain.plans import ABTestPlan, CanaryPlan, ReleasePlan
@@ -75,7 +74,7 @@ class InTasks:
         """
         asked = key(rollout.id, stage, flow_run.run_count)
         form = AnswerForm if _is_answered(asked) else self._question(rollout, stage)
-        left = (rollout.answer_by(stage) - datetime.now(UTC)).total_seconds()
+        left = seconds_left(open_world(Settings()), rollout, stage)
         given = suspend_flow_run(wait_for_input=form, key=asked, timeout=max(1, int(left)))
         return Answer(approver=given.approver, decision=given.decision, comment=given.comment)
 

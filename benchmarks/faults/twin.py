@@ -293,7 +293,9 @@ class Twin:
         self.backend, self.leases, self.registry = Router(self), MemoryLeases(), MemoryRegistry()
         self.source, self.ledger = Source(self), Ledger(self.wall)
         self.world = World(
-            self.backend, self.leases, self.source, self.registry, self.ledger, LogNotifier(), self.wall, self.wait
+            *(self.backend, self.leases, self.source, self.registry, self.ledger, LogNotifier(), self.wall),
+            monotonic=lambda: self.time.now,
+            wait=self.wait,
         )
         self.faults: Faults = no_faults
         self.watchers: list[Callable[[str], None]] = []

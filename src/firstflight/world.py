@@ -35,9 +35,10 @@ def clock() -> datetime:
 class World:
     """The clients an act needs; a test puts in-memory ones and a clock of its own.
 
-    `environment` is where this is, `policy` gives what an environment asks of every rollout (RolloutError: it cannot be
-    read), `link` gives the page of a run, `show` is called with each check and what was decided on it. For
-    `home_seconds` a way home that does not come true is tried again.
+    `now` is a clock that people set, `monotonic` counts seconds and nobody can. `environment` is where this is and
+    `policy` gives what an environment asks of every rollout (RolloutError: it cannot be read); `link` gives the page of
+    a run, `show` is called with each check and what was decided on it. For `home_seconds` a way home that does not come
+    true is tried again.
     """
 
     backend: ServingBackend
@@ -47,6 +48,7 @@ class World:
     ledger: RecordStore
     notifier: Notifier
     now: Callable[[], datetime] = clock
+    monotonic: Callable[[], float] = time.monotonic
     wait: Callable[[float], None] = time.sleep
     lease_seconds: float = 30.0
     home_seconds: float = 0.0

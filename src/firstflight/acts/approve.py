@@ -6,7 +6,7 @@ from firstflight.acts.lease import renew_lease, surrender_lease
 from firstflight.acts.ledger_view import append, checks, of_run, open_rollouts
 from firstflight.acts.roll_back import bring_home
 from firstflight.acts.take_over import surrendered, take_over
-from firstflight.domain.errors import ApprovalRefusedError, HeadMovedError
+from firstflight.domain.errors import ApprovalRefusedError, HeadMovedError, Outage
 from firstflight.domain.wording import visible
 from firstflight.rollout import approval
 from firstflight.rollout.approval import Answer
@@ -24,8 +24,17 @@ def ask(world: World, rollout: Rollout, stage: int) -> Rollout:
     """
     if stage not in rollout.asked:
         rollout = append(world.ledger, rollout, "approval.asked", {"stage": stage, "link": world.link(rollout.driver)})
-    renew_lease(world, rollout, extra=max(0.0, (rollout.answer_by(stage) - world.now()).total_seconds()))
+    renew_lease(world, rollout, extra=max(0.0, seconds_left(world, rollout, stage)))
     return rollout
+
+
+def seconds_left(world: World, rollout: Rollout, stage: int) -> float:
+    """Return for how long an answer about `stage` counts yet, by the clock that dated the question where it answers."""
+    try:
+        now = world.ledger.now()
+    except Outage:
+        now = world.now()
+    return (rollout.answer_by(stage) - now).total_seconds()
 
 
 def question(world: World, rollout: Rollout, stage: int, report: str) -> str:

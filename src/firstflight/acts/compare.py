@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from firstflight.acts.lease import wait_holding
 from firstflight.acts.ledger_view import look_in
-from firstflight.acts.look import fault_of, first_moment, take_look
+from firstflight.acts.look import Pace, fault_of, first_moment, records_fault, take_look
 from firstflight.acts.observe import persist, record_check, until_next
 from firstflight.acts.tell import tell_home_fails
 from firstflight.comparison.compare import Comparison, compare
@@ -40,10 +40,12 @@ def _until_compared(world: World, rollout: Rollout, saw: Callable[[], None]) -> 
             look = look_in(record)
             evidence = _updated(watched, evidence, look)
             last, requests = max(last, look.window.until), requests + sum(look.assignments.values())
-    at = last
+    at, pace = last, Pace(world, last, plan.seconds)
+    wait = until_next(world, plan.check_seconds, at)
     while True:
-        wait_holding(world, rollout, until_next(world, plan.check_seconds, at))
-        look = take_look(world, rollout, names, since=last, after=at)
+        wait_holding(world, rollout, wait)
+        checked = world.monotonic()
+        look = take_look(world, rollout, names, since=last, pace=pace, after=at)
         evidence = _updated(watched, evidence, look)
         last, at, requests = look.window.until, look.at, requests + sum(look.assignments.values())
         decision = fault_of(world, rollout) or _decide(watched, evidence, look, requests, plan)
@@ -60,6 +62,7 @@ def _until_compared(world: World, rollout: Rollout, saw: Callable[[], None]) -> 
             tell_home_fails(world, rollout, decision)
         if decision.verdict.decides:
             return decision
+        wait = max(0.0, plan.check_seconds - (world.monotonic() - checked))
 
 
 def comparison_in(ledger: RecordStore, rollout: Rollout) -> Comparison | None:
@@ -113,7 +116,7 @@ def _decide(
     if look.stage_elapsed >= plan.seconds:
         reason = f"{seen} after {look.stage_elapsed:.0f} s, the longest the plan waits; is the route receiving traffic?"
         return Decision(verdict=Verdict.INCONCLUSIVE, reasons=(reason,))
-    return Decision(verdict=Verdict.CONTINUE, reasons=(seen,))
+    return records_fault(watched, look) or Decision(verdict=Verdict.CONTINUE, reasons=(seen,))
 
 
 def _compare(world: World, rollout: Rollout, window: Window) -> Comparison:

@@ -24,7 +24,7 @@ def lift_freezes(ledger: RecordStore, *, by: str, reason: str) -> tuple[Freeze, 
 
 def refuse_frozen(world: World, model: str) -> None:
     """Raise RolloutError when no rollout of `model` may begin now."""
-    if (freeze := frozen(world.ledger.read(STREAM), world.now())) is not None:
+    if (freeze := frozen(world.ledger.read(STREAM), world.ledger.now())) is not None:
         raise RolloutError(f"no rollout of {model} may begin: {freeze}. `firstflight thaw` lifts it")
 
 
@@ -37,9 +37,9 @@ def wait_for_thaw(world: World, rollout: Rollout) -> str | None:
     plan = rollout.plan
     if not isinstance(plan, CanaryPlan):
         return None
-    begun = world.now()
-    while (freeze := frozen(world.ledger.read(STREAM), world.now())) is not None:
-        if (world.now() - begun).total_seconds() > plan.approval_seconds:
+    begun = world.monotonic()
+    while (freeze := frozen(world.ledger.read(STREAM), world.ledger.now())) is not None:
+        if world.monotonic() - begun > plan.approval_seconds:
             return f"waited {plan.approval_seconds:,.0f} s to raise traffic, at most that is allowed; {freeze}"
         wait_holding(world, rollout, plan.check_seconds)
     return None

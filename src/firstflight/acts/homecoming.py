@@ -195,7 +195,7 @@ def _is_held(world: World, rollout: Rollout) -> bool:
     last = _last_check(world, rollout)
     if last is None or last.verdict is not Verdict.HOLD or last.at is None or isinstance(rollout.plan, ABTestPlan):
         return False
-    return (world.now() - last.at).total_seconds() <= rollout.plan.no_data_seconds + rollout.plan.check_seconds
+    return (world.ledger.now() - last.at).total_seconds() <= rollout.plan.no_data_seconds + rollout.plan.check_seconds
 
 
 def _home(world: World, rollout: Rollout) -> str:

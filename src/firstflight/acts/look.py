@@ -53,16 +53,49 @@ def _harm(reason: str) -> Decision:
     return Decision(verdict=Verdict.ROLL_BACK, reasons=(reason,))
 
 
+class Pace:
+    """How time passes for one process that looks at a rollout, though clocks are set: the database's dates records."""
+
+    def __init__(self, world: World, until: datetime, allowed: float) -> None:
+        """Records are known up to `until`; if they have stood still, half of the `allowed` seconds at most count.
+
+        Longer than this process lives is told by clocks that people set.
+        """
+        self._world = world
+        self._begun_at, self._begun = world.ledger.now(), world.monotonic()
+        stood = (self._begun_at - until).total_seconds()
+        self._until, self._moved = until, self._begun - min(max(stood, 0.0), allowed / 2)
+
+    def at(self, until: datetime) -> datetime:
+        """Return the moment of a look whose records are complete up to `until`.
+
+        By the database's clock, unless that was set forward since we began; and when records stand still, so much
+        later than they are as that has been seen.
+        """
+        elapsed = self._world.monotonic() - self._begun
+        if until > self._until:
+            self._until, self._moved = until, self._world.monotonic()
+        stood = timedelta(seconds=self._world.monotonic() - self._moved)
+        return max(min(self._world.ledger.now(), self._begun_at + timedelta(seconds=elapsed)), until + stood)
+
+
 def take_look(
-    world: World, rollout: Rollout, names: tuple[str, ...], *, since: datetime, after: datetime | None = None
+    world: World,
+    rollout: Rollout,
+    names: tuple[str, ...],
+    *,
+    since: datetime,
+    pace: Pace,
+    after: datetime | None = None,
 ) -> Look:
     """Return what `names` did from `since` up to where the records are complete.
 
     `after` is the moment of the look before: a clock that was set back does not make this one earlier, or it would
     not count for as long as the clock is behind.
     """
-    now, watermark = world.now(), world.source.watermark(rollout.model)
+    watermark = world.source.watermark(rollout.model)
     until = max(since, watermark.until) if watermark else since
+    at = pace.at(watermark.until if watermark else since)  # not `since`: it may lie ahead, to settle
     window = Window(since=since, until=until)
     split, stage = rollout.split, rollout.stage
     if split is None or stage is None or rollout.stage_started_at is None:
@@ -70,7 +103,7 @@ def take_look(
             f"rollout {rollout.id} is {rollout.phase}: there is nothing to look at before a stage is entered"
         )
     return Look(
-        at=max(now, watermark.until if watermark else now, after or now),  # not `since`: it may lie ahead, to settle
+        at=max(at, after or at),
         window=window,
         stage=stage,
         stage_started_at=rollout.stage_started_at,

@@ -4,12 +4,12 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from firstflight.acts.lease import RENEWALS, renew_lease, wait_holding
 from firstflight.acts.ledger_view import look_in
-from firstflight.acts.look import fault_of, first_moment, records_fault, take_look
+from firstflight.acts.look import Pace, fault_of, first_moment, records_fault, take_look
 from firstflight.acts.tell import tell_home_fails
 from firstflight.decision.decide import Decision, Evidence, Verdict, judge, start, update
 from firstflight.domain.errors import Outage, RolloutError
@@ -51,7 +51,7 @@ def look_again(world: World, rollout: Rollout) -> Decision | None:
     """
     plan = canary_plan(rollout)
     known = recall(world, rollout, plan)
-    if (world.now() - known.until).total_seconds() <= max(plan.check_seconds, world.lease_seconds):
+    if (world.ledger.now() - known.until).total_seconds() <= max(plan.check_seconds, world.lease_seconds):
         return None
     return check(world, rollout, plan, known)[1]
 
@@ -70,12 +70,14 @@ class Known:
     evidence: Evidence
     until: datetime
     head: int
+    pace: Pace
 
 
 def recall(world: World, rollout: Rollout, plan: CanaryPlan) -> Known:
     """Return what is known from every recorded check of `rollout`."""
-    begin = start(plan, rollout.arms.stable.served_name, rollout.candidate.served_name)
-    return learn(world, rollout, plan, Known(begin, first_moment(rollout), head=0))
+    begin, since = start(plan, rollout.arms.stable.served_name, rollout.candidate.served_name), first_moment(rollout)
+    known = learn(world, rollout, plan, Known(begin, since, 0, Pace(world, since, plan.no_data_seconds)))
+    return replace(known, pace=Pace(world, known.until, plan.no_data_seconds))
 
 
 def learn(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> Known:
@@ -89,18 +91,18 @@ def learn(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> Kno
         if record.kind == "check":
             look = look_in(record)
             evidence, until = update(plan, evidence, look), max(until, look.window.until)
-    return Known(evidence, max(until, first_moment(rollout)), head)
+    return Known(evidence, max(until, first_moment(rollout)), head, known.pace)
 
 
 def until_next(world: World, every: float, last: datetime) -> float:
-    """Return for how many seconds to wait for the next check; a clock that was set back makes it no longer."""
-    return min(every, max(0.0, every - (world.now() - last).total_seconds()))
+    """Return for how many seconds a new process waits for its first check; a clock that was set makes it no longer."""
+    return min(every, max(0.0, every - (world.ledger.now() - last).total_seconds()))
 
 
 def peek(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tuple[Look, Evidence, Decision]:
     """Return what a check would find now; nothing is recorded."""
     names = (rollout.arms.stable.served_name, rollout.candidate.served_name)
-    look = take_look(world, rollout, names, since=known.until, after=known.evidence.at)
+    look = take_look(world, rollout, names, since=known.until, pace=known.pace, after=known.evidence.at)
     evidence = update(plan, known.evidence, look)
     # A stage that has passed is only being waited out: it cannot be late any more.
     limits = plan if rollout.phase is Phase.OBSERVING else plan.model_copy(update={"stage_seconds": math.inf})
@@ -119,7 +121,7 @@ def check(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tup
         baking = (f"promoted, baking for {plan.bake_seconds:,.0f} s", *decision.reasons)
         decision = decision.model_copy(update={"verdict": Verdict.CONTINUE, "reasons": baking})
     record = record_check(world, rollout, look, decision, known.head)
-    return look, decision, Known(evidence, look.window.until, record.number)
+    return look, decision, Known(evidence, look.window.until, record.number, known.pace)
 
 
 def record_check(world: World, rollout: Rollout, look: Look, decision: Decision, head: int) -> Record:
@@ -141,17 +143,17 @@ def persist(world: World, rollout: Rollout, attempt: Callable[[Callable[[], None
     """
     plan = rollout.plan
     allowed = plan.seconds if isinstance(plan, ABTestPlan) else plan.no_data_seconds
-    seen = world.now()
+    seen = world.monotonic()
 
     def saw() -> None:
         nonlocal seen
-        seen = world.now()
+        seen = world.monotonic()
 
     while True:
         try:
             return attempt(saw)
         except Outage as error:
-            blind = (world.now() - seen).total_seconds()
+            blind = world.monotonic() - seen
             if blind > allowed:
                 raise
             log.warning("%s: no check could be made for %.0f s (at most %.0f s): %s", rollout.id, blind, allowed, error)
@@ -163,24 +165,26 @@ def persist(world: World, rollout: Rollout, attempt: Callable[[Callable[[], None
 def _until_decided(world: World, rollout: Rollout, saw: Callable[[], None]) -> Decision:
     plan = canary_plan(rollout)
     known = recall(world, rollout, plan)
-    at = known.until
+    wait = until_next(world, plan.check_seconds, known.until)
     while True:
-        wait_holding(world, rollout, until_next(world, plan.check_seconds, at))
+        wait_holding(world, rollout, wait)
+        checked = world.monotonic()
         look, decision, known = check(world, rollout, plan, known)
-        at = look.at
         saw()
         world.show(look, decision)
         if decision.verdict is Verdict.HOLD:
             tell_home_fails(world, rollout, decision)
         if decision.verdict.decides:
             return decision
+        wait = max(0.0, plan.check_seconds - (world.monotonic() - checked))
 
 
 def _until_baked(world: World, rollout: Rollout, saw: Callable[[], None]) -> Decision:
     plan = canary_plan(rollout)
     known = recall(world, rollout, plan)
-    over = (rollout.bake_started_at or world.now()) + timedelta(seconds=plan.bake_seconds)
-    while (left := (over - world.now()).total_seconds()) > 0:
+    baked = (world.ledger.now() - rollout.bake_started_at).total_seconds() if rollout.bake_started_at else 0.0
+    over = world.monotonic() + plan.bake_seconds - min(max(baked, 0.0), plan.bake_seconds)
+    while (left := over - world.monotonic()) > 0:
         wait_holding(world, rollout, min(plan.check_seconds, left))
         look, decision, known = check(world, rollout, plan, known)
         saw()

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 from firstflight.acts.champion import name_champion, settle_champion
@@ -132,12 +131,12 @@ def send_home(world: World, model: str, candidates: Sequence[str]) -> HomeProof:
 
 def _until_home(world: World, model: str, candidates: Sequence[str], first: Set) -> HomeProof:
     """Bring traffic home, again and again while it does not come true: a roll back is not given up lightly."""
-    until = world.now() + timedelta(seconds=world.home_seconds)
+    until = world.monotonic() + world.home_seconds
     while True:
         try:
             return bring_traffic_home(world.backend, model, candidates, first, world.wait)
         except (SplitPendingError, TrafficNotAppliedError) as error:
-            if world.now() >= until:
+            if world.monotonic() >= until:
                 raise
             log.error("%s: not home yet, tried again in %g s: %s", model, SECONDS_TO_RETRY, error)  # noqa: TRY400 - the message is the whole story
             world.wait(SECONDS_TO_RETRY)

@@ -96,7 +96,10 @@ def _is_orphaned(world: World, rollout: Rollout) -> bool:
     lease = world.leases.held().get(rollout.model)
     if rollout.final or lease is None or lease.surrendered:
         return False
-    return (world.now() - lease.renewed_at).total_seconds() > lease.seconds
+    if (world.now() - lease.renewed_at).total_seconds() <= lease.seconds:
+        return False
+    world.wait(world.lease_seconds / 3)  # a driver who lives renews it meanwhile, whatever clocks on the wall say
+    return world.leases.held().get(rollout.model) == lease
 
 
 def in_progress(rollout: Rollout) -> RolloutError:

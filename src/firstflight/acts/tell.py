@@ -71,7 +71,7 @@ def tell_missed_rollbacks(world: World) -> tuple[Rollout, ...]:
         for rollout in last_rollouts(world.ledger)
         if rollout.phase is Phase.ROLLED_BACK
         and rollout.ended_at is not None
-        and world.now() - rollout.ended_at < NEWS
+        and world.ledger.now() - rollout.ended_at < NEWS
         and tell_ended(world, rollout)
     )
 
@@ -83,7 +83,7 @@ def retell(world: World) -> tuple[str, ...]:
     """
     told = []
     for rollout in last_rollouts(world.ledger):
-        if rollout.ended_at is not None and world.now() - rollout.ended_at >= NEWS:
+        if rollout.ended_at is not None and world.ledger.now() - rollout.ended_at >= NEWS:
             continue
         records = world.ledger.read(notices_stream(rollout))
         for record in [one for one in _last_of_each(records).values() if _is_owed(one)]:
@@ -110,7 +110,7 @@ def _is_owed(record: Record) -> bool:
 
 
 def _is_news(world: World, rollout: Rollout, record: Record) -> bool:
-    if world.now() - record.at >= NEWS:
+    if world.ledger.now() - record.at >= NEWS:
         return False
     event = str(record.body.get("event"))
     if event.startswith(_APPROVAL):

@@ -67,7 +67,7 @@ class Watch:
         stage = max(rollout.asked)
         deadline = rollout.answer_by(stage)
         # The orchestrator ends the run at the deadline itself; this is for when it does not.
-        if self._world.now() <= deadline + timedelta(seconds=self._world.lease_seconds):
+        if self._world.ledger.now() <= deadline + timedelta(seconds=self._world.lease_seconds):
             return None
         return f"no approval of {stage} % is on record by {deadline:%Y-%m-%d %H:%M:%S} UTC"
 

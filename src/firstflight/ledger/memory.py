@@ -44,6 +44,10 @@ class MemoryRecordStore:
         """Return the number of the stream's last record; 0 when there is none."""
         return len(self._records.get(stream, ()))
 
+    def now(self) -> datetime:
+        """Return the time that a record would have."""
+        return self._now()
+
     def streams(self, prefix: str) -> tuple[str, ...]:
         """Return the names of the streams that begin with `prefix`, sorted."""
         return tuple(sorted(stream for stream in tuple(self._records) if stream.startswith(prefix)))

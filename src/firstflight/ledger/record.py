@@ -1,5 +1,6 @@
 """The one record type of the ledger, and its one door."""
 
+from datetime import datetime
 from typing import Any, Protocol
 
 from pydantic import AwareDatetime, Field
@@ -33,6 +34,9 @@ class RecordStore(Protocol):
 
     def head(self, stream: str) -> int:
         """Return the number of the stream's last record; 0 when there is none."""
+
+    def now(self) -> datetime:
+        """Return the time by the clock that dates the records: durations that outlive a process are told by it."""
 
     def streams(self, prefix: str) -> tuple[str, ...]:
         """Return the names of the streams that begin with `prefix`, sorted."""

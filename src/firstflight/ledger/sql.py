@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, LiteralString
 
 import psycopg
@@ -89,6 +89,12 @@ class SqlRecordStore:
         """Return the number of the stream's last record; 0 when there is none."""
         with self._connection() as connection:
             return _head(connection, stream)
+
+    def now(self) -> datetime:
+        """Return the time by the database's clock, which dates the records."""
+        with self._connection() as connection:
+            at: datetime = _one(connection, "SELECT clock_timestamp()", ())[0]
+        return at.astimezone(UTC)
 
     def streams(self, prefix: str) -> tuple[str, ...]:
         """Return the names of the streams that begin with `prefix`, sorted."""

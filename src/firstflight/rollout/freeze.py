@@ -44,13 +44,18 @@ class Freeze(Value):
 
 def freezes(records: Iterable[Record]) -> tuple[Freeze, ...]:
     """Return the freezes that have not been lifted, oldest first; past and future ones included."""
-    standing: list[Freeze] = []
+    return tuple(freeze for freeze, _ in _standing(records))
+
+
+def _standing(records: Iterable[Record]) -> list[tuple[Freeze, datetime]]:
+    """Return each with when it was written down."""
+    standing: list[tuple[Freeze, datetime]] = []
     for record in records:
         if record.kind == BEGUN:
-            standing.append(_freeze(record))
+            standing.append((_freeze(record), record.at))
         elif record.kind == LIFTED:
             standing.clear()
-    return tuple(standing)
+    return standing
 
 
 def _freeze(record: Record) -> Freeze:
@@ -62,6 +67,9 @@ def _freeze(record: Record) -> Freeze:
 
 
 def frozen(records: Iterable[Record], now: datetime) -> Freeze | None:
-    """Return the freeze that holds at `now`, the one that ends last; None when there is none."""
-    holding = [freeze for freeze in freezes(records) if freeze.holds_at(now)]
+    """Return the freeze that holds at `now`, the one that ends last; None when there is none.
+
+    A clock that was set back to before a freeze was written down does not lift it.
+    """
+    holding = [freeze for freeze, written in _standing(records) if freeze.holds_at(max(now, written))]
     return max(holding, key=lambda freeze: (freeze.until is None, freeze.until or freeze.since), default=None)
