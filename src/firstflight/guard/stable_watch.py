@@ -12,12 +12,12 @@ from firstflight.world import World
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
-ALARM_SECONDS = 10.0
-"""A server that ended is up again by then on a quiet machine, without anybody being called."""
-REVIVE_SECONDS = 30.0
-"""Whoever has not answered for so long hangs, or nobody starts it any more: loading takes 17 s at worst."""
-AGAIN_SECONDS = 90.0
-"""As long as a server may take to load on the busiest machine."""
+ALARM_SECONDS = 30.0
+"""A server that ended, or begins with the stack, answers by then (17 s when three start on two busy cores)."""
+REVIVE_SECONDS = 90.0
+"""Whoever has not answered for so long does not load any more: it hangs, or nobody starts it."""
+AGAIN_SECONDS = 180.0
+"""A server that was started again gets twice as long, lest starting it be what keeps it from answering."""
 GATEWAY = "gateway"
 """Stands for all routes while the router itself does not answer."""
 
