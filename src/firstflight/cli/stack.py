@@ -1,6 +1,7 @@
 """Start, look at and stop the local stack from a terminal."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,4 +85,6 @@ def _show(settings: Settings, found: tuple[PartStatus, ...], *, as_json: bool) -
     for part in found:
         if not part.up and part.log.exists():
             say(console, f"[red]{part.name}[/red] is down; its log: {plain(str(part.log))}")
+    if os.getuid() == 0:
+        say(console, "[yellow]run by root[/yellow]: what runs may do everything here; a user of its own may not")
     say(console, f"[dim]home: {plain(str(settings.home))}[/dim]")

@@ -45,6 +45,18 @@ def test_status_says_down_to_machines(settings: Settings, monkeypatch: pytest.Mo
     assert not json.loads(done.output)["up"]
 
 
+@pytest.mark.parametrize(("user", "told"), [(0, True), (1000, False)])
+def test_root_is_told_what_that_means(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, user: int, *, told: bool
+) -> None:
+    """Whoever runs the stack as root hears of it each time; machines, which read JSON, do not."""
+    monkeypatch.setenv("FIRSTFLIGHT_HOME", str(settings.home))
+    monkeypatch.setattr("os.getuid", lambda: user)
+    for words in (["status"], ["status", "--json"]):
+        done = CliRunner().invoke(app, words)
+        assert (told and "--json" not in words) == ("run by root" in done.output)
+
+
 @pytest.mark.parametrize(
     ("command", "words"),
     [
