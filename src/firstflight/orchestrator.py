@@ -236,7 +236,7 @@ class Orchestrator:
     def _call(self, method: str, path: str, body: dict[str, Any] | list[Any] | None = None) -> Any:
         try:
             response = httpx.request(method, self.api + path, json=body, auth=self._auth, timeout=15.0)
-        except httpx.TransportError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise OrchestratorUnavailableError(
                 f"Prefect does not answer at {self.api} ({error}); is the stack up? `firstflight status` tells"
             ) from error
@@ -251,7 +251,12 @@ class Orchestrator:
             raise NotFoundError(f"Prefect at {self.api} knows nothing of {path}: {response.text[:500]}")
         if response.is_error:
             raise FirstflightError(f"Prefect refused {method} {path}: {response.status_code} {response.text[:500]}")
-        return response.json() if response.content else None
+        try:
+            return response.json() if response.content else None
+        except ValueError as error:
+            raise OrchestratorUnavailableError(
+                f"whoever answers at {self.api} is not Prefect: no JSON to {method} {path}, {response.text[:200]!r}"
+            ) from error
 
 
 def basic(auth: SecretStr | None) -> httpx.BasicAuth | None:

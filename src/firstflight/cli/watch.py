@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from firstflight.cli.telling import plain, say, tell, terminal
-from firstflight.domain.errors import Outage, RegistryUnavailableError
+from firstflight.domain.errors import Outage, RegistryRefusedError, RegistryUnavailableError
 from firstflight.ledger import open_store
 from firstflight.ledger.record import Record, RecordStore
 from firstflight.orchestrator import FlowRun, Orchestrator
@@ -199,7 +199,7 @@ def training_progress(mlflow: MlflowRest, parameters: dict[str, Any]) -> str:
             return ""
         asked = {"experiment_ids": [experiment], "filter": "attributes.status = 'RUNNING'", "max_results": 5}
         found = mlflow.post("runs/search", **asked).get("runs", [])
-    except RegistryUnavailableError:
+    except (RegistryUnavailableError, RegistryRefusedError):
         return ""
     lines = []
     for one in found:

@@ -67,7 +67,7 @@ def _registry(settings: Settings) -> Finding:
     wanted, fix = "200 from /health", "`firstflight up`, or correct MLFLOW_TRACKING_URI"
     try:
         answer = httpx.get(f"{settings.mlflow_uri}/health", timeout=_ANSWER_SECONDS, trust_env=False)
-    except httpx.TransportError as error:
+    except (httpx.RequestError, httpx.InvalidURL) as error:
         found = f"no answer at {settings.mlflow_uri}: {error!r}"
         return failed("mlflow-unreachable", "MLflow", found, wanted=wanted, fix=fix)
     if answer.is_success:

@@ -72,7 +72,7 @@ class PrometheusApi:
             for pause in (*_PAUSES, None):
                 try:
                     answer = client.get(f"{self._url}/api/v1/{path}", params=asked)
-                except httpx.TransportError as error:
+                except (httpx.RequestError, httpx.InvalidURL) as error:
                     if pause is None:
                         raise self._fault(f"gave no answer: {error!r}") from error
                 else:

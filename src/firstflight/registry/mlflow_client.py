@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException, RestException
+from mlflow.exceptions import MlflowException
 
-from firstflight.domain.errors import RegistryUnavailableError
+from firstflight.domain.errors import RegistryRefusedError, RegistryUnavailableError
 from firstflight.registry.mlflow_rest import ANSWER_SECONDS, CONNECT_SECONDS, REFUSALS
 
 # MLflow takes these from the environment only. Its own defaults wait 120 s for an answer, try seven
@@ -36,17 +37,17 @@ def connect(tracking_uri: str) -> MlflowClient:
 def answering(tracking_uri: str) -> Iterator[None]:
     """Run requests to `tracking_uri`; what is the server's fault becomes RegistryUnavailableError.
 
-    Asks first whether anybody listens there, which takes 3 s at most. An answer that refuses the
-    request itself (`RestException` with another code) passes.
+    Asks first whether anybody listens there, which takes 3 s at most. What refuses the request itself becomes
+    RegistryRefusedError, with MLflow's own code.
     """
     _knock(tracking_uri)
     try:
         yield
-    except RestException as error:
+    except MlflowException as error:
         if error.error_code not in REFUSALS:
-            raise
+            raise RegistryRefusedError(f"MLflow at {tracking_uri} refused: {error}", error.error_code) from error
         raise RegistryUnavailableError(f"MLflow at {tracking_uri} failed: {error}; see the server's log") from error
-    except (MlflowException, requests.RequestException) as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise RegistryUnavailableError(f"MLflow at {tracking_uri} did not answer: {error}") from error
 
 

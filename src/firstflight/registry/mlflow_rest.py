@@ -48,25 +48,40 @@ class MlflowRest:
                 return
 
     def experiment(self, name: str) -> str | None:
-        """Return the id of experiment `name`; None when there is none."""
-        try:
-            found = self.get("experiments/get-by-name", experiment_name=name)
-        except RegistryRefusedError as error:
-            if error.code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            return None
-        return str(found["experiment"]["experiment_id"])
+        """Return the id of experiment `name`, deleted or not; None when there is none."""
+        found = self._experiment(name)
+        return None if found is None else str(found["experiment_id"])
 
     def make_experiment(self, name: str) -> str:
-        """Return the id of experiment `name`, made if missing."""
-        if (found := self.experiment(name)) is not None:
-            return found
+        """Return the id of experiment `name`, made if missing.
+
+        Raises RegistryRefusedError when somebody deleted it: its name is taken, and nothing can be kept in it.
+        """
+        told = self._experiment(name) or {}
+        if told.get("lifecycle_stage") == "deleted":
+            number = told["experiment_id"]
+            raise RegistryRefusedError(
+                f"MLflow at {self.uri}: experiment {name!r} (id {number}) was deleted, so nothing can be kept in it; "
+                f"restore it: `MLFLOW_TRACKING_URI={self.uri} mlflow experiments restore --experiment-id {number}`",
+                "EXPERIMENT_DELETED",
+            )
+        if told:
+            return str(told["experiment_id"])
         try:
             return str(self.post("experiments/create", name=name)["experiment_id"])
         except RegistryRefusedError as error:
             if error.code != "RESOURCE_ALREADY_EXISTS" or (found := self.experiment(name)) is None:
                 raise
             return found  # somebody else was faster
+
+    def _experiment(self, name: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = self.get("experiments/get-by-name", experiment_name=name)["experiment"]
+        except RegistryRefusedError as error:
+            if error.code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+        return found
 
     def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         import httpx  # noqa: PLC0415 - who brings traffic home hardly ever asks
@@ -87,7 +102,7 @@ class MlflowRest:
             raise RegistryUnavailableError(
                 f"nobody answers at the MLflow server {self.uri}: {error}; is the stack up?"
             ) from error
-        except httpx.TransportError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise RegistryUnavailableError(f"MLflow at {self.uri} did not answer {path}: {error!r}") from error
         return _body(answer.status_code, answer.content, f"MLflow at {self.uri} to {path}")
 

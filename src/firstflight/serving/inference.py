@@ -94,7 +94,7 @@ def predict(
             content=content,
             headers=headers(route, request_id, unit, one_model=one_model),
         )
-    except httpx.TransportError as error:
+    except (httpx.RequestError, httpx.InvalidURL) as error:
         raise BackendUnavailableError(
             f"{route}: the gateway at {url} gave no answer to {request_id}: {error!r}"
         ) from error

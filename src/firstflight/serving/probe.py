@@ -35,7 +35,7 @@ def probe(url: str, route: str, described: Described | None = None, *, one_model
 def _metadata(client: httpx.Client, url: str, route: str) -> Mapping[str, Any]:
     try:
         answer = client.get(f"{url}/v2/models/{route}", headers=headers(route, str(uuid.uuid4())))
-    except httpx.TransportError as error:
+    except (httpx.RequestError, httpx.InvalidURL) as error:
         raise BackendUnavailableError(f"the gateway at {url} gives no answer: {error!r}") from error
     if answer.status_code != httpx.codes.OK:
         raise ServingError(f"{answer.status_code} to a question for its metadata: {answer.text[:200]}")

@@ -180,7 +180,7 @@ def _python(module: str) -> tuple[str, ...]:
 def _answers(url: str) -> bool:
     try:
         return httpx.get(url, timeout=_ANSWER_SECONDS, trust_env=False).is_success
-    except httpx.TransportError:
+    except (httpx.RequestError, httpx.InvalidURL):
         return False
 
 

@@ -134,3 +134,32 @@ def test_whatever_is_asked_of_nobody_is_an_outage(tmp_path: Path) -> None:
     ):
         with pytest.raises(RegistryUnavailableError, match=r"nobody answers .*127\.0\.0\.1:9"):
             ask()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda path: MlflowTracker("http://there").start("financial", "baseline", {"at": str(path)}, {}),
+        lambda path: MlflowRegistry("http://there").register("financial", "baseline", path, {}),
+    ],
+    ids=["training", "registering"],
+)
+def test_a_deleted_experiment_is_named_with_its_restore(
+    answered: Callable[[Answer], None], tmp_path: Path, ask: Callable[[Path], object]
+) -> None:
+    """Before a run is opened or a file sent: MLflow gives it by its name, and takes nothing for it."""
+    (tmp_path / "model.onnx").write_bytes(b"a model")
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path.partition("mlflow/")[2])
+        deleted = {"experiment_id": "7", "name": "financial", "lifecycle_stage": "deleted"}
+        return httpx.Response(200, json={"experiment": deleted} if "experiments" in asked[-1] else {})
+
+    answered(answer)
+    with pytest.raises(RegistryRefusedError) as refused:
+        ask(tmp_path)
+    said = str(refused.value)
+    assert "experiment 'financial' (id 7) was deleted" in said
+    assert "MLFLOW_TRACKING_URI=http://there mlflow experiments restore --experiment-id 7" in said
+    assert "experiments/get-by-name" == asked[-1]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from firstflight.domain.errors import Outage
+from firstflight.domain.errors import Outage, RegistryRefusedError
 from firstflight.domain.plans import TrainingPlan
 from firstflight.workloads.market.data.market import Market
 from firstflight.workloads.market.training.evaluation import Evaluation
@@ -61,7 +61,7 @@ def tracked(
     try:
         yield run
     except BaseException:  # an interrupt too: a run that stays open looks as if it were still training
-        with suppress(Outage):  # what went wrong in the block matters more
+        with suppress(Outage, RegistryRefusedError):  # what went wrong in the block matters more
             run.end(failed=True)
         raise
     run.end(failed=False)
