@@ -25,7 +25,7 @@ endif
 SIDE_BY_SIDE := --dist loadscope --no-loadscope-reorder
 PURE := $(addprefix tests/unit/,acts analysis comparison decision domain drill guard ledger notify report rollout)
 
-.PHONY: help install demo up status down test test-fast test-faults test-pythons test-cluster lint types docs lock clean
+.PHONY: help install demo up status down test test-fast test-faults test-pythons test-cluster test-seldon lint types docs lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ test-pythons: .venv/installed-dev ## Run the tests that need neither torch nor a
 
 test-cluster: install .venv/installed-dev ## Run the tests that need a cluster, on the one that KUBECONFIG names.
 	.venv/bin/python -m pytest -m cluster
+
+test-seldon: install .venv/installed-dev ## Run the tests of serving and rollouts on the real Seldon Core that SELDON_MESH and others name.
+	.venv/bin/python -m pytest -m seldon
 
 lint: install .venv/installed-dev ## Check style, formatting and who imports whom.
 	.venv/bin/ruff check .

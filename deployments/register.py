@@ -28,9 +28,14 @@ WAIT_SECONDS = 300
 
 
 def job_template(image: str) -> dict[str, Any]:
-    """Return the base job template of the pool `kubernetes`; jobs run `image` unless a deployment says otherwise."""
+    """Return the base job template of the pool `kubernetes`, whose jobs run `image`.
+
+    Image, command and variables are no job variables: whoever may start a run could have any program run as the account
+    `flows`, with its secrets.
+    """
     template: dict[str, Any] = json.loads((WORK_POOLS / "kubernetes.json").read_text())
-    template["variables"]["properties"]["image"]["default"] = image
+    pod = template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+    pod["containers"][0]["image"] = image
     return template
 
 

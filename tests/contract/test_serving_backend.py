@@ -20,6 +20,7 @@ from firstflight.serving.seldon.backend import Patience, SeldonBackend
 from tests.doubles.seldon import Seldon
 from tests.real_cluster import OperatedNamespace, named_cluster, own_namespace
 from tests.seldon_bench import object_storage, seldon_cluster, settings_of
+from tests.seldon_real import emptied, real_settings
 from tests.serving_bench import MODEL, artifact, history, serving_stack
 
 OTHER = "volatility"
@@ -86,11 +87,22 @@ def cluster() -> Iterator[tuple[ServingBackend, Callable[[str], str | None]]]:
         yield backend, lambda route: predict(seldon.url, route, {"history": history()}).assigned
 
 
+@pytest.fixture(scope="module")
+def real() -> Iterator[tuple[ServingBackend, Callable[[str], str | None]]]:
+    """A real Seldon, with whatever it runs on."""
+    settings = real_settings()
+    emptied(settings)
+    backend = SeldonBackend(settings, patience=PATIENT)
+    yield backend, lambda route: predict(settings.gateway_url, route, {"history": history()}).assigned
+    emptied(settings)
+
+
 HOMES = (
     "memory",
     "seldon",
     pytest.param("local", marks=pytest.mark.local),
     pytest.param("cluster", marks=pytest.mark.cluster),
+    pytest.param("real", marks=pytest.mark.seldon),
 )
 
 

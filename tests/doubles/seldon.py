@@ -69,6 +69,8 @@ class Behaviour:
     """Experiments whose two status events arrive in reverse, so that they seem inactive for good."""
     deaf: set[str] = field(default_factory=set)
     """Experiments whose next generation is lost on the way; the one after it is taken."""
+    still_ending: set[str] = field(default_factory=set)
+    """Names of which the next Model comes too early: the scheduler ends another, says so, and never tries again."""
     ghosts: set[str] = field(default_factory=set)
     """Models whose next deletion finds a scheduler that has just come back: the finalizer goes, the model stays."""
     hanging: set[str] = field(default_factory=set)
@@ -217,6 +219,9 @@ class Seldon:
         tell("ModelProgressing", "", 0)
         if name in self.behaviour.unscheduled:
             tell("ScheduleFailed", _NOWHERE, 0)
+        elif name in self.behaviour.still_ending:
+            self.behaviour.still_ending.discard(name)
+            tell("ModelFailed", f"Model {name} is in process of deletion - new model can not be created", 0)
         elif (error := self.behaviour.fails.get(name)) is not None:
             tell("ModelFailed", error, 0)
         elif not body["metadata"].get("labels"):

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def job(**variables: str) -> dict[str, Any]:
+def job(**variables: Any) -> dict[str, Any]:
     """Return the job of a run, with a deployment's job variables."""
     configuration = asyncio.run(
         KubernetesWorkerJobConfiguration.from_template_and_values(
@@ -85,7 +85,15 @@ def test_a_run_is_like_our_other_pods() -> None:
 def test_a_run_uses_the_image_that_registered_it() -> None:
     """The image comes from the environment, never from Prefect's default."""
     assert IMAGE == container(job())["image"]
-    assert "other:1" == container(job(image="other:1"))["image"]
+
+
+def test_who_starts_a_run_says_not_what_it_runs() -> None:
+    """Neither its image nor its command nor its environment: it has the account `flows`, and its secrets."""
+    plain = container(job())
+    asked = container(job(image="other:1", command="env", env={"FIRSTFLIGHT_DATABASE_URL": "elsewhere"}))
+    assert [one["name"] for one in plain["env"]] == [one["name"] for one in asked["env"]]
+    assert "elsewhere" not in str(asked)
+    assert (IMAGE, plain["args"]) == (asked["image"], asked["args"])
 
 
 def test_secrets_are_named_in_a_job() -> None:

@@ -6,6 +6,8 @@ an `Outage` says that trying again may help.
 """
 
 import json
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ FIELD_MANAGER = "firstflight"
 _GROUPS = {"models": API_VERSION, "experiments": API_VERSION, "leases": "coordination.k8s.io/v1"}
 _CONNECT_SECONDS, _ANSWER_SECONDS = 3.0, 10.0
 _TRIES = 8
+_PAUSE_SECONDS = 0.01
 
 Seen = TypeVar("Seen")
 Written = TypeVar("Written")
@@ -208,12 +211,14 @@ def swap(subject: str, seen: Seen, write: Callable[[Seen], Written], read: Calla
     Raises:
         BackendUnavailableError: Others write all the time.
     """
-    for _ in range(_TRIES):
+    for tried in range(_TRIES):
         try:
             return write(seen)
         except Outdated:
+            # those who met once would meet again: each waits for a time of its own
+            time.sleep(random.uniform(0, _PAUSE_SECONDS * 2**tried))  # noqa: S311 no secret depends on it
             seen = read()
-    raise BackendUnavailableError(f"{subject} changes all the time; try again")
+    raise BackendUnavailableError(f"{subject} was changed by others in each of {_TRIES} tries; try again")
 
 
 class _NoneSuchError(ServingError):

@@ -19,7 +19,7 @@ from firstflight.serving.preconditions import (
     refuse_used,
 )
 from firstflight.serving.seldon import experiments, models
-from firstflight.serving.seldon.admission import Admission
+from firstflight.serving.seldon.admission import TRIES, Admission
 from firstflight.serving.seldon.annotations import (
     is_ours,
     require_ours,
@@ -29,9 +29,9 @@ from firstflight.serving.seldon.api import Api
 from firstflight.serving.seldon.configuration import open_api
 from firstflight.serving.seldon.counters import Counters
 from firstflight.serving.seldon.following import Following, Patience
-from firstflight.serving.seldon.loading import Loading, versions_of
+from firstflight.serving.seldon.loading import CameTooEarly, Loading, versions_of
 from firstflight.serving.seldon.mesh import Mesh
-from firstflight.serving.seldon.objects import is_ending, name_of
+from firstflight.serving.seldon.objects import Object, is_ending, name_of
 from firstflight.serving.seldon.resources import Experiment, Model
 from firstflight.serving.seldon.routes import Routes
 from firstflight.settings import Cluster
@@ -75,11 +75,23 @@ class SeldonBackend:
                 self._loading.remove(name)
                 present = None
         try:
-            self._loading.await_model(name, version, present or self._loading.make(name, version, artifact))
+            self._load(name, version, artifact, present)
         except ModelNotReadyError:
             if not self._users(name):
                 self._loading.remove(name)
             raise
+
+    def _load(self, name: str, version: ModelVersion, artifact: Path, present: Object | None) -> None:
+        """Wait for the Model that is present, or for a new one, which the scheduler may not take at first."""
+        for _ in range(TRIES):
+            try:
+                return self._loading.await_model(name, version, present or self._loading.make(name, version, artifact))
+            except CameTooEarly:
+                self._loading.remove(name)
+                present = None
+        raise ModelNotReadyError(
+            f"{name} ({version}): Seldon's scheduler is still ending another of that name; try again"
+        )
 
     def undeploy(self, name: str) -> None:
         """Delete the Model of `name` and wait until it is gone."""

@@ -22,6 +22,11 @@ from firstflight.serving.seldon.objects import Object, is_ending, name_of
 from firstflight.serving.seldon.resources import Model
 from firstflight.settings import Cluster
 
+
+class CameTooEarly(Exception):  # noqa: N818 - never leaves this package: make the Model again
+    """A Model whose name another one still had; it will never load."""
+
+
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +57,7 @@ class Loading:
 
         Raises:
             ModelNotReadyError: It cannot, did not in time, or loaded something else.
+            CameTooEarly: The scheduler was still ending one of the same name.
         """
         seen = made
         if not models.is_live(made):
@@ -61,6 +67,8 @@ class Loading:
                 seen = latest
                 if models.is_live(seen):
                     break
+                if models.came_too_early(seen):
+                    raise CameTooEarly(name)
                 if models.is_hopeless(seen):
                     raise ModelNotReadyError(f"{name} ({version}) cannot be loaded: {models.state(seen)}")
             else:

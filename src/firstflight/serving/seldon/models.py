@@ -11,7 +11,7 @@ REQUIREMENTS = ("mlserver", "python", "firstflight")
 MEMORY = "100Mi"
 AVAILABLE = "ModelAvailable"
 _HOPELESS = "ModelFailed"
-_ENDING = "in process of deletion"  # of an earlier one of the same name, which passes
+_ENDING = "in process of deletion"
 
 
 def manifest(name: str, namespace: str, version: ModelVersion, stored: Stored, replicas: int = 1) -> Object:
@@ -48,8 +48,13 @@ def is_live(model: Object) -> bool:
 
 def is_hopeless(model: Object) -> bool:
     """Whether it will not come up by itself: it was placed and could not be loaded."""
+    return condition(model, "ModelReady").get("message") == _HOPELESS
+
+
+def came_too_early(model: Object) -> bool:
+    """Whether the scheduler was still ending one of the same name: it says so, and does not try again by itself."""
     ready = condition(model, "ModelReady")
-    return ready.get("message") == _HOPELESS and _ENDING not in ready.get("reason", "")
+    return ready.get("message") == _HOPELESS and _ENDING in ready.get("reason", "")
 
 
 def state(model: Object) -> str:

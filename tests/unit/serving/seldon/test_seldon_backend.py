@@ -388,6 +388,15 @@ def test_a_model_that_cannot_be_loaded_is_told_and_removed(cluster: Cluster, tmp
     assert frozenset({STABLE, CANDIDATE}) == cluster.backend().served()
 
 
+def test_a_model_that_comes_too_early_for_its_name_is_made_again(cluster: Cluster, tmp_path: Path) -> None:
+    """The scheduler says that another is in process of deletion, and does not try this one a second time."""
+    version = artifact(tmp_path / "x", 7, variant="plain")
+    cluster.seldon.behaviour.still_ending.add(version.served_name)
+    cluster.backend().deploy(version, tmp_path / "x")
+    assert cluster.backend().is_ready(version.served_name)
+    cluster.backend().undeploy(version.served_name)
+
+
 def test_a_model_that_is_never_placed_is_told_and_removed(cluster: Cluster, tmp_path: Path) -> None:
     """The reason says what is missing, not that time is up alone."""
     cluster.seldon.behaviour.unscheduled.add("plain-predictor-v7")
