@@ -21,6 +21,12 @@ from firstflight.domain.samples import Look
 from firstflight.domain.wording import metric_name, odds, quantity
 from firstflight.rollout.machine import Rollout
 
+NO_HOLD = (
+    "**Suspend does not hold a rollout.** It ends the run's process at the end of its stage, and the guard then brings "
+    "traffic home. `firstflight freeze --as YOU --reason WHY` holds every rollout where it stands, armed, until "
+    "`firstflight thaw`; Cancel brings this one home."
+)
+"""What Prefect's buttons do to a run that is under way, on its page."""
 log = logging.getLogger("firstflight.artifacts")  # below the one that Prefect keeps with the run
 
 
@@ -57,7 +63,7 @@ class Progress:
         if self._artifact is None:
             key = f"progress-{self.rollout.id}"
             created = create_progress_artifact(
-                self._percent(look, decided=False), key=key, description=_title(self.rollout)
+                self._percent(look, decided=False), key=key, description=f"{_title(self.rollout)}\n\n{NO_HOLD}"
             )
             self._artifact = cast("UUID", created)  # awaitable only where an event loop runs, and none does here
         if decided or look.at.timestamp() - self._updated_at >= 60:  # noqa: PLR2004 - a minute, as the class says

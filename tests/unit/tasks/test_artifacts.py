@@ -1,7 +1,15 @@
 """What a run leaves on Prefect's pages."""
 
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+import yaml
+
+from firstflight.acts.observe import peek, recall
 from firstflight.decision.verdicts import Decision, MetricVerdict, Verdict
-from tasks.artifacts import decision_table
+from tasks.artifacts import Progress, decision_table
+from tests.unit.acts.twin import PLAN, Twin, in_first_stage
 
 
 def test_a_table_reads_as_the_report_does() -> None:
@@ -23,3 +31,30 @@ def test_a_table_reads_as_the_report_does() -> None:
             "requests or units": "2,000 / 1,900",
         }
     ] == decision_table(Decision(verdict=Verdict.PROMOTE, reasons=(), metrics=(row,)))
+
+
+def test_the_runs_page_says_what_suspend_does(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person who wants to hold a rollout reads there, before pressing it, that it does not, and what does."""
+    told: dict[str, str] = {}
+
+    def create(_percent: float, *, key: str, description: str) -> UUID:
+        told[key] = description
+        return uuid4()
+
+    monkeypatch.setattr("tasks.artifacts.create_progress_artifact", create)
+    monkeypatch.setattr("tasks.artifacts.update_progress_artifact", lambda *_, **__: None)
+    rollout = in_first_stage(twin)
+    twin.wait(5)
+    look, _, decision = peek(twin.world, rollout, PLAN, recall(twin.world, rollout, PLAN))
+    Progress(rollout)._show(look, decision, decided=False)
+    [description] = told.values()
+    assert "Suspend does not hold a rollout" in description
+    assert "firstflight freeze --as YOU" in description
+
+
+@pytest.mark.parametrize("name", ["canary", "ab-test", "release"])
+def test_a_deployments_page_says_so_too(name: str) -> None:
+    """Whoever starts one sees what its buttons do."""
+    deployments = yaml.safe_load((Path(__file__).parents[3] / "prefect.yaml").read_text())["deployments"]
+    [found] = [one for one in deployments if one["name"] == name]
+    assert "Suspend does not hold a run that is under way: `firstflight freeze` does" in found["description"]
