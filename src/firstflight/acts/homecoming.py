@@ -55,7 +55,7 @@ def bring_model_home(world: World, model: str, *, actor: str, reason: str) -> Ho
     why = Surrender(actor=actor, reason=reason, trigger="person")
     was, candidates = _before(world, model)
     surrender_lease(world, model, why)
-    proof = send_home(world, model, candidates)
+    proof = send_home(world, model, candidates, was)
     try:
         rollout = current(world.ledger, model)
         if rollout is None:

@@ -57,7 +57,7 @@ def roll_back(world: World, rollout: Rollout) -> Rollout:
             return world.backend.get_traffic(rollout.model)
         return world.backend.set_traffic(rollout.model, rollout.home, rollout.token)
 
-    proof = _until_home(world, rollout.model, candidates, home)
+    proof = _until_home(world, rollout.model, candidates, home, _share(rollout.split, candidates))
     log.warning("%s: traffic is back, the router reports %s; %s", rollout.model, proof.reported, proof.counted)
     body: dict[str, Any] = {
         "split": (proof.reported or rollout.home).model_dump(mode="json"),
@@ -121,20 +121,26 @@ def bring_home(world: World, rollout: Rollout, why: Surrender) -> Rollout:
     return rollout
 
 
-def send_home(world: World, model: str, candidates: Sequence[str]) -> HomeProof:
+def send_home(world: World, model: str, candidates: Sequence[str], was: TrafficSplit | None = None) -> HomeProof:
     """Send all of `model` to its stable version over any driver's head, and return the proof; no record is needed.
+
+    What `was` the split, if that is known, says how many requests must have missed the candidates.
 
     Raises TrafficNotAppliedError when it could not be proved.
     """
-    return _until_home(world, model, candidates, lambda: world.backend.go_home(model))
+    return _until_home(world, model, candidates, lambda: world.backend.go_home(model), _share(was, candidates))
 
 
-def _until_home(world: World, model: str, candidates: Sequence[str], first: Set) -> HomeProof:
+def _share(split: TrafficSplit | None, candidates: Sequence[str]) -> float:
+    return sum(split.percent(name) for name in candidates) / 100 if split else 0.0
+
+
+def _until_home(world: World, model: str, candidates: Sequence[str], first: Set, share: float) -> HomeProof:
     """Bring traffic home, again and again while it does not come true: a roll back is not given up lightly."""
     until = world.monotonic() + world.home_seconds
     while True:
         try:
-            return bring_traffic_home(world.backend, model, candidates, first, world.wait)
+            return bring_traffic_home(world.backend, model, candidates, first, world.wait, share)
         except (SplitPendingError, TrafficNotAppliedError) as error:
             if world.monotonic() >= until:
                 raise

@@ -183,7 +183,7 @@ class Guard:
         reason = why.reason
         log.error("%s: bringing traffic home: %s", route, reason)
         surrender_lease(self.world, route, why)
-        proof = send_home(self.world, route, candidates)
+        proof = send_home(self.world, route, candidates, rollout.split if rollout else None)
         log.error("%s: %s", route, proof.told)
         name = lease.rollout if lease else rollout.id if rollout else route
         recorded = rollout is not None and self._record(rollout, why)

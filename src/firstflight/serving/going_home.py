@@ -24,7 +24,11 @@ T = TypeVar("T")
 STALL_SECONDS = 3.0
 """A router that has not obeyed by then is gone around: the candidate itself is stopped."""
 QUIET_SECONDS = 0.5
-"""For so long no request may reach the candidate."""
+"""For so long at least no request may reach the candidate."""
+_CHANCE = 1e-3
+"""So many requests must have reached others meanwhile that none would miss a candidate with its share but for this."""
+_LONGEST_QUIET = 1.5
+"""Then the chance is told instead: the router's own word, and on Seldon requests of ours, prove the same."""
 _QUIET_DEADLINE = 3.0
 _LOOKS = round(_QUIET_DEADLINE / QUIET_SECONDS)
 _FAILURES = (BackendUnavailableError, TrafficNotAppliedError, ModelNotLoadedError, OSError)
@@ -59,8 +63,11 @@ def bring_traffic_home(
     candidates: Sequence[str],
     first: Set,
     wait: Callable[[float], None] = time.sleep,
+    share: float = 0.0,
 ) -> HomeProof:
     """Send `route` home by `first`, or by stopping `candidates` when it fails or stalls, and return the proof.
+
+    `share` of the requests were the candidates' before, 0 when nobody knows: the less, the longer they must be quiet.
 
     Raises:
         StaleTokenError: `first` was refused: somebody else drives the route.
@@ -73,7 +80,7 @@ def bring_traffic_home(
         reported = first() if backend.bounds_itself else _within(STALL_SECONDS, first)
         # A promotion that is being finished: what the router falls back to is a candidate no more.
         candidates = [name for name in candidates if reported is None or name != reported.stable]
-        if quiet := _quiet(backend, route, candidates, wait):
+        if quiet := _quiet(backend, route, candidates, wait, share):
             return HomeProof(way="router", reported=reported, counted=quiet, seconds=time.monotonic() - begun)
         trouble = f"the router reports {reported}, but not that no request reaches {', '.join(candidates)} any more"
     except StaleTokenError:
@@ -121,7 +128,13 @@ def _reported(backend: ServingBackend, route: str) -> TrafficSplit | None:
         return None
 
 
-def _quiet(backend: ServingBackend, route: str, candidates: Sequence[str], wait: Callable[[float], None]) -> str | None:
+def _quiet(
+    backend: ServingBackend,
+    route: str,
+    candidates: Sequence[str],
+    wait: Callable[[float], None],
+    share: float = 0.0,
+) -> str | None:
     """Return what shows that nothing reaches `candidates` any more, None when nothing does.
 
     Of a candidate that is served and not counted nothing is known. One that is not served has nowhere to be reached.
@@ -129,25 +142,32 @@ def _quiet(backend: ServingBackend, route: str, candidates: Sequence[str], wait:
     if not candidates:
         return "nobody but the stable model had traffic"
     deadline = time.monotonic() + _QUIET_DEADLINE
-    before = _requests(backend, route, candidates)
-    for _ in range(_LOOKS):
+    before, quiet = _requests(backend, route, candidates), 0.0
+    for look in range(1, _LOOKS + 1):
         wait(QUIET_SECONDS)
+        quiet += QUIET_SECONDS
         after = _requests(backend, route, candidates)
-        if before is not None and after is not None and all(before.get(name) == after.get(name) for name in candidates):
-            return _said(candidates, before, after)
-        if time.monotonic() > deadline:
-            return None
-        before = after
+        late = look == _LOOKS or time.monotonic() > deadline
+        if before is None or after is None or any(before.get(name) != after.get(name) for name in candidates):
+            before, quiet = after, 0.0
+            if late:
+                return None
+            continue
+        others = sum(max(0, asked - before.get(name, 0)) for name, asked in after.items())
+        enough = not share or not others or (1 - share) ** others <= _CHANCE
+        if enough or late or quiet >= _LONGEST_QUIET:
+            return _said(candidates, after, others, quiet, share)
     return None
 
 
-def _said(candidates: Sequence[str], before: Mapping[str, int], after: Mapping[str, int]) -> str:
+def _said(candidates: Sequence[str], after: Mapping[str, int], others: int, seconds: float, share: float) -> str:
     counted = [f"{name} ({after[name]:,} before that)" for name in candidates if name in after]
     said = [f"{name} is not served" for name in candidates if name not in after]
     if counted:
-        others = sum(max(0, asked - before.get(name, 0)) for name, asked in after.items())
         beside = f"{others:,} reached the others" if others else "nor anybody else: there was no traffic at all"
-        said.append(f"no request reached {', '.join(counted)} for {QUIET_SECONDS:g} s, {beside}")
+        if others and share and (chance := (1 - share) ** others) > _CHANCE:
+            beside += f", by chance in {chance:.0%}"
+        said.append(f"no request reached {', '.join(counted)} for {seconds:g} s, {beside}")
     return "; ".join(said)
 
 

@@ -63,6 +63,27 @@ def test_a_proof_says_what_was_counted_and_how_much(router: Router) -> None:
     assert f"no request reached {CANDIDATE} (1,200 before that) for 0.5 s, 25 reached the others" == proof.counted
 
 
+@pytest.mark.parametrize(
+    ("percent", "asking", "said"),
+    [
+        (50, 4, "for 1.5 s, 12 reached the others"),
+        (5, 4, "for 1.5 s, 12 reached the others, by chance in 54%"),
+        (5, 200, "for 0.5 s, 200 reached the others"),
+        (100, 1, "for 0.5 s, 1 reached the others"),
+    ],
+)
+def test_the_less_a_candidate_had_the_longer_it_must_be_quiet(
+    router: Router, percent: int, asking: int, said: str
+) -> None:
+    """Until so many have missed it that it is no chance; where the time is over before, the chance is told."""
+    router.count(CANDIDATE, 5)
+    router.asking = {STABLE: asking}
+    proof = bring_traffic_home(
+        router, MODEL, [CANDIDATE], lambda: router.go_home(MODEL), router.wait, share=percent / 100
+    )
+    assert proof.counted.endswith(said)
+
+
 def test_no_traffic_at_all_is_said(router: Router) -> None:
     """Where nobody asks, that the candidate is not asked says little."""
     assert home(router).counted.endswith("nor anybody else: there was no traffic at all")
