@@ -112,7 +112,7 @@ def up(*, as_json: Json = False) -> None:
 
 @done_by("stack")
 def status(*, as_json: Json = False) -> None:
-    """Show each part: whether it answers, its process, its address, its log.
+    """Show each part: whether it answers, its process, its address, its log; and the room for model servers.
 
     Exit code 0: every part is up; 3: at least one is down.
     """
@@ -334,6 +334,23 @@ def roll_back(
     """
 
 
+@done_by("undeploy")
+def undeploy(
+    name: Annotated[str, typer.Argument(help="Served name, as `baseline-predictor-v3`; with --old, a model.")],
+    *,
+    old: Annotated[bool, typer.Option("--old", help="All that the model's ended rollouts left behind.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Stop serving a version that nothing needs, and free its place; `status` says how many are left.
+
+    Refused for whoever has traffic or takes part in an open rollout. With --old: every version that took part in a
+    rollout which has ended, but champion, challenger and the one before the last promotion, which stays warm; that
+    happens by itself after each promotion. What is undeployed stays registered: deploy it again.
+
+    Exit code 0: it is served no more; 1: refused, and why; 3: nothing is served under that name.
+    """
+
+
 @done_by("rollouts")
 def history(
     model: Model,
@@ -427,7 +444,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "The local stack": (up, status, down),
     "Wherever it runs": (doctor, open),
     "Try it": (demo, train, plan, replay),
-    "A rollout": (canary, ab_test, release, watch, approve, reject, promote, roll_back, history),
+    "A rollout": (canary, ab_test, release, watch, approve, reject, promote, roll_back, undeploy, history),
     "Safety": (guard, drill, freeze, thaw, frozen),
 }
 
@@ -449,6 +466,7 @@ EXAMPLES: dict[Command, tuple[str, ...]] = {
     reject: ('firstflight reject financial-predictor --as ann --comment "too slow"',),
     promote: ('firstflight promote financial-predictor --as ann --comment "stable fails"',),
     roll_back: ('firstflight roll-back financial-predictor --as ann --reason "complaints"',),
+    undeploy: ("firstflight undeploy baseline-predictor-v3", "firstflight undeploy financial-predictor --old"),
     history: ("firstflight history financial-predictor --last 10",),
     doctor: ("firstflight doctor --json",),
     open: ("firstflight open", "firstflight open latest"),

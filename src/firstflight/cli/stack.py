@@ -70,11 +70,13 @@ def _phases_shown(console: Console) -> Iterator[ShowPhase]:
 
 
 def _show(settings: Settings, found: tuple[PartStatus, ...], *, as_json: bool) -> None:
+    used, slots = local.slots(settings)
     if as_json:
         names = ("name", "up", "state", "pid", "address")
         parts = [{**{name: getattr(part, name) for name in names}, "log": str(part.log)} for part in found]
         everything_up = all(part.up for part in found)
-        typer.echo(json.dumps({"home": str(settings.home), "up": everything_up, "parts": parts}))
+        told = {"home": str(settings.home), "up": everything_up, "parts": parts}
+        typer.echo(json.dumps({**told, "slots": {"used": used, "of": slots}}))
         return
     console = terminal()
     table = Table("part", "state", "process", "address", box=None, pad_edge=False)
@@ -85,6 +87,8 @@ def _show(settings: Settings, found: tuple[PartStatus, ...], *, as_json: bool) -
     for part in found:
         if not part.up and part.log.exists():
             say(console, f"[red]{part.name}[/red] is down; its log: {plain(str(part.log))}")
+    full = "" if used < slots else "; [red]no room[/red]: `firstflight undeploy --old MODEL` makes some"
+    say(console, f"model servers: {used} of {slots} places are taken{full}")
     if os.getuid() == 0:
         say(console, "[yellow]run by root[/yellow]: what runs may do everything here; a user of its own may not")
     say(console, f"[dim]home: {plain(str(settings.home))}[/dim]")

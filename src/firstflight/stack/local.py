@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from firstflight.domain.errors import ProcessFailedError, StackError
+from firstflight.serving.local.servers import SLOTS, ServerTable
 from firstflight.settings import Settings
 from firstflight.stack import postgres, sign_in
 from firstflight.stack.deploy import deploy
@@ -105,6 +106,11 @@ def status(settings: Settings) -> tuple[PartStatus, ...]:
             )
         )
     return tuple(found)
+
+
+def slots(settings: Settings) -> tuple[int, int]:
+    """Return how many places for model servers are taken, and how many there are."""
+    return len(ServerTable(settings.home / "serving", settings.ports.servers).read()), SLOTS
 
 
 def _bring_up(settings: Settings, supervisor: Supervisor, wanted: Sequence[Part], progress: ShowPhase) -> None:

@@ -73,7 +73,7 @@ class ServerTable:
                     raise ServingError(
                         f"no room for {name}: {len(used)} of {SLOTS} model servers are in use ("
                         f"{', '.join(sorted(table))}), the ports of the others (from {self._first_port}) are taken; "
-                        "undeploy one or free its ports"
+                        "free one with `firstflight undeploy NAME`, or its ports"
                     )
                 table[name] = Server(version=version, slot=free[0])
             return table[name]
