@@ -34,12 +34,21 @@ def collect(path: Path, store: PredictionStore, source: str = GATEWAY, tend: Cal
     moment, and the database restarted, without a row lost or doubled. While another process collects
     `source`, this one waits for its place.
     """
+    told = False
     while True:
         try:
             with store.collecting(source) as collection:
                 if collection is not None:
                     log.info("collecting %s", path)
                     _follow(path, collection, tend)
+                elif not told:
+                    told = True
+                    log.warning(
+                        "another process collects as %r, so what %s says is not stored and counts for nobody until it"
+                        " ends; collectors of several servers need host names of their own",
+                        source,
+                        path,
+                    )
         except (StoreUnavailableError, StoreRefusedError) as error:
             log.warning("%s; trying again in %g s", error, _OUTAGE_SECONDS)
         tend()

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from firstflight.domain.errors import StoreRefusedError, StoreUnavailableError
-from firstflight.observation.collector import advance
+from firstflight.observation.collector import advance, collect
 from firstflight.observation.log_file import Position
 from firstflight.observation.records import Outcome
 from firstflight.observation.store import PredictionStore
@@ -334,3 +334,25 @@ def test_a_store_that_counted_by_the_clients_names_keeps_its_rows(tmp_path: Path
     assert 1 == PredictionStore(url).add_outcomes([outcome])
     with psycopg.connect(url) as connection:
         assert [(1,)] == connection.execute("SELECT count(*) FROM scored").fetchall()
+
+
+def test_a_collector_without_a_place_says_so_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several on one host have one name: those that wait would be silent, and an A/B test know no accuracy."""
+    looks = iter(range(3))
+
+    class Taken:
+        @contextmanager
+        def collecting(self, _source: str) -> Iterator[None]:
+            yield None
+
+    def tend() -> None:
+        if next(looks, None) is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("firstflight.observation.collector.time.sleep", lambda _: None)
+    with pytest.raises(KeyboardInterrupt):
+        collect(tmp_path / "answers.jsonl", Taken(), source="mlserver-0", tend=tend)  # type: ignore[arg-type]  # a double
+    [said] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "another process collects as 'mlserver-0'" in said

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from firstflight.domain.findings import Finding, Status
+from firstflight.serving.seldon.annotations import CHANGE
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
 from firstflight.serving.seldon.diagnosis.live import live_servers
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot, Unseen
@@ -299,6 +300,7 @@ EXPERIMENTS: Mapping[str, Any] = {
     "experiment-scheduler-unreachable": _refused(
         at="2026-03-02T11:00:00Z", active_at=LONG_AGO, reason="rpc error: code = Unavailable desc = connection refused"
     ),
+    "experiment-pending": experiment() | {"metadata": experiment()["metadata"] | {"annotations": {CHANGE: "{}"}}},
     "experiment-inactive": experiment(
         active="False", candidates=[{"name": "fraud-v1", "weight": 9}, {"name": "fraud-v3", "weight": 1}]
     ),

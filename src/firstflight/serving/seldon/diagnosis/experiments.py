@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from firstflight.domain.findings import Finding, failed, named, passed, warned
+from firstflight.serving.seldon.annotations import CHANGE
 from firstflight.serving.seldon.diagnosis.placement import AVAILABLE, state
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
 from firstflight.serving.seldon.objects import Object, condition, is_ending, name_of, spec
@@ -42,6 +43,7 @@ def _finding(one: Object, snapshot: Snapshot, defaults: dict[tuple[str, str], li
         or _shared(subject, one, defaults)
         or _refused(subject, one)
         or _inactive(subject, one, snapshot)
+        or _pending(subject, one)
     )
 
 
@@ -127,6 +129,18 @@ def _refused(subject: str, one: Object) -> Finding | None:
         f"its last change was refused: {text}; the split before it stays",
         wanted="a change that is accepted; `Ready` says nothing about it",
         fix="correct the spec as the refusal says",
+    )
+
+
+def _pending(subject: str, one: Object) -> Finding | None:
+    if CHANGE not in (one["metadata"].get("annotations") or {}):
+        return None
+    return warned(
+        "experiment-pending",
+        subject,
+        "its last change was not seen in force: whoever wrote it waits, or has gone",
+        wanted="requests that go as the spec says; a scheduler whose pod is ready may be dead all the same",
+        fix="look again; if it stays, kubectl logs of seldon-scheduler and of the operator, and set traffic again",
     )
 
 
