@@ -6,7 +6,7 @@ import math
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import typer
 
@@ -41,11 +41,23 @@ def guard(*, seconds: float | None, as_json: bool) -> None:
     def announce(event: str, payload: Mapping[str, str]) -> None:
         threading.Thread(target=emit, args=(event, payload), daemon=True).start()  # no round waits for Prefect
 
+    busy = threading.Lock()
+
+    def aside(duty: Callable[[], None]) -> None:
+        def done() -> None:
+            if busy.acquire(blocking=False):  # what hangs is not begun a second time
+                try:
+                    duty()
+                finally:
+                    busy.release()
+
+        threading.Thread(target=done, name="aside", daemon=True).start()
+
     world = open_world(settings)
     runs = Polled(prefect.runs, lambda: close_runs(world.ledger, prefect))
     runs.start()
     threading.Thread(target=StableWatch(world).rounds, daemon=True).start()
-    watching = Guard(world, runs=runs, announce=announce, went=lambda: beat(settings.home))
+    watching = Guard(world, runs=runs, announce=announce, went=lambda: beat(settings.home), aside=aside)
     something = False
     for home in watching.rounds(settings.guard_seconds, math.inf if seconds is None else seconds):
         something = True

@@ -60,13 +60,14 @@ class Guard:
     """Goes its rounds in `world`; what it remembers only spares it work and may be lost at any time.
 
     `runs` tells of the runs that drive, `announce` tells the orchestrator's event feed, `went` is called after each
-    round.
+    round. `aside` does what no round is to wait for: people's chat may hang.
     """
 
     world: World
     runs: Runs | None = None
     announce: Callable[[str, Mapping[str, str]], None] = lambda _event, _payload: None
     went: Callable[[], None] = lambda: None
+    aside: Callable[[Callable[[], None]], None] = lambda duty: duty()
     monotonic: Callable[[], float] = time.monotonic
     clock: LeaseClock = field(init=False)
     counters: CounterCheck = field(init=False)
@@ -93,8 +94,7 @@ class Guard:
             log.error("leases cannot be read, nothing can be said about any rollout: %s", error)  # noqa: TRY400 - the message is the whole story
             self._blind = True
             return ()
-        self._tell_again(now := self.monotonic())
-        told = self._told()
+        now, told = self.monotonic(), self._told()
         held = {route: lease for route, lease in held.items() if not _is_of_another(lease, told.get(route))}
         self.watch.forget_all_but({rollout.id for rollout in told.values()})
         self._heard.follow([*(lease.holder for lease in held.values()), *(one.driver for one in told.values())])
@@ -115,6 +115,9 @@ class Guard:
                 log.exception("%s: this round could not be gone to its end; the next tries again", route)
                 continue
             homecomings += [done] if done else []
+        if now - self._retold_at >= RETELL_SECONDS:
+            self._retold_at = now
+            self.aside(self._tell_again)
         return tuple(homecomings)
 
     def rounds(self, every: float, seconds: float) -> Iterator[BroughtHome]:
@@ -227,20 +230,19 @@ class Guard:
         paged = self._paged.setdefault(name, Paged(message, self.monotonic()))
         self._send(name, paged)
 
-    def _tell_again(self, now: float) -> None:
-        """Tell what could not be told, as long as it is news: what only we know each round, the rest now and then."""
-        self._paged = {name: paged for name, paged in self._paged.items() if now - paged.since < NEWS.total_seconds()}
-        for name, paged in self._paged.items():
-            self._send(name, paged)
-        if now - self._retold_at >= RETELL_SECONDS:
-            self._retold_at = now
-            self._alone(partial(retell, self.world))
+    def _tell_again(self) -> None:
+        """Tell what could not be told, as long as it is news: what only we know, and what the ledger keeps."""
+        now = self.monotonic()
+        for name, paged in list(self._paged.items()):
+            if not paged.sent and now - paged.since < NEWS.total_seconds():
+                self._send(name, paged)
+        self._alone(partial(retell, self.world))
 
     def _send(self, name: str, paged: Paged) -> None:
         if not paged.sent:
             paged.sent = self._alone(partial(self.world.notifier.send, paged.message)) is not None
             if not paged.sent:
-                log.warning("%s: nobody could be told; the next round tries again", name)
+                log.warning("%s: nobody could be told; it is tried again", name)
 
     def _alone(self, duty: Callable[[], T]) -> T | None:
         """Return what `duty` does; when it fails that is logged, and no other duty is left undone for it."""

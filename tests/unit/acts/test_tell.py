@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from firstflight.acts.lease import renew_lease
 from firstflight.acts.ledger_view import append
 from firstflight.acts.start import resume_or_start
 from firstflight.acts.tell import NEWS, notices_stream, retell, tell_approval_wanted, tell_started
@@ -91,3 +92,19 @@ def test_nobody_is_told_twice_of_what_could_not_be_written_down(twin: Twin) -> N
     world, pager = read_only(twin)
     assert tell_started(world, rollout) is not None
     assert 1 == len(pager.sent)
+
+
+def test_no_round_of_the_guard_waits_for_what_is_told_again(twin: Twin) -> None:
+    """A chat that hangs is asked aside: the round itself sends nothing, and goes on to the next route."""
+    rollout = in_first_stage(twin)
+    tell_started(replace(twin.world, notifier=Silent()), rollout)
+    pager, aside = Pager(), []
+    guard = Guard(replace(twin.world, notifier=pager), monotonic=lambda: twin.time.now, aside=aside.append)
+    for _ in range(11):
+        twin.wait(3)
+        renew_lease(twin.world, rollout)
+        guard.round()
+    assert [] == pager.sent
+    [duty] = aside
+    duty()
+    assert ["started"] == [message.kind for message in pager.sent]
