@@ -479,3 +479,27 @@ def test_server_configs_of_the_operator_are_read() -> None:
         unwell(seen)["Model fraud-v1"].found
     )
     assert "mlserver" in {one["name"] for one in containers()}
+
+
+def test_a_flow_run_without_a_pod_is_told() -> None:
+    """Refused by a quota, or without an image: no roll-back can start, and Prefect says `Submitting` for long."""
+    refusal = {"kind": "Job", "name": "sage-heron-x7k"}
+    event = {"reason": "FailedCreate", "involvedObject": refusal, "message": "exceeded quota: firstflight"}
+    waiting = {"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}
+    run = thing(
+        "grey-owl-1",
+        {},
+        {"containerStatuses": [{"name": "prefect-job", "image": "x:1", **waiting}]},
+        labels={"firstflight/role": "flow"},
+    )
+    found = {one.id: one for one in diagnose(snapshot(events=[event], pods=[*snapshot().items("pods"), run]))}
+    assert "its pod is refused: exceeded quota: firstflight" == found["job-refused"].found
+    assert "ErrImagePull: x:1: not found" == found["job-image"].found
+    old = event | {"lastTimestamp": LONG_AGO}
+    assert "job-refused" not in {one.id for one in diagnose(snapshot(events=[old]))}
+
+
+def test_a_full_quota_is_a_failure() -> None:
+    """Ten of one: nothing more can be made, so it is no warning."""
+    quota = thing("firstflight", {}, {"hard": {"pods": "1"}, "used": {"pods": "10"}})
+    assert "quota-full" == about(snapshot(resourcequotas=[quota]), "ResourceQuota firstflight")

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from firstflight.domain.findings import Finding, failed, passed, warned
 from firstflight.serving.seldon.diagnosis.live import LiveServer
+from firstflight.serving.seldon.diagnosis.servers import IMAGE_FAULTS
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
-from firstflight.serving.seldon.objects import Object, containers, name_of, quantity, spec, status
+from firstflight.serving.seldon.objects import Object, containers, labels, moment, name_of, quantity, spec, status
 
 _NEARLY = 0.9
+_NEWS_SECONDS = 3600
 _SHAPES = ("requests", "limits")
 
 
@@ -17,6 +19,38 @@ def room_findings(snapshot: Snapshot, servers: dict[str, LiveServer]) -> Iterato
         yield _quota(quota, servers, defaulted=_defaults(snapshot))
     for limits in snapshot.items("limitranges"):
         yield from _limits(limits, servers)
+    yield from _flow_runs(snapshot)
+
+
+def _flow_runs(snapshot: Snapshot) -> Iterator[Finding]:
+    """Yield one line for each job of a flow run that gets no pod, or whose pod gets no image."""
+    refused: dict[str, str] = {}
+    for event in snapshot.items("events"):
+        job = event.get("involvedObject") or {}
+        at = moment(event.get("lastTimestamp") or event.get("eventTime"))
+        if job.get("kind") == "Job" and (at is None or (snapshot.now - at).total_seconds() < _NEWS_SECONDS):
+            refused[str(job.get("name"))] = str(event.get("message", ""))[:300]
+    for name, why in sorted(refused.items()):
+        yield failed(
+            "job-refused",
+            f"Job {name}",
+            f"its pod is refused: {why}",
+            wanted="a pod for each flow run, a roll-back at any moment",
+            fix="raise what is named or end what is not needed; the guard brings traffic home without a job",
+        )
+    for pod in snapshot.items("pods"):
+        if labels(pod).get("firstflight/role") != "flow":
+            continue
+        for one in status(pod).get("containerStatuses") or ():
+            waiting = (one.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") in IMAGE_FAULTS:
+                yield failed(
+                    "job-image",
+                    f"Pod {name_of(pod)}",
+                    f"{waiting['reason']}: {one.get('image')}: {str(waiting.get('message', ''))[:200]}",
+                    wanted="the image of flow runs, from where the nodes may pull",
+                    fix="push it, or correct FIRSTFLIGHT_IMAGE and restart the worker, which registers it",
+                )
 
 
 def _quota(quota: Object, servers: dict[str, LiveServer], defaulted: frozenset[str]) -> Finding:
@@ -48,6 +82,15 @@ def _quota(quota: Object, servers: dict[str, LiveServer], defaulted: frozenset[s
                 wanted="room for every replica, and for one roll-back at any moment",
                 fix="raise the quota, or ask for less in the Server's podSpec",
             )
+    full = sorted(key for key in hard if quantity(used.get(key)) >= quantity(hard[key]))
+    if full:
+        return failed(
+            "quota-full",
+            subject,
+            "; ".join(f"{key}: {used.get(key, '0')} of {hard[key]}" for key in full),
+            wanted="room: no pod can be made now, of a roll-back neither",
+            fix="raise the quota, or end what is not needed",
+        )
     nearly = sorted(
         key for key in hard if quantity(hard[key]) and quantity(used.get(key)) / quantity(hard[key]) >= _NEARLY
     )

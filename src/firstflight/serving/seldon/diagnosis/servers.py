@@ -17,7 +17,7 @@ from firstflight.serving.seldon.objects import (
 )
 
 _TLS = "CONTROL_PLANE_SECURITY_PROTOCOL"
-_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
+IMAGE_FAULTS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 
 
@@ -183,7 +183,7 @@ def _container_finding(snapshot: Snapshot, subject: str, pod: str, container: Ob
     ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
     where = f"{counted}; container {container['name']} of pod {pod}"
     reason = str(waiting.get("reason", ""))
-    if reason in _IMAGE:
+    if reason in IMAGE_FAULTS:
         return failed(
             "server-image",
             subject,
