@@ -24,7 +24,8 @@ ENDED_BADLY = {f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "C
 def bring_home(roll_back: str, flows: dict[str, str]) -> Automation:
     """A run that moves traffic and ended badly → the `roll-back` deployment, for that run."""
     template = {"__prefect_kind": "jinja", "template": "{{ flow_run.id }}"}
-    reason = {"__prefect_kind": "jinja", "template": "flow run {{ flow_run.name }} ended {{ flow_run.state.name }}"}
+    told = "flow run {{ flow_run.name }} ended {{ flow_run.state.name }}: {{ flow_run.state.message or 'no message' }}"
+    reason = {"__prefect_kind": "jinja", "template": told}
     return Automation(
         name=BRING_HOME,
         description="A release, canary or A/B test that failed, crashed, was cancelled or timed out is rolled back.",
@@ -45,28 +46,30 @@ def crash_silent_runs() -> Automation:
     return Automation(
         name=CRASH_SILENT,
         description="Three heartbeats (30 s each) missed: the process and its worker are gone.",
-        trigger=_silence("heartbeat", timedelta(seconds=90)),
+        trigger=_silence({"heartbeat"}, timedelta(seconds=90)),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat for 90 s")],
     )
 
 
 def crash_runs_that_never_begin(within: timedelta = timedelta(minutes=10)) -> Automation:
-    """A run that a worker took and nobody started → Crashed: Prefect would leave it Pending for ever.
+    """A run that a worker took and nobody started → Crashed: Prefect would leave it so for ever.
 
-    Crashed, not scheduled again: a process that is late would make two. Ten minutes are time to pull an image.
+    Crashed, not scheduled again: a process that is late would make two. Ten minutes are time to pull an image. A worker
+    of Kubernetes says soon after `Pending` that it submits, and then that it waits for the job: each begins the time
+    anew.
     """
     return Automation(
         name=CRASH_UNBEGUN,
         description="Its worker died between claiming the run and starting it.",
-        trigger=_silence("Pending", within),
+        trigger=_silence({"Pending", "Submitting", "InfrastructurePending"}, within),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"claimed by a worker, not begun in {within}")],
     )
 
 
-def _silence(after: str, within: timedelta) -> EventTrigger:
-    """Nothing more is heard of a run for so long after this event of it."""
+def _silence(after: set[str], within: timedelta) -> EventTrigger:
+    """Nothing more is heard of a run for so long after one of these events of it."""
     return EventTrigger(
-        after={f"prefect.flow-run.{after}"},
+        after={f"prefect.flow-run.{event}" for event in after},
         expect={"prefect.flow-run.*"},
         match={"prefect.resource.id": ["prefect.flow-run.*"]},
         for_each={"prefect.resource.id"},

@@ -178,7 +178,10 @@ def test_the_gateway_dies_and_the_rollout_goes_on(runs: Runs, healthy: ModelVers
 
 
 def test_a_run_that_was_claimed_and_never_begun_crashes(runs: Runs) -> None:
-    """Its worker died in between. The automation is the deployed one with the least patience that Prefect takes."""
+    """Its worker died in between, or its job was refused: a worker of Kubernetes has said two things more by then.
+
+    The automation is the deployed one with the least patience that Prefect takes.
+    """
     program = (
         "from datetime import timedelta\n"
         "from deployments.automations import crash_runs_that_never_begin\n"
@@ -198,7 +201,12 @@ def test_a_run_that_was_claimed_and_never_begun_crashes(runs: Runs) -> None:
     assert made.returncode == 0, made.stderr
     automation = made.stdout.strip().splitlines()[-1]
     try:
-        ended = runs.ended(started(runs, "score-outcomes", {"state": {"type": "PENDING"}}))
+        run = started(runs, "score-outcomes", {"state": {"type": "PENDING"}})
+        with prefect(runs.settings) as client:
+            for name in ("Submitting", "InfrastructurePending"):
+                state = {"state": {"type": "PENDING", "name": name}, "force": True}
+                client.post(f"/flow_runs/{run}/set_state", json=state).raise_for_status()
+        ended = runs.ended(run)
     finally:
         with prefect(runs.settings) as client:
             client.delete(f"/automations/{automation}").raise_for_status()
