@@ -46,7 +46,7 @@ def group(nodeid: str) -> str:
     """Return whose process runs the test: those of the shared stack have one, and so does each file of the rest."""
     file = nodeid.partition("::")[0]
     shared = file.startswith("tests/e2e/") and file not in {"tests/e2e/test_stack.py", "tests/e2e/test_prometheus.py"}
-    return "stack" if shared or file == "tests/security/test_prefect_door.py" else file
+    return "stack" if shared or file.endswith("_door.py") else file
 
 
 class ByGroup(LoadScopeScheduling):

@@ -100,6 +100,7 @@ def _mlflow(settings: Settings, stored: tuple[str, ...]) -> Part:
                 **without_secrets(settings),
                 "MLFLOW_BACKEND_STORE_URI": settings.database("mlflow", "postgresql+psycopg"),
                 "MLFLOW_ARTIFACTS_DESTINATION": str(settings.home / "mlflow"),
+                "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{port},localhost:{port}",
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # nine processes of 245 MB that only serve GenAI
             },
         ),

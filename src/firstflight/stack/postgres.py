@@ -192,7 +192,7 @@ def _initialise(binaries: Path, place: Path, account: str | None) -> None:
 def _doors(place: Path, account: str | None) -> tuple[Path, Path]:
     """Write who may connect and as whom, beside the data: of a home made earlier the data's own files let all in."""
     owner = pwd.getpwuid(os.getuid()).pw_name
-    lines = {"hba.conf": "local all all peer map=stack", "ident.conf": f'stack "{owner}" postgres'}
+    lines = {"hba.conf": "local all all peer map=stack", "ident.conf": f'stack "{owner}" all'}
     for name, line in lines.items():
         (place / name).write_text(f"{line}\n", encoding="utf-8")
         (place / name).chmod(0o600)
