@@ -272,6 +272,8 @@ class Door:
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._inner, name)
+        if not callable(call):
+            return call
 
         def passed(*args: Any, **kwargs: Any) -> Any:
             return self._twin.pass_through(self._process, name, call, args, kwargs)
