@@ -103,7 +103,7 @@ def up(*, as_json: Json = False) -> None:
     all on loopback, kept alive by a supervisor that outlives this command. What runs already is left alone.
 
     State is kept in FIRSTFLIGHT_HOME (.firstflight here by default). A taken port is refused by name: set
-    FIRSTFLIGHT_PORT_PREFECT, _MLFLOW, _GATEWAY, _GATEWAY_MIRROR, _GATEWAY_ADMIN or _SERVERS (48 ports from there on).
+    FIRSTFLIGHT_PORT_PREFECT, _MLFLOW, _GATEWAY or _SERVERS (48 ports from there on).
     FIRSTFLIGHT_DATABASE_URL=postgresql://… uses a server of your own.
 
     Exit code 0: every part is up; 1: one did not start, and why.
