@@ -16,8 +16,8 @@ NIGHT = Freeze(by="bob", reason="nobody is there", since=NOON, until=NOON + time
 
 @pytest.fixture
 def ledger() -> MemoryRecordStore:
-    """An empty ledger."""
-    return MemoryRecordStore()
+    """An empty ledger, written the day before."""
+    return MemoryRecordStore(now=lambda: NOON - timedelta(days=1))
 
 
 def test_nothing_is_frozen_at_first(ledger: MemoryRecordStore) -> None:
