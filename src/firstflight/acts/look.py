@@ -64,7 +64,8 @@ class Pace:
         self._world = world
         self._begun_at, self._begun = world.ledger.now(), world.monotonic()
         stood = (self._begun_at - until).total_seconds()
-        self._until, self._moved = until, self._begun - min(max(stood, 0.0), allowed / 2)
+        # What counts may lie ahead, to settle; records that move on until then do not stand still.
+        self._until, self._moved = min(until, self._begun_at), self._begun - min(max(stood, 0.0), allowed / 2)
 
     def at(self, until: datetime) -> datetime:
         """Return the moment of a look whose records are complete up to `until`.

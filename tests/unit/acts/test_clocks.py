@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from firstflight.acts.compare import compare_variants
 from firstflight.acts.enter_stage import enter_stage, pass_stage
 from firstflight.acts.freeze import begin_freeze
 from firstflight.acts.lease import renew_lease
+from firstflight.acts.look import Pace
 from firstflight.acts.observe import bake, observe
 from firstflight.acts.promote import promote
 from firstflight.acts.roll_back import send_home
@@ -90,6 +92,16 @@ def test_records_that_stand_still_are_blindness_after_as_long_as_the_plan_says(t
     assert Verdict.INCONCLUSIVE is decision.verdict
     assert "blind: requests are recorded up to" in decision.reasons[0]
     assert 55 < seconds < 95
+
+
+def test_a_stage_that_settles_does_not_age_twice(twin: Twin) -> None:
+    """Records move on while those that count lie ahead: no look is later than the clock, so no stage is shorter."""
+    begun_at = twin.world.ledger.now()
+    pace = Pace(twin.world, begun_at + timedelta(seconds=2), 60.0)
+    for _ in range(10):
+        twin.wait(0.5)
+        now = twin.world.ledger.now()
+        assert now == pace.at(now - timedelta(seconds=0.1))
 
 
 @JUMPS
