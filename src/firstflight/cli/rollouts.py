@@ -1,6 +1,7 @@
 """Answer, end and read rollouts from a terminal."""
 
 import json
+import time
 
 import typer
 
@@ -16,6 +17,8 @@ from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import AwaitApproval, Rollout, checks_stream, next_act, stream
 from firstflight.rollout.story import actor_name, reasons, sentence
 from firstflight.settings import Settings
+
+_SUSPENDS_SECONDS, _POLL_SECONDS = 30.0, 0.25
 
 
 def approve(run: str, name: str, comment: str, *, as_json: bool) -> None:
@@ -55,6 +58,7 @@ def _answer(word: str, answer: Answer, *, as_json: bool) -> None:
     except StoreUnavailableError as error:
         _answer_unseen(orchestrator, word, answer, str(error), as_json=as_json)
         return
+    _await_question(orchestrator, rollout.driver)
     orchestrator.resume(rollout.driver, answer.model_dump())
     candidate, stable = rollout.candidate.served_name, rollout.arms.stable.served_name
     if as_json:
@@ -66,6 +70,13 @@ def _answer(word: str, answer: Answer, *, as_json: bool) -> None:
     typer.echo(f"{answer.approver} {verb} {rollout.id} before {stage} %: {goes} within seconds (run {rollout.driver})")
     if check := next((one for one in reversed(ledger.read(checks_stream(rollout))) if one.kind == "check"), None):
         typer.echo(visible(f"its last {sentence(check)}: {'; '.join(reasons(check))}"))
+
+
+def _await_question(orchestrator: Orchestrator, run: str) -> None:
+    """Return once the run takes an answer, or will take none: people are told a moment before its process has ended."""
+    deadline = time.monotonic() + _SUSPENDS_SECONDS
+    while not ((found := orchestrator.run(run)).suspended or found.final) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
 
 
 def _answer_unseen(orchestrator: Orchestrator, word: str, answer: Answer, why: str, *, as_json: bool) -> None:

@@ -40,6 +40,22 @@ def test_what_is_approved_is_named(firstflight: Firstflight, ledger: Ledger, pre
     assert [(RUN, {"approver": "ann", "decision": "approve", "comment": ""})] == prefect.answers
 
 
+def test_who_is_quicker_than_the_run_is_heard(
+    firstflight: Firstflight, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question is told a moment before Prefect has suspended the run: the answer waits for that."""
+    waited: list[float] = []
+    server = Prefect(flow_run("RUNNING", "Running"), flow_run("RUNNING", "Running"), flow_run("PAUSED", "Suspended"))
+    monkeypatch.setattr(command, "open_store", lambda _: ledger)
+    monkeypatch.setattr(command, "Orchestrator", lambda *_: server)
+    monkeypatch.setattr("time.sleep", waited.append)
+    ledger.begin()
+    ledger.ask()
+    assert 0 == firstflight("approve", RUN, "--as", "ann")[0]
+    assert 2 == len(waited)
+    assert [RUN] == [run for run, _ in server.answers]
+
+
 def test_machines_read_what_was_rejected(firstflight: Firstflight, ledger: Ledger, prefect: Prefect) -> None:
     """One object; of two that wait `latest` is the one that asked last."""
     ledger.begin(OTHER, "n")
