@@ -47,7 +47,8 @@ def page(browser: Browser, runs: Runs, tmp_path: Path) -> Iterator[Page]:
         context.route(lambda url: urlsplit(url).hostname not in {"127.0.0.1", None}, lambda route: route.abort())
         page = context.new_page()
         page.goto(door(runs.settings, "/v2/runs").as_uri())
-        page.wait_for_url("**/v2/runs")
+        # Prefect's page forgets the password when it is left before the server has confirmed it.
+        expect(page.get_by_text("Deployments", exact=True).first).to_be_visible(timeout=PATIENCE_MS)
         yield page
         page.screenshot(path=tmp_path / "last.png")
 
