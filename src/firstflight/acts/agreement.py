@@ -49,7 +49,7 @@ def _champion(world: World, model: str) -> ModelVersion | None:
 
 
 def _serves_alone(stable: ModelVersion, reported: TrafficSplit) -> bool:
-    return reported.stable == stable.served_name and reported.percent(stable.served_name) == 100  # noqa: PLR2004 - percent
+    return reported.stable == stable.served_name and reported.percent(stable.served_name) == 100  # noqa: PLR2004 - all of it, in percent
 
 
 def _three(world: World, stable: ModelVersion, reported: TrafficSplit | None, model: str) -> str:

@@ -80,7 +80,7 @@ def bring_all_home(world: World, *, actor: str, reason: str) -> tuple[Rollout, .
     try:
         models = [rollout.model for rollout in open_rollouts(world.ledger)]
     except (Outage, LedgerError) as error:
-        log.error("the ledger does not say what is open, the leases do: %s", error)  # noqa: TRY400 - the same
+        log.error("the ledger does not say what is open, the leases do: %s", error)
         models = sorted(world.leases.held())
     for model in models:
         try:
@@ -104,7 +104,7 @@ def _before(world: World, model: str) -> tuple[TrafficSplit | None, tuple[str, .
     except BackendUnavailableError as error:
         if (lease := world.leases.held().get(model)) is None:
             raise
-        log.error("%s: the router does not say what was (%s); the lease names its candidates", model, error)  # noqa: TRY400 - the message is the whole story
+        log.error("%s: the router does not say what was (%s); the lease names its candidates", model, error)
         return None, lease.candidates
     if was is None:
         raise RolloutError(f"the router has no route {model}; served now: {', '.join(sorted(world.backend.served()))}")
@@ -166,7 +166,7 @@ def _end_each(world: World, left: Sequence[tuple[Rollout, Surrender]]) -> tuple[
             tell_unrecorded(world, rollout.model, rollout.id, _candidates(rollout), why.reason, str(error))
             failed = error
         except (FirstflightError, OSError) as error:
-            log.error("%s: %s", rollout.model, error)  # noqa: TRY400 - the message is the whole story
+            log.error("%s: %s", rollout.model, error)
             failed = error if isinstance(error, FirstflightError) else TrafficNotAppliedError(str(error))
     if failed is not None:
         raise failed

@@ -45,7 +45,7 @@ def last_rollouts(ledger: RecordStore) -> tuple[Rollout, ...]:
         try:
             found.append(current(ledger, model))
         except LedgerError as error:
-            log.error("%s: its records cannot be read: %s", model, error)  # noqa: TRY400 - the message is the whole story
+            log.error("%s: its records cannot be read: %s", model, error)
     return tuple(rollout for rollout in found if rollout is not None)
 
 
@@ -70,7 +70,7 @@ def checks(ledger: RecordStore, rollout: Rollout) -> tuple[tuple[Look, Decision]
             try:
                 found.append((look_in(record), Decision.model_validate(record.body["decision"])))
             except (UnreadableRecordError, *UNREADABLE) as error:
-                log.error("%s: check %d is left out: %s", rollout.id, record.number, error)  # noqa: TRY400 - the message is the whole story
+                log.error("%s: check %d is left out: %s", rollout.id, record.number, error)
     return tuple(found)
 
 

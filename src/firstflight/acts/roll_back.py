@@ -116,7 +116,7 @@ def bring_home(world: World, rollout: Rollout, why: Surrender) -> Rollout:
             rollout = reread(world.ledger, rollout)
         except (StoreUnavailableError, LedgerError) as error:
             proof = send_home(world, rollout.model, [version.served_name for version in rollout.arms.candidates])
-            log.error("%s: traffic is home, %s, but the ledger does not know: %s", rollout.model, proof.counted, error)  # noqa: TRY400 - the message is the whole story
+            log.error("%s: traffic is home, %s, but the ledger does not know: %s", rollout.model, proof.counted, error)
             raise
     return rollout
 
@@ -144,7 +144,7 @@ def _until_home(world: World, model: str, candidates: Sequence[str], first: Set,
         except (SplitPendingError, TrafficNotAppliedError) as error:
             if world.monotonic() >= until:
                 raise
-            log.error("%s: not home yet, tried again in %g s: %s", model, SECONDS_TO_RETRY, error)  # noqa: TRY400 - the message is the whole story
+            log.error("%s: not home yet, tried again in %g s: %s", model, SECONDS_TO_RETRY, error)
             world.wait(SECONDS_TO_RETRY)
 
 
@@ -210,6 +210,6 @@ def _restore_champion(world: World, rollout: Rollout) -> str:
     try:
         name_champion(world, rollout.arms.stable, before=rollout.candidate)
     except RegistryUnavailableError as error:
-        log.error("%s: traffic is home, but the alias `champion` could not be restored: %s", rollout.model, error)  # noqa: TRY400 - the message is the whole story
+        log.error("%s: traffic is home, but the alias `champion` could not be restored: %s", rollout.model, error)
         return f"not restored: {error}"
     return f"version {rollout.arms.stable.number}"

@@ -91,7 +91,7 @@ class Guard:
         try:
             held = self.world.leases.held()
         except (FirstflightError, OSError) as error:
-            log.error("leases cannot be read, nothing can be said about any rollout: %s", error)  # noqa: TRY400 - the message is the whole story
+            log.error("leases cannot be read, nothing can be said about any rollout: %s", error)
             self._blind = True
             return ()
         now, told = self.monotonic(), self._told()
@@ -109,7 +109,7 @@ class Guard:
                 why = _unfinished(rollout) if returned and rollout else None
                 done = self._inspect(route, held.get(route), rollout, why or lost.get(route), now)
             except (FirstflightError, OSError) as error:
-                log.error("%s: %s; the next round tries again", route, error)  # noqa: TRY400 - the same
+                log.error("%s: %s; the next round tries again", route, error)
                 continue
             except Exception:  # whatever one route holds must leave no other without a guard
                 log.exception("%s: this round could not be gone to its end; the next tries again", route)

@@ -140,7 +140,7 @@ def _readable(route: str, told: object) -> Lease | None:
     try:
         return Lease.model_validate(told)
     except ValidationError as error:
-        log.error("the lease of %s cannot be read: %s", route, error)  # noqa: TRY400 - the message is the whole story
+        log.error("the lease of %s cannot be read: %s", route, error)
         return None
 
 

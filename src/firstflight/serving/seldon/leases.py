@@ -48,7 +48,7 @@ class KubernetesLeases:
             try:
                 lease = _noted(one)
             except ServingError as error:  # the others' rollouts are looked after all the same
-                log.error("%s", error)  # noqa: TRY400 - the message is the whole story
+                log.error("%s", error)
                 continue
             if lease is not None:
                 leases[lease.route] = lease

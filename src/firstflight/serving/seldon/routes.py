@@ -117,7 +117,7 @@ class Routes:
             try:
                 known = fence_of(now) or Fence()
             except ServingError as error:  # going home matters more; the lease keeps its driver out
-                log.error("%s: who was fenced out is lost: %s", route, error)  # noqa: TRY400 - the message is the whole story
+                log.error("%s: who was fenced out is lost: %s", route, error)
                 known = Fence()
             fence = Fence(token=max(token, known.token)).behind()
             try:
