@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from uuid import UUID
 
 from prefect import task
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput, keyset_from_base_key, read_flow_run_input
+from prefect.input.run_input import Keyset
 from prefect.runtime import flow_run
 
 from firstflight.acts import compare as comparing
@@ -52,6 +54,16 @@ def comparison_of(rollout: Rollout) -> Comparison | None:
 class AnswerForm(Answer, RunInput):
     """What Resume asks on Prefect's page."""
 
+    @classmethod
+    def save(cls, keyset: Keyset, flow_run_id: UUID | None = None) -> None:
+        """Save it, once.
+
+        Prefect saves it only after the run is suspended: too late for whoever is quick, and never if the process is
+        killed between; the run would take no answer.
+        """
+        if read_flow_run_input(keyset["schema"], flow_run_id=flow_run_id) is None:
+            super().save(keyset, flow_run_id)
+
 
 class InTasks:
     """Acts of a run: each is a task, people are told, and the run suspends, its process gone, until they answer."""
@@ -73,7 +85,10 @@ class InTasks:
         deadline Prefect fails the run, and the automation brings traffic home.
         """
         asked = key(rollout.id, stage, flow_run.run_count)
-        form = AnswerForm if _is_answered(asked) else self._question(rollout, stage)
+        keyset = keyset_from_base_key(f"suspended-{asked}")
+        answered = read_flow_run_input(keyset["response"]) is not None  # then who gave it waits for no report
+        form = AnswerForm if answered else self._question(rollout, stage)
+        form.save(keyset)
         left = seconds_left(open_world(Settings()), rollout, stage)
         given = suspend_flow_run(wait_for_input=form, key=asked, timeout=max(1, int(left)))
         return Answer(approver=given.approver, decision=given.decision, comment=given.comment)
@@ -82,11 +97,6 @@ class InTasks:
         write_report(rollout, retries=0)
         told = self.do(question, rollout, stage, str(report_of(rollout)))
         return AnswerForm.with_initial_data(description=told)
-
-
-def _is_answered(asked: str) -> bool:
-    """Whether Prefect has the answer: then the run goes on, and who gave it waits for no report."""
-    return read_flow_run_input(keyset_from_base_key(f"suspended-{asked}")["response"]) is not None
 
 
 def _in_task(act: LibraryAct[P, T], options: dict[str, Any]) -> Callable[Concatenate[Rollout, P], T]:

@@ -32,6 +32,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The machine's own Chromium."""
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM) as browser:
         yield browser
 
@@ -48,7 +49,7 @@ def page(browser: Browser, runs: Runs, tmp_path: Path) -> Iterator[Page]:
         page = context.new_page()
         page.goto(door(runs.settings, "/v2/runs").as_uri())
         # Prefect's page forgets the password when it is left before the server has confirmed it.
-        expect(page.get_by_text("Deployments", exact=True).first).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text("Deployments", exact=True).first).to_be_visible()
         yield page
         page.screenshot(path=tmp_path / "last.png")
 
@@ -73,7 +74,7 @@ def answer(page: Page, dialog: Locator, name: str, decision: str, comment: str) 
     page.get_by_role("option", name=decision).click()
     dialog.get_by_label("Comment").fill(comment)
     dialog.get_by_role("button", name="Resume").click()
-    expect(dialog).to_be_hidden(timeout=PATIENCE_MS)
+    expect(dialog).to_be_hidden()
 
 
 def last(runs: Runs, kind: str) -> Record:

@@ -3,31 +3,50 @@
 from typing import Any
 
 import pytest
+from prefect.input import keyset_from_base_key, run_input
 
 from firstflight.acts.start import resume_or_start
 from firstflight.rollout.approval import Answer
 from tasks import rollouts
 from tests.unit.acts.twin import PLAN, Twin, drive
 
+Inputs = dict[str, Any]
 
-@pytest.mark.parametrize("answered", [False, True])
+
+@pytest.fixture
+def inputs(monkeypatch: pytest.MonkeyPatch) -> Inputs:
+    """What Prefect holds for the run; like its server it takes a key once."""
+    held: Inputs = {}
+
+    def create(key: str, value: Any, **_: object) -> None:
+        assert key not in held
+        held[key] = value
+
+    monkeypatch.setattr(run_input, "create_flow_run_input", create)
+    monkeypatch.setattr(rollouts, "read_flow_run_input", lambda key, **_: held.get(key))
+    return held
+
+
+@pytest.mark.parametrize("before", [(), ("response",), ("schema",)])
 def test_only_a_question_that_is_open_makes_a_report(
-    twin: Twin, monkeypatch: pytest.MonkeyPatch, *, answered: bool
+    twin: Twin, monkeypatch: pytest.MonkeyPatch, inputs: Inputs, before: tuple[str, ...]
 ) -> None:
-    """A run that goes on with its answer goes on at once; one that asks has written what there is to know."""
+    """A run that goes on with its answer goes on at once; one that asks can be answered once it is seen to wait."""
     plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,), "approval_seconds": 300})
     rollout = drive(twin.world, resume_or_start(twin.world, plan, run="run"))
+    asked = f"suspended-{rollout.id}-50-0"
+    inputs.update({f"{asked}-{kind}": {"left by": "a process that was killed"} for kind in before})
     done: list[Any] = []
 
     def suspended(*, wait_for_input: type[rollouts.AnswerForm], key: str, timeout: int) -> rollouts.AnswerForm:
-        told = wait_for_input._description
-        done.append((key, told if isinstance(told, str) else None, timeout > 0))  # as Prefect reads it
+        assert timeout > 0
+        done.append((key, f"{asked}-schema" in inputs, inputs.get(f"{asked}-description")))
+        wait_for_input.save(keyset_from_base_key(f"suspended-{key}"))  # as Prefect does, when the run waits already
         return rollouts.AnswerForm(approver="ada", decision="approve", comment="fine")
 
     monkeypatch.setattr(rollouts, "suspend_flow_run", suspended)
-    monkeypatch.setattr(rollouts, "read_flow_run_input", lambda key: {"key": key} if answered else None)
     monkeypatch.setattr(rollouts, "write_report", lambda *_, **__: done.append("report"))
     monkeypatch.setattr(rollouts.InTasks, "do", lambda *_: "the evidence")
     assert Answer(approver="ada", decision="approve", comment="fine") == rollouts.InTasks().answer(rollout, 50)
-    asked = f"{rollout.id}-50-0"
-    assert ([(asked, None, True)] if answered else ["report", (asked, "the evidence", True)]) == done
+    told = None if before else "the evidence"
+    assert [*([] if "response" in before else ["report"]), (f"{rollout.id}-50-0", True, told)] == done
