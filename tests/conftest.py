@@ -5,18 +5,24 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import hypothesis
+import psutil
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from firstflight.serving import open_backend
+from firstflight.serving.local.model_server import program_name
 from firstflight.serving.local.servers import SERVER_PORTS, is_free
 from firstflight.settings import Ports, Settings
 from firstflight.stack.local import up
+from firstflight.supervision.program import ProgramState
+from firstflight.supervision.supervisor import Supervisor
 
 ROOT = Path(__file__).parents[1]
 # Ends when its standard input does: closed by the fixture, or by the death of the test process, however it died.
@@ -64,6 +70,43 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, the shared stack."""
     items.sort(key=lambda item: group(item.nodeid) != "stack")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say beside a failure on the shared stack how its model servers are: nobody can look when it is gone."""
+    report = yield
+    settings = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(settings, Settings):
+        report.sections.append(("the shared stack", told_by_servers(settings)))
+    return report
+
+
+def told_by_servers(settings: Settings) -> str:
+    """Return how the stack's machine and programs are, and the end of the log of each model server that is not ready.
+
+    Such a one is asked first where it is.
+    """
+    supervisor, backend = Supervisor(settings.supervisor_folder), open_backend(settings)
+    states = supervisor.states()
+    said = [f"load {os.getloadavg()}, {psutil.virtual_memory().available >> 20:,} MiB free"]
+    said += [f"{name}: {state.state}, {process_of(state)}" for name, state in states.items()]
+    for name in sorted(backend.served()):
+        if program_name(name) in states and not backend.is_ready(name):
+            supervisor.signal(program_name(name), "USR1")
+            time.sleep(1)
+            lines = supervisor.log(program_name(name)).read_text(errors="replace").splitlines()
+            said += [f"{name} is not ready:", *lines[-40:]]
+    return "\n".join(said)
+
+
+def process_of(state: ProgramState) -> str:
+    """Return what the system knows of a program's process."""
+    try:
+        process = psutil.Process(state.pid or 0)
+        return f"{process.status()}, {process.cpu_times()}, {process.num_fds()} files"
+    except psutil.Error as error:
+        return str(error)
 
 
 @pytest.fixture(scope="session")

@@ -239,10 +239,14 @@ def test_forty_clients_at_once_are_all_rescued_from_a_hanging_candidate(
 
 
 def test_a_stable_model_that_hangs_is_brought_back(settings: Settings, backend: LocalBackend) -> None:
-    """The supervisor starts what ends again; what hangs has to be ended first."""
+    """The supervisor starts what ends again; what hangs has to be ended first, and has said where it is."""
     number = pid(settings, program_name(STABLE))
     assert number
     assert {MODEL: STABLE} == backend.stables()
+    supervisor = Supervisor(settings.supervisor_folder)
+    supervisor.signal(program_name(STABLE), "USR1")
+    until(lambda: "most recent call first" in supervisor.log(program_name(STABLE)).read_text())
+    assert number == pid(settings, program_name(STABLE))
     os.kill(number, signal.SIGSTOP)
     backend.revive(STABLE)
     until(lambda: pid(settings, program_name(STABLE)) not in {number, None} and backend.is_ready(STABLE), 90)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
@@ -104,6 +104,15 @@ class Supervisor:
             self._file(name).unlink(missing_ok=True)
             if self.running():
                 self._reread(name)
+
+    def signal(self, name: str, signal: Literal["USR1"]) -> None:
+        """Send the program a signal.
+
+        Raises:
+            ProcessFailedError: supervisord does not run, or knows no such running program.
+        """
+        with self._calling() as rpc:
+            rpc.signalProcess(name, signal)
 
     def restart(self, name: str) -> None:
         """Stop the program, wait until it is gone, start it again; return without waiting for it to be ready.

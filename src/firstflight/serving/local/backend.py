@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from firstflight.domain.digest import folder_digest
@@ -98,7 +99,12 @@ class LocalBackend:
         return {route: split.stable for route, split in self._gateway.splits().items() if split.stable in meant}
 
     def revive(self, name: str) -> None:
-        """Restart the server of `name`: the supervisor does so when it ends, not when it hangs or gave up."""
+        """Restart the server of `name`: the supervisor does so when it ends, not when it hangs or gave up.
+
+        Its log then says where it hung.
+        """
+        with suppress(ProcessFailedError):  # it may have ended meanwhile
+            self._supervisor.signal(program_name(name), "USR1")
         try:
             self._supervisor.restart(program_name(name))
         except ProcessFailedError as error:

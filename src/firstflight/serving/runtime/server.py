@@ -7,8 +7,10 @@ agent takes those two for a model that went missing, loads it again and repeats 
 
 import argparse
 import asyncio
+import faulthandler
 import json
 import re
+import signal
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from http import HTTPStatus
 from typing import Any
@@ -175,6 +177,7 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--managed", action="store_true", help="Seldon's agent loads and unloads models")
     asked = parser.parse_args()
+    faulthandler.register(signal.SIGUSR1)  # where it hangs, in its log, though it answers nobody
     configure_logger()
     install_uvloop_event_loop()
     asyncio.run(serve(asked.folder, managed=asked.managed))
