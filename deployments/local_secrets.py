@@ -10,21 +10,23 @@ import secrets
 from typing import Any
 
 NAMESPACE = "firstflight"
-BUCKET_ENDPOINT = "http://minio:9000"
+BUCKET = "firstflight"
+BUCKET_ENDPOINT = "http://seaweedfs:8333"
 
 
 def local_secrets() -> list[dict[str, Any]]:
     """Return the Secrets, each call with other values."""
-    database, user, key = secrets.token_urlsafe(24), secrets.token_hex(8), secrets.token_urlsafe(24)
+    database = secrets.token_urlsafe(24)
+    writer, reader = ((secrets.token_hex(8), secrets.token_urlsafe(24)) for _ in range(2))
     server = f"firstflight:{database}@postgresql:5432"
     storage = {
         "type": "s3",
         "name": "s3",
         "parameters": {
-            "provider": "Minio",
+            "provider": "Other",
             "env_auth": "false",
-            "access_key_id": user,
-            "secret_access_key": key,
+            "access_key_id": reader[0],
+            "secret_access_key": reader[1],
             "endpoint": BUCKET_ENDPOINT,
         },
     }
@@ -39,9 +41,34 @@ def local_secrets() -> list[dict[str, Any]]:
             },
         ),
         _secret("prefect-auth", {"auth-string": f"firstflight:{secrets.token_urlsafe(24)}"}),
-        _secret("object-storage", {"access-key-id": user, "secret-access-key": key, "endpoint": BUCKET_ENDPOINT}),
+        _secret(
+            "seaweedfs",
+            {
+                "s3.json": json.dumps(
+                    {
+                        "identities": [
+                            _identity("firstflight", writer, "Read", "List", "Write"),
+                            _identity("rclone", reader, "Read", "List"),
+                        ]
+                    }
+                )
+            },
+        ),
+        _secret(
+            "object-storage",
+            {"access-key-id": writer[0], "secret-access-key": writer[1], "endpoint": BUCKET_ENDPOINT},
+        ),
         _secret("model-storage", {"s3": json.dumps(storage)}),
     ]
+
+
+def _identity(name: str, key: tuple[str, str], *actions: str) -> dict[str, Any]:
+    """Return who may do what in the bucket, as SeaweedFS reads it."""
+    return {
+        "name": name,
+        "credentials": [{"accessKey": key[0], "secretKey": key[1]}],
+        "actions": [f"{action}:{BUCKET}" for action in actions],
+    }
 
 
 def _secret(name: str, values: dict[str, str]) -> dict[str, Any]:

@@ -43,9 +43,9 @@ NEEDED_LOCALLY = {
     ("mlflow", "postgresql", 5432),
     ("prefect-server", "postgresql", 5432),
     ("seldon-server", "postgresql", 5432),
-    ("flow", "minio", 9000),
-    ("mlflow", "minio", 9000),
-    ("seldon-server", "minio", 9000),
+    ("flow", "seaweedfs", 8333),
+    ("mlflow", "seaweedfs", 8333),
+    ("seldon-server", "seaweedfs", 8333),
 }
 PODS = {*SELDON_PODS, "flow", "guard", "mlflow", "prefect-server", "prefect-worker"}
 PORTS = {port for _, _, port in NEEDED | NEEDED_LOCALLY} | {8082, 9003, 9006, 443}
@@ -56,7 +56,7 @@ PORTS = {port for _, _, port in NEEDED | NEEDED_LOCALLY} | {8082, 9003, 9006, 44
 def test_just_what_is_needed_is_open(overlay: str) -> None:
     """Of all connections among our pods, on all ports they use, those that are needed are open and no others."""
     objects = build(f"overlays/{overlay}")
-    here = PODS | ({"postgresql", "minio"} if overlay == "local" else set())
+    here = PODS | ({"postgresql", "seaweedfs"} if overlay == "local" else set())
     opened = {
         (source, target, port)
         for source in here

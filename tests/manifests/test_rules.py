@@ -1,5 +1,6 @@
 """House rules that no schema knows."""
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -31,6 +32,11 @@ def references(pod: Pod) -> Iterator[tuple[str, str, bool]]:
         for variable in container.get("env", []):
             if found := variable.get("valueFrom", {}).get("secretKeyRef"):
                 yield found["name"], found["key"], found.get("optional", False)
+
+
+def mounted_secrets(pod: Pod) -> set[str]:
+    """Return the secrets that a pod reads as files."""
+    return {volume["secret"]["secretName"] for volume in pod.spec.get("volumes", []) if "secret" in volume}
 
 
 @pytest.mark.parametrize("path", BUILDS)
@@ -185,9 +191,36 @@ def test_local_secrets_are_the_ones_that_are_read() -> None:
     assert missing <= {(name, key) for name, key, optional in read if optional}
     assert {name for name, _ in missing} <= OPTIONAL_SECRETS
     assert {each["spec"]["secretName"] for each in of_kind(objects, "Model").values()} <= made.keys()
+    assert {name for pod in pods(objects) for name in mounted_secrets(pod)} <= made.keys()
     assert 1 == len(made["model-storage"])
     again = {each["metadata"]["name"]: each["stringData"] for each in local_secrets()}
     assert [] == [name for name in made if made[name] == again[name]]
+
+
+def test_rclone_has_a_key_of_its_own_that_only_reads() -> None:
+    """Whoever gets into a model server's pod changes no model: its key is not the one that writes, in either place."""
+    made = {each["metadata"]["name"]: each["stringData"] for each in local_secrets()}
+    allowed = {
+        each["credentials"][0]["accessKey"]: set(each["actions"])
+        for each in json.loads(made["seaweedfs"]["s3.json"])["identities"]
+    }
+    reads, writes = {"Read:firstflight", "List:firstflight"}, {"Write:firstflight"}
+    assert reads == allowed[json.loads(made["model-storage"]["s3"])["parameters"]["access_key_id"]]
+    assert reads | writes == allowed[made["object-storage"]["access-key-id"]]
+    example = list(yaml.safe_load_all((ROOT / "k8s/examples/external-secrets.yaml").read_text()))
+    (rclone,) = (each for each in example if "model-storage" == each["metadata"]["name"])
+    (ours,) = (each for each in example if "object-storage" == each["metadata"]["name"])
+    assert rclone["spec"]["dataFrom"][0]["extract"]["key"] not in {
+        each["remoteRef"]["key"] for each in ours["spec"]["data"]
+    }
+
+
+def test_what_comes_along_is_maintained_and_patched() -> None:
+    """PostgreSQL has the fixes of 17.10; MinIO publishes no images since one that has CVE-2025-62506."""
+    images = [each["image"] for pod in overlay_pods("local") for each in pod.containers if "image" in each]
+    assert [] == [image for image in images if "minio" in image]
+    (postgresql,) = {image for image in images if image.startswith("postgres:")}
+    assert (17, 10) <= tuple(int(part) for part in re.findall(r"\d+", postgresql.split("@")[0]))
 
 
 def test_the_example_of_external_secrets_is_complete() -> None:
