@@ -62,7 +62,7 @@ def bring_model_home(world: World, model: str, *, actor: str, reason: str) -> Ho
             return Homecoming(was=was, proof=proof, rollout=None, ledger="knows no rollout of this model")
         home = _home(world, rollout)
         if not rollout.final:
-            rollout = bring_home(world, rollout, why)
+            rollout = bring_home(world, rollout, why, proof)
         ledger = f"rollout {rollout.id} is {rollout.phase}"
         return Homecoming(was=was, proof=proof, rollout=rollout, ledger=ledger, home=home)
     except FirstflightError as error:  # traffic is home, whatever the ledger says

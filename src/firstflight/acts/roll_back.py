@@ -42,12 +42,12 @@ def intend_roll_back(world: World, rollout: Rollout, reasons: tuple[str, ...], *
     return append(world.ledger, rollout, "rollback.intended", {"trigger": trigger, "reasons": list(reasons)})
 
 
-def roll_back(world: World, rollout: Rollout) -> Rollout:
+def roll_back(world: World, rollout: Rollout, proved: HomeProof | None = None) -> Rollout:
     """Send everything to the stable model, prove it, and end the rollout.
 
     Traffic moves before anything else is attempted, so a ledger that does not answer cannot hold
     it up. Running it twice does no harm. What has moved no traffic is ended without moving any: another model may
-    serve by now than the one it took for stable.
+    serve by now than the one it took for stable. What was `proved` before is not waited for again while it holds.
     """
     candidates = [version.served_name for version in rollout.arms.candidates]
     untouched = rollout.stage is None and _serves_none_of(world, rollout.model, candidates)
@@ -57,7 +57,7 @@ def roll_back(world: World, rollout: Rollout) -> Rollout:
             return world.backend.get_traffic(rollout.model)
         return world.backend.set_traffic(rollout.model, rollout.home, rollout.token)
 
-    proof = _until_home(world, rollout.model, candidates, home, _share(rollout.split, candidates))
+    proof = _until_home(world, rollout.model, candidates, home, _share(rollout.split, candidates), proved)
     log.warning("%s: traffic is back, the router reports %s; %s", rollout.model, proof.reported, proof.counted)
     body: dict[str, Any] = {
         "split": (proof.reported or rollout.home).model_dump(mode="json"),
@@ -85,7 +85,7 @@ def _serves_none_of(world: World, model: str, candidates: Sequence[str]) -> bool
     return reported is not None and not any(reported.percent(name) for name in candidates)
 
 
-def bring_home(world: World, rollout: Rollout, why: Surrender) -> Rollout:
+def bring_home(world: World, rollout: Rollout, why: Surrender, proved: HomeProof | None = None) -> Rollout:
     """End `rollout` at the stable model whoever drives it, and return it as it ended.
 
     The lease is marked first: it may last for an hour while a person is asked, and we may not live to the end. Who
@@ -108,7 +108,7 @@ def bring_home(world: World, rollout: Rollout, why: Surrender) -> Rollout:
                 rollout, fenced = take_over(world, rollout, actor=why.actor), False
             if rollout.phase is not Phase.ROLLING_BACK:
                 rollout = intend_roll_back(world, rollout, (why.reason,), trigger=why.trigger)
-            rollout = roll_back(world, rollout)
+            rollout = roll_back(world, rollout, proved)
         except (HeadMovedError, StaleTokenError) as error:  # somebody else does the same: the second finds it done
             if (refusals := refusals + 1) > MOST_REFUSALS:
                 raise
@@ -135,12 +135,14 @@ def _share(split: TrafficSplit | None, candidates: Sequence[str]) -> float:
     return sum(split.percent(name) for name in candidates) / 100 if split else 0.0
 
 
-def _until_home(world: World, model: str, candidates: Sequence[str], first: Set, share: float) -> HomeProof:
+def _until_home(
+    world: World, model: str, candidates: Sequence[str], first: Set, share: float, proved: HomeProof | None = None
+) -> HomeProof:
     """Bring traffic home, again and again while it does not come true: a roll back is not given up lightly."""
     until = world.monotonic() + world.home_seconds
     while True:
         try:
-            return bring_traffic_home(world.backend, model, candidates, first, world.wait, share)
+            return bring_traffic_home(world.backend, model, candidates, first, world.wait, share, proved)
         except (SplitPendingError, TrafficNotAppliedError) as error:
             if world.monotonic() >= until:
                 raise

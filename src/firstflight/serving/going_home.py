@@ -5,7 +5,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
+
+from pydantic import Field
 
 from firstflight.domain.errors import (
     BackendUnavailableError,
@@ -38,13 +40,15 @@ class HomeProof(Value):
     """How traffic was brought home and what showed it.
 
     `reported` is the router's split (None: it could not say); `counted` tells in words what bears it out, of whom and
-    how much was counted; `seconds` is from the first attempt to that.
+    how much was counted; `seconds` is from the first attempt to that. `asked` are the requests of each candidate that
+    was quiet, None for one that is not served; it is not kept with the rest.
     """
 
     way: Literal["router", "eviction"]
     reported: TrafficSplit | None
     counted: str
     seconds: float
+    asked: Mapping[str, int | None] = Field(default_factory=dict, exclude=True)
 
     @property
     def told(self) -> str:
@@ -64,10 +68,12 @@ def bring_traffic_home(
     first: Set,
     wait: Callable[[float], None] = time.sleep,
     share: float = 0.0,
+    proved: HomeProof | None = None,
 ) -> HomeProof:
     """Send `route` home by `first`, or by stopping `candidates` when it fails or stalls, and return the proof.
 
     `share` of the requests were the candidates' before, 0 when nobody knows: the less, the longer they must be quiet.
+    What was `proved` a moment ago holds when the same is reported and none of them was asked since; nobody waits again.
 
     Raises:
         StaleTokenError: `first` was refused: somebody else drives the route.
@@ -80,8 +86,11 @@ def bring_traffic_home(
         reported = first() if backend.bounds_itself else _within(STALL_SECONDS, first)
         # A promotion that is being finished: what the router falls back to is a candidate no more.
         candidates = [name for name in candidates if reported is None or name != reported.stable]
+        if proved is not None and reported == proved.reported and _still_quiet(backend, route, candidates, proved):
+            return proved
         if quiet := _quiet(backend, route, candidates, wait, share):
-            return HomeProof(way="router", reported=reported, counted=quiet, seconds=time.monotonic() - begun)
+            seconds = time.monotonic() - begun
+            return HomeProof(way="router", reported=reported, counted=quiet.said, seconds=seconds, asked=quiet.asked)
         trouble = f"the router reports {reported}, but not that no request reaches {', '.join(candidates)} any more"
     except StaleTokenError:
         raise
@@ -115,7 +124,7 @@ def _by_eviction(
         raise TrafficNotAppliedError(f"{route}: neither way home worked: {trouble}; {', '.join(candidates)} still run")
     stopped = f"{', '.join(candidates)} stopped and no longer answering"
     if quiet := _quiet(backend, route, candidates, wait):
-        stopped += f"; {quiet}"
+        stopped += f"; {quiet.said}"
     return HomeProof(
         way="eviction", reported=_reported(backend, route), counted=stopped, seconds=time.monotonic() - begun
     )
@@ -128,19 +137,32 @@ def _reported(backend: ServingBackend, route: str) -> TrafficSplit | None:
         return None
 
 
+class _Quiet(NamedTuple):
+    said: str
+    asked: Mapping[str, int | None]
+
+
+def _still_quiet(backend: ServingBackend, route: str, candidates: Sequence[str], proved: HomeProof) -> bool:
+    """Whether what was proved is of all `candidates`, by the router, and each was asked as often then as now."""
+    if proved.way != "router" or not proved.asked.keys() >= set(candidates):
+        return False
+    now = _requests(backend, route, candidates)
+    return now is not None and all(now.get(name) == proved.asked[name] for name in candidates)
+
+
 def _quiet(
     backend: ServingBackend,
     route: str,
     candidates: Sequence[str],
     wait: Callable[[float], None],
     share: float = 0.0,
-) -> str | None:
+) -> _Quiet | None:
     """Return what shows that nothing reaches `candidates` any more, None when nothing does.
 
     Of a candidate that is served and not counted nothing is known. One that is not served has nowhere to be reached.
     """
     if not candidates:
-        return "nobody but the stable model had traffic"
+        return _Quiet("nobody but the stable model had traffic", {})
     deadline = time.monotonic() + _QUIET_DEADLINE
     before, quiet = _requests(backend, route, candidates), 0.0
     for look in range(1, _LOOKS + 1):
@@ -156,7 +178,8 @@ def _quiet(
         others = sum(max(0, asked - before.get(name, 0)) for name, asked in after.items())
         enough = not share or not others or (1 - share) ** others <= _CHANCE
         if enough or late or quiet >= _LONGEST_QUIET:
-            return _said(candidates, after, others, quiet, share)
+            asked = {name: after.get(name) for name in candidates}
+            return _Quiet(_said(candidates, after, others, quiet, share), asked)
     return None
 
 

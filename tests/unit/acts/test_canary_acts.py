@@ -25,7 +25,7 @@ from firstflight.domain.errors import (
 )
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.rollout.approval import Answer
-from firstflight.rollout.machine import Phase
+from firstflight.rollout.machine import Phase, stream
 from firstflight.serving.memory import MemoryBackend
 from tests.unit.acts.twin import MODEL, PLAN, Twin, begun, drive, in_first_stage
 
@@ -159,6 +159,20 @@ def test_rolling_back_twice_does_no_harm(twin: Twin) -> None:
     again = bring_model_home(twin.world, MODEL, actor="bob", reason="stop")
     assert first.rollout == again.rollout
     assert first.proof.reported == again.proof.reported == again.was
+
+
+def test_a_person_waits_for_one_proof(twin: Twin) -> None:
+    """The end is written down by the proof that traffic was sent home with, not by a second one of the same."""
+    rollout, waited = in_first_stage(twin), list[float]()
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        twin.wait(seconds)
+
+    home = bring_model_home(replace(twin.world, wait=wait), MODEL, actor="ada", reason="stop")
+    assert f"for {sum(waited):g} s" in home.proof.counted
+    [told] = [each for each in twin.world.ledger.read(stream(MODEL)) if each.kind == "rollout.rolled_back"]
+    assert (rollout.id, home.proof.model_dump(mode="json")) == (home.rollout and home.rollout.id, told.body["proof"])
 
 
 def test_what_a_dead_run_left_open_is_ended(twin: Twin) -> None:

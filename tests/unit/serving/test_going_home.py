@@ -1,6 +1,7 @@
 """What proves that traffic is home, and what proves nothing."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,29 @@ def test_counters_that_were_away_once_have_to_be_read_twice(router: Router, monk
 
     monkeypatch.setattr(router, "tallies", away)
     assert "eviction" == home(router).way
+
+
+def again(router: Router, proved: HomeProof, *candidates: str) -> tuple[HomeProof, list[float]]:
+    """Bring the route home a moment after it was `proved` to be; also return what was waited for."""
+    waited: list[float] = []
+    first = partial(router.go_home, MODEL)
+    return bring_traffic_home(router, MODEL, candidates, first, waited.append, proved=proved), waited
+
+
+def test_what_was_proved_is_not_waited_for_again(router: Router) -> None:
+    """Whoever writes the end down reads the counters once more: nobody was asked since, so the proof stands."""
+    proved = home(router)
+    assert (proved, []) == again(router, proved, CANDIDATE)
+    assert "asked" not in proved.model_dump()
+
+
+def test_what_was_proved_of_others_or_is_over_is_proved_anew(router: Router) -> None:
+    """Another candidate, one that was asked since, counters that are away, an eviction: nothing of before holds."""
+    proved = home(router)
+    assert [0.5] == again(router, proved, CANDIDATE, "other-predictor-v9")[1]
+    router.count(CANDIDATE, 1)
+    assert [0.5] == again(router, proved, CANDIDATE)[1]
+    evicted = proved.model_copy(update={"way": "eviction"})
+    assert [0.5] == again(router, evicted, CANDIDATE)[1]
+    router.uncounted = frozenset({CANDIDATE})
+    assert "eviction" == again(router, proved, CANDIDATE)[0].way
