@@ -19,6 +19,8 @@ from tasks.runs import called_after_its_model
 )
 def ab_test(plan: ABTestPlan = Field(description="Which variants to compare, and for how long.")) -> Rollout:
     """Split traffic over the plan's variants for its number of requests, compare, and go back to the control."""
-    rollout = drive(rollouts.begin(plan), rollouts.InTasks())
+    rollout = rollouts.begin(plan)
+    with rollouts.handed_over(rollout):
+        rollout = drive(rollout, rollouts.InTasks())
     reports.write_report(rollout)
     return rollout

@@ -26,6 +26,8 @@ def canary(
     `drive` does what comes next by the ledger's word, so the run may start again from the top at any moment: enter a
     stage, observe it, ask a person where the plan wants one (the run suspends), promote and bake, or roll back.
     """
-    rollout = drive(rollouts.begin(plan), rollouts.InTasks())
+    rollout = rollouts.begin(plan)
+    with rollouts.handed_over(rollout):
+        rollout = drive(rollout, rollouts.InTasks())
     reports.write_report(rollout)
     return reports.outcome(rollout)

@@ -1,11 +1,14 @@
 """Rollouts as runs drive them: each act in a task of its own."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from prefect import task
+from prefect.exceptions import TerminationSignal
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput, keyset_from_base_key, read_flow_run_input
 from prefect.input.run_input import Keyset
@@ -16,6 +19,7 @@ from firstflight.acts import policy as holding
 from firstflight.acts import start as starting
 from firstflight.acts.approve import question, seconds_left
 from firstflight.acts.drive import LibraryAct
+from firstflight.acts.lease import hand_over
 from firstflight.comparison.compare import Comparison
 from firstflight.domain.plans import ABTestPlan, CanaryPlan, ReleasePlan
 from firstflight.rollout.approval import Answer, key
@@ -29,6 +33,8 @@ from tasks.runs import top_run
 
 P = ParamSpec("P")
 T = TypeVar("T")
+GOES_ON = frozenset({"reschedule", "relinquish"})
+"""What Prefect's worker of Kubernetes tells a job to do at SIGTERM; elsewhere such a run is crashed and goes home."""
 
 
 @task(**CALLS_OUT)
@@ -49,6 +55,17 @@ def begin(plan: CanaryPlan | ABTestPlan) -> Rollout:
 def comparison_of(rollout: Rollout) -> Comparison | None:
     """Return what the A/B test found, or None when it ended before it could tell."""
     return comparing.comparison_in(open_world(Settings()).ledger, rollout)
+
+
+@contextmanager
+def handed_over(rollout: Rollout) -> Iterator[None]:
+    """Hand `rollout` over when this process is told to end and its run is started again elsewhere, as by a drain."""
+    try:
+        yield
+    except TerminationSignal:
+        if os.environ.get("PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR") in GOES_ON:
+            hand_over(open_world(Settings()), rollout)
+        raise
 
 
 class AnswerForm(Answer, RunInput):

@@ -122,7 +122,8 @@ def arm(settings: Settings) -> None:
     armed.wrap(SqlRecordStore, "append", lambda _, stream, kind, *__, **___: (_model(stream), f"append {kind}"))
     armed.wrap(LocalBackend, "set_traffic", lambda _, route, *__, **___: (route, "set_traffic"))
     armed.wrap(LocalBackend, "go_home", lambda _, route: (route, "go_home"))
-    armed.wrap(LeaseFile, "hold", lambda _, lease: (lease.route, "hold lease"))
+    for keep in ("hold", "renew"):
+        armed.wrap(LeaseFile, keep, lambda _, lease: (lease.route, "hold lease"))
     armed.wrap(LeaseFile, "surrender", lambda _, route, __: (route, "surrender lease"))
     armed.wrap(LeaseFile, "release", lambda _, route, __: (route, "release lease"))
     armed.wrap(MlflowRegistry, "set_alias", lambda _, version, *__, **___: (version.model, "set_alias"))

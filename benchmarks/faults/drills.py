@@ -177,7 +177,11 @@ def _ledger_down(call: str) -> Hurt | None:
 def _disk_full(call: str) -> Hurt | None:
     if call == "append":
         return Hurt(raises=StoreUnavailableError("the database has no space left"))
-    return Hurt(raises=OSError(28, "No space left on device")) if call in {"hold", "surrender", "release"} else None
+    return (
+        Hurt(raises=OSError(28, "No space left on device"))
+        if call in {"hold", "renew", "surrender", "release"}
+        else None
+    )
 
 
 def _clock_back(room: Room) -> None:

@@ -39,7 +39,7 @@ DETECTED = LEASE + 2 * ROUND + 15.0
 LONGEST = 3 * PLAN.stage_seconds + 2 * (PLAN.approval_seconds + DETECTED) + PLAN.bake_seconds + PLAN.no_data_seconds
 """Within so long after the last fault a rollout has ended, whatever had happened to it."""
 STORES = frozenset({"append", "read"})
-FILES = frozenset({"hold", "surrender", "release"})
+FILES = frozenset({"hold", "renew", "surrender", "release"})
 
 
 @dataclass(frozen=True)
@@ -319,7 +319,7 @@ class Teller:
             self.broken.append(sentence)
 
     def _log(self) -> list[str]:
-        return [f"{at:7.1f}  {who:9} {call}" for at, who, call in self.twin.calls if call != "hold"][-60:]
+        return [f"{at:7.1f}  {who:9} {call}" for at, who, call in self.twin.calls if call != "renew"][-60:]
 
 
 _OUTAGES = (BackendUnavailableError, RegistryUnavailableError, StoreUnavailableError, OSError)

@@ -39,7 +39,9 @@ from firstflight.world import World
 
 MODEL = "financial-predictor"
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-WRITES = frozenset({"append", "set_traffic", "go_home", "evict", "hold", "surrender", "release", "set_alias", "send"})
+WRITES = frozenset(
+    {"append", "set_traffic", "go_home", "evict", "hold", "renew", "surrender", "release", "set_alias", "send"}
+)
 
 
 class Killed(BaseException):

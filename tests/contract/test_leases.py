@@ -111,6 +111,25 @@ def test_an_older_driver_cannot_renew(leases: Leases) -> None:
     assert {"churn": newer} == leases.held()
 
 
+def test_renewing_makes_no_lease(leases: Leases) -> None:
+    """A driver who was frozen while his rollout ended holds nothing when he thaws; else renewing is as holding."""
+    with pytest.raises(StaleTokenError, match="has no lease any more"):
+        leases.renew(LEASE)
+    assert {} == leases.held()
+    leases.hold(LEASE)
+    later = LEASE.model_copy(update={"seconds": 900})
+    leases.renew(later)
+    assert {"churn": later} == leases.held()
+    with pytest.raises(StaleTokenError, match="older than"):
+        leases.renew(LEASE.model_copy(update={"token": 4}))
+    leases.surrender("churn", WHY)
+    with pytest.raises(StaleTokenError, match="burst of errors"):
+        leases.renew(LEASE)
+    leases.release("churn", 5)
+    with pytest.raises(StaleTokenError):
+        leases.renew(LEASE)
+
+
 def test_a_surrendered_rollout_cannot_renew(leases: Leases) -> None:
     """Whatever its token; the first reason stays; another rollout of the route may begin."""
     leases.hold(LEASE)

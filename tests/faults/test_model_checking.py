@@ -267,7 +267,7 @@ def test_an_outage_of_the_ledger_does_not_cost_the_lease(twin: Twin) -> None:
     away = Hurt(raises=StoreUnavailableError("the database does not answer"))
     twin.faults = lambda _process, call: away if call == "read" and 5.0 <= twin.time.now < 75.0 else None
     assert Verdict.PROMOTE is observe(world, rollout.model_copy(update={"plan": patient})).verdict
-    held = [at for at, _, call in twin.calls if call == "hold"]
+    held = [at for at, _, call in twin.calls if call == "renew"]
     assert held[-1] >= 75.0
     assert max(after - before for before, after in pairwise(held)) < world.lease_seconds / 2
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from firstflight.acts.champion import name_champion, settle_champion
-from firstflight.acts.lease import release_lease, surrender_lease
+from firstflight.acts.lease import release_lease, surrender_lease, take_lease
 from firstflight.acts.ledger_view import append, history, reread
 from firstflight.acts.take_over import surrendered, take_over
 from firstflight.domain.errors import (
@@ -166,8 +166,18 @@ def rejoin(world: World, rollout: Rollout) -> Rollout:
     if why is None and told.token == rollout.token and (fenced := _fenced_out(world, told)) is not None:
         return _after_a_stranger(world, told, fenced)
     if why is None:
-        return told
+        return _with_lease(world, told) if told.token == rollout.token else told
     return bring_home(world, told, why)
+
+
+def _with_lease(world: World, rollout: Rollout) -> Rollout:
+    """Take a lease that was lost anew: the ledger says that the rollout is open, and who drives it."""
+    if rollout.model not in world.leases.held():
+        try:
+            take_lease(world, rollout)
+        except StaleTokenError:  # somebody was faster
+            return rejoin(world, rollout)
+    return rollout
 
 
 def _after_a_stranger(world: World, rollout: Rollout, fenced: str) -> Rollout:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from firstflight.acts.agreement import refuse_disagreement
 from firstflight.acts.champion import settle_champion
 from firstflight.acts.freeze import refuse_frozen
-from firstflight.acts.lease import renew_lease
+from firstflight.acts.lease import take_lease
 from firstflight.acts.policy import refuse_by_policy
 from firstflight.acts.roll_back import bring_home, rejoin
 from firstflight.acts.take_over import surrendered, take_over
@@ -75,7 +75,7 @@ def _resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, run: str) -> R
     record = world.ledger.append(stream(plan.model), "rollout.started", body, actor=run, expect=head)
     log.info("%s", sentence(record))
     rollout = Rollout.started(record)
-    renew_lease(world, rollout)
+    take_lease(world, rollout)
     return rollout
 
 
@@ -85,7 +85,7 @@ def attach(world: World, rollout: Rollout, *, actor: str) -> Rollout:
         return bring_home(world, rollout, why)
     taken = take_over(world, rollout, actor=actor)
     try:
-        renew_lease(world, taken)
+        take_lease(world, taken)
     except StaleTokenError:  # somebody has just said so
         return rejoin(world, taken)
     return taken

@@ -48,6 +48,7 @@ SENTENCES: dict[str, Callable[[Body], str]] = {
     ),
     "rollout.started": _started,
     "driver.attached": lambda body: f"took over from {actor_name(body['before'])}",
+    "driver.detached": lambda body: f"its process was told to end; another has {body['seconds']:,.0f} s to go on",
     "stage.intended": lambda body: (
         f"dividing traffic: {_split(body)}" if _is_of_a_test(body) else f"moving to {body['stage']} %"
     ),

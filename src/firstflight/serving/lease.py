@@ -59,6 +59,9 @@ class Leases(Protocol):
         Raises StaleTokenError when a newer driver holds the route, or this rollout was surrendered.
         """
 
+    def renew(self, lease: Lease) -> None:
+        """Do so in the place of another; raises StaleTokenError also when there is none: its rollout may have ended."""
+
     def held(self) -> Mapping[str, Lease]:
         """Return every lease by its route."""
 
@@ -72,9 +75,11 @@ class Leases(Protocol):
         """Drop the lease of `route` unless a newer driver than `token` holds it; no lease is no error."""
 
 
-def refuse_renewal(lease: Lease, present: Lease | None) -> None:
-    """Raise StaleTokenError when `present` does not allow `lease` in its place."""
+def refuse_lease(lease: Lease, present: Lease | None, *, renewed: bool) -> None:
+    """Raise StaleTokenError when `present` does not allow `lease` in its place, or `renewed` finds none."""
     if present is None:
+        if renewed:
+            raise StaleTokenError(f"{lease.route} has no lease any more: {lease.rollout} may have ended")
         return
     if lease.token < present.token:
         raise StaleTokenError(
@@ -100,9 +105,11 @@ class MemoryLeases:
 
     def hold(self, lease: Lease) -> None:
         """Keep `lease` as that of its route."""
-        with self._changing() as held:
-            refuse_renewal(lease, held.get(lease.route))
-            held[lease.route] = lease
+        self._keep(lease, renewed=False)
+
+    def renew(self, lease: Lease) -> None:
+        """Keep it in the place of another."""
+        self._keep(lease, renewed=True)
 
     def held(self) -> Mapping[str, Lease]:
         """Return every lease by its route."""
@@ -120,6 +127,11 @@ class MemoryLeases:
         with self._changing() as held:
             if route in held and held[route].token <= token:
                 del held[route]
+
+    def _keep(self, lease: Lease, *, renewed: bool) -> None:
+        with self._changing() as held:
+            refuse_lease(lease, held.get(lease.route), renewed=renewed)
+            held[lease.route] = lease
 
     @contextmanager
     def _changing(self, seconds: float = LOCK_SECONDS) -> Iterator[dict[str, Lease]]:

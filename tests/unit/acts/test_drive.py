@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.faults.twin import Process
+from firstflight.acts.lease import renew_lease
 from firstflight.acts.roll_back import bring_home, roll_back
 from firstflight.acts.take_over import take_over
-from firstflight.domain.errors import RolloutError
+from firstflight.domain.errors import RolloutError, StaleTokenError
 from firstflight.rollout.machine import Phase, Rollout, stream
 from firstflight.serving.lease import Surrender
 from tests.unit.acts.twin import MODEL, Twin, begun, drive
@@ -31,6 +32,21 @@ def test_a_driver_whose_rollout_somebody_took_stops(twin: Twin, rollout: Rollout
     take_over(twin.world, rollout, actor="run-2")
     with pytest.raises(RolloutError, match="taken over by run-2; this process stops"):
         drive(twin.world, rollout)
+
+
+def test_a_driver_who_thaws_holds_nothing_that_has_ended(twin: Twin, rollout: Rollout) -> None:
+    """It was frozen while somebody else ended its rollout: no lease is made again, the end is what it reads."""
+    ended = bring_home(twin.world, rollout, Surrender(actor="ada", reason="harm", trigger="person"))
+    with pytest.raises(StaleTokenError, match="no lease any more"):
+        renew_lease(twin.world, rollout)
+    assert ended == drive(twin.world, rollout)
+    assert {} == twin.leases.all
+
+
+def test_a_lease_that_was_lost_is_taken_anew_by_who_drives(twin: Twin, rollout: Rollout) -> None:
+    """The ledger says that the rollout is open, and whose it is: nobody is brought home for a file that is gone."""
+    twin.leases.all.clear()
+    assert Phase.PROMOTED is drive(twin.world, rollout).phase
 
 
 def contested(twin: Twin, rollout: Rollout) -> list[Rollout]:

@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.faults.twin import Hurt, Process
 from firstflight.acts.homecoming import bring_model_home, bring_run_home
-from firstflight.acts.lease import renew_lease
+from firstflight.acts.lease import hand_over, renew_lease
 from firstflight.acts.ledger_view import checks, current
-from firstflight.acts.roll_back import rejoin
+from firstflight.acts.roll_back import intend_roll_back, rejoin
 from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import (
     BackendUnavailableError,
@@ -27,7 +27,7 @@ from firstflight.guard.guard import BroughtHome, Guard
 from firstflight.ledger.record import Record
 from firstflight.notify.messages import Message
 from firstflight.notify.notifier import Delivery
-from firstflight.rollout.machine import Phase, Rollout
+from firstflight.rollout.machine import Phase, Rollout, stream
 from firstflight.serving.backend import RouterTally
 from firstflight.serving.lease import Lease, Surrender
 from firstflight.world import World
@@ -66,6 +66,12 @@ def waiting(twin: Twin) -> Rollout:
     return drive(twin.world, begun(twin, approvals=(50,), approval_seconds=300))
 
 
+def last_record(twin: Twin) -> tuple[str, dict[str, Any]]:
+    """Kind and body of the newest record of the model."""
+    record = twin.world.ledger.read(stream(MODEL))[-1]
+    return record.kind, record.body
+
+
 def is_home(twin: Twin, rollout: Rollout) -> bool:
     """Whether the router and the ledger agree that the rollout has ended at its stable model."""
     told = current(twin.world.ledger, MODEL)
@@ -90,6 +96,32 @@ def test_a_lost_lease_brings_the_model_home(twin: Twin) -> None:
     assert told is not None
     assert ("its driver run-1 has not been heard of for 30 s, at most that is allowed",) == told.reasons
     assert {} == twin.world.leases.held()
+
+
+def test_who_is_told_to_end_leaves_time_for_another(twin: Twin) -> None:
+    """A drain ends the driver, and its new pod takes two minutes: bounded, on record, and watched meanwhile."""
+    rollout = in_first_stage(twin)
+    hand_over(twin.world, rollout)
+    assert ("driver.detached", {"seconds": 150.0}) == last_record(twin)
+    assert [] == rounds(guard_of(twin), twin, 140)
+    taken = resume_or_start(twin.world, rollout.plan, run="run-1")
+    assert 30 == twin.leases.all[MODEL].seconds
+    hand_over(twin.world, rollout)  # of the process that was replaced: not its to give away
+    assert 30 == twin.leases.all[MODEL].seconds
+    hand_over(twin.world, taken)
+    [home] = rounds(guard_of(twin), twin, 160)
+    assert "its driver run-1 has not been heard of for 150 s, at most that is allowed" == home.reason
+
+
+def test_a_question_and_a_way_home_are_not_handed_over(twin: Twin) -> None:
+    """A person's lease stays as long as it is, and what goes home waits for nobody."""
+    rollout = waiting(twin)
+    before = dict(twin.leases.all)
+    hand_over(twin.world, rollout)
+    assert before == twin.leases.all
+    intend_roll_back(twin.world, rollout, ("harm",), trigger="ROLL_BACK")
+    hand_over(twin.world, rollout)
+    assert before == twin.leases.all
 
 
 @pytest.mark.parametrize("alive", [True, False])

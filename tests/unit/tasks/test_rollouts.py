@@ -1,14 +1,17 @@
 """Asking a person: what is done before the run suspends, and that an answer waits for none of it."""
 
+import signal
 from typing import Any
 
 import pytest
+from prefect.exceptions import TerminationSignal
 from prefect.input import keyset_from_base_key, run_input
 
 from firstflight.acts.start import resume_or_start
 from firstflight.rollout.approval import Answer
+from firstflight.rollout.machine import Rollout
 from tasks import rollouts
-from tests.unit.acts.twin import PLAN, Twin, drive
+from tests.unit.acts.twin import MODEL, PLAN, Twin, drive, in_first_stage
 
 Inputs = dict[str, Any]
 
@@ -25,6 +28,25 @@ def inputs(monkeypatch: pytest.MonkeyPatch) -> Inputs:
     monkeypatch.setattr(run_input, "create_flow_run_input", create)
     monkeypatch.setattr(rollouts, "read_flow_run_input", lambda key, **_: held.get(key))
     return held
+
+
+def told_to_end(rollout: Rollout) -> None:
+    """Send the process that drives `rollout` SIGTERM, as Prefect shows it."""
+    with rollouts.handed_over(rollout):
+        raise TerminationSignal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize(("then", "seconds"), [("reschedule", 150), ("relinquish", 150), ("crash", 30)])
+def test_sigterm_hands_over_where_the_run_goes_on_elsewhere(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch, then: str, seconds: float
+) -> None:
+    """A drain leaves time for the new pod; a local run that is ended has crashed, and its hook brings it home."""
+    rollout = in_first_stage(twin)
+    monkeypatch.setenv("PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR", then)
+    monkeypatch.setattr(rollouts, "open_world", lambda _settings: twin.world)
+    with pytest.raises(TerminationSignal):
+        told_to_end(rollout)
+    assert seconds == twin.leases.all[MODEL].seconds
 
 
 @pytest.mark.parametrize("before", [(), ("response",), ("schema",)])

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from firstflight.domain.errors import ServingError
-from firstflight.serving.lease import Lease, Surrender, refuse_renewal
+from firstflight.serving.lease import Lease, Surrender, refuse_lease
 from firstflight.serving.seldon.annotations import LEASE, OURS, noted
 from firstflight.serving.seldon.api import Api, swap
 from firstflight.serving.seldon.objects import Object, name_of
@@ -31,9 +31,15 @@ class KubernetesLeases:
 
     def hold(self, lease: Lease) -> None:
         """Keep `lease` as that of its route."""
+        self._keep(lease, renewed=False)
 
+    def renew(self, lease: Lease) -> None:
+        """Keep it in the place of another."""
+        self._keep(lease, renewed=True)
+
+    def _keep(self, lease: Lease, *, renewed: bool) -> None:
         def write(present: Object | None) -> None:
-            refuse_renewal(lease, self._lease(present))
+            refuse_lease(lease, self._lease(present), renewed=renewed)
             if present is None:
                 self._api.create(_PLURAL, _with({"metadata": {"name": lease.route, "labels": OURS}}, lease))
             else:
