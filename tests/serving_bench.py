@@ -113,7 +113,7 @@ def gateway_is_ready(settings: Settings) -> bool:
     return Gateway(settings).is_well()
 
 
-def until(true: Callable[[], bool], seconds: float = 30) -> None:
+def until(true: Callable[[], bool], seconds: float = 120) -> None:
     """Poll until something is true; fail past the deadline."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -191,7 +191,7 @@ def running_server(home: Path) -> Iterator[Settings]:
         (*program.command, "-c", "fsync=off"), cwd=place, user=program.user, env=environment, **quiet
     ) as process:
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while not postgres.answers(settings):
                 assert time.monotonic() < deadline, "PostgreSQL did not answer within 30 s"
                 time.sleep(0.05)
@@ -199,7 +199,7 @@ def running_server(home: Path) -> Iterator[Settings]:
             yield settings
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=30)
+            process.wait(timeout=120)
             shutil.rmtree(place)
 
 
@@ -215,7 +215,7 @@ def empty_database(server: Settings) -> str:
     """Address of tables that nobody used before: a schema of its own, made when no collector is left."""
     address = server.database("firstflight")
     name = f"t{uuid.uuid4().hex}"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}")
         while connection.execute("SELECT FROM pg_locks WHERE locktype = 'advisory'").fetchone() is not None:

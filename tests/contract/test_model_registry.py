@@ -51,7 +51,7 @@ def mlflow_uri(mlflow_home: Path) -> Iterator[str]:
         yield uri
     finally:
         os.killpg(server.pid, 15)
-        server.wait(timeout=30)
+        server.wait(timeout=120)
 
 
 def _wait_until_healthy(uri: str, server: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -51,7 +51,7 @@ class Server:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         program = postgres.program(self.settings)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not postgres.answers(self.settings):
             assert time.monotonic() < deadline, "PostgreSQL did not answer within 30 s"
             if self.process is None or self.process.poll() is not None:  # also while a killed server's children leave
@@ -77,7 +77,7 @@ class Server:
         place = (self.settings.home / postgres.NAME).resolve()
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=120)
         shutil.rmtree(place)
 
 
@@ -310,12 +310,12 @@ def test_a_connection_killed_in_mid_append_is_an_outage(server: Server, stream: 
         other.execute("BEGIN; LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
         call = pool.submit(store.append, stream, "second", {}, actor="a")
         waiting = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 'ledger'::regclass"
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while not other.execute(waiting).fetchall():
             assert time.monotonic() < deadline, "the append never waited for the lock"
             time.sleep(0.02)
         with pytest.raises(StoreUnavailableError):
-            call.result(timeout=10)
+            call.result(timeout=120)
         other.execute("ROLLBACK")
     assert 2 == store.append(stream, "third", {}, actor="a").number
 
@@ -398,12 +398,12 @@ def test_what_was_acknowledged_survives_a_killed_server(tmp_path: Path) -> None:
 
         with ThreadPoolExecutor(4) as pool:
             writers = [pool.submit(write, writer) for writer in range(4)]
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while len(acknowledged) < 40:
                 assert time.monotonic() < deadline, "the writers did not get going"
                 time.sleep(0.01)
             fragile.kill()
-            assert ["outage"] * 4 == [writer.result(timeout=30) for writer in writers]
+            assert ["outage"] * 4 == [writer.result(timeout=120) for writer in writers]
         fragile.start()
         kept = [record.number for record in store.read("s")]
         assert list(range(1, len(kept) + 1)) == kept

@@ -38,7 +38,7 @@ def live(stack: Settings) -> Iterator[Settings]:
     ):
         yield stack
         replay.terminate()
-        replay.wait(timeout=30)
+        replay.wait(timeout=120)
 
 
 @pytest.fixture(scope="session")

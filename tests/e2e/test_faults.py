@@ -39,7 +39,7 @@ def healthy(runs: Runs) -> ModelVersion:
     return candidate(runs, "healthy")
 
 
-def wait(true: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait(true: Callable[[], bool], seconds: float = 180.0) -> None:
     """Poll until something is true; fail past the deadline."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -196,7 +196,7 @@ def test_a_run_that_was_claimed_and_never_begun_crashes(runs: Runs) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     assert made.returncode == 0, made.stderr
     automation = made.stdout.strip().splitlines()[-1]

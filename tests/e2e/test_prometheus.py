@@ -38,7 +38,7 @@ STABLE, CANDIDATE, DEAD = "baseline-predictor-v1", "lightweight-predictor-v2", "
 ROUTE = "predictor"
 
 
-def until(true: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+def until(true: Callable[[], Any], what: str, seconds: float = 120.0) -> Any:
     """Wait for `true()` to be so, and return what it returned."""
     deadline = time.monotonic() + seconds
     while not (found := true()):
@@ -55,7 +55,7 @@ def process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
             yield running
         finally:
             running.terminate()
-            running.wait(timeout=20)
+            running.wait(timeout=120)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def own(make_stack: Callable, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield settings
 
 
-def wait(true: Callable[[], bool], seconds: float = 60) -> None:
+def wait(true: Callable[[], bool], seconds: float = 180) -> None:
     """Poll until something is true; fail past the deadline."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -58,7 +58,7 @@ def test_there_is_no_disk_to_fill_for_a_process_that_has_ended() -> None:
 def test_a_kill_that_comes_too_late_does_no_harm(process: subprocess.Popen[str]) -> None:
     """The process died between the question and the signal."""
     process.kill()
-    process.wait(10)
+    process.wait(120)
     Kill(lambda: process.pid).strike()
 
 
@@ -67,7 +67,7 @@ def test_a_kill_strikes_once(process: subprocess.Popen[str]) -> None:
     asked: list[int] = []
     kill = Kill(lambda: asked.append(1) or process.pid)
     kill.strike()
-    assert -signal.SIGKILL == process.wait(10)
+    assert -signal.SIGKILL == process.wait(120)
     kill.again()
     assert [1] == asked
 

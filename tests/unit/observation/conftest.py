@@ -51,7 +51,7 @@ class Server:
         place = (self.settings.home / postgres.NAME).resolve()
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=120)
         shutil.rmtree(place)
 
 
