@@ -1,5 +1,6 @@
 """What the network policies of a build let through: an evaluator for the fields we use."""
 
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from tests.manifests.objects import Object, of_kind
@@ -21,6 +22,8 @@ def matches(selector: Object, labels: Labels) -> bool:
 
 
 def _peer(peer: Object, namespace: Labels, pod: Labels) -> bool:
+    if "ipBlock" in peer:  # of what is outside: a pod is let through by its labels
+        return False
     assert set(peer) <= {"namespaceSelector", "podSelector"}
     if "namespaceSelector" in peer:
         if not matches(peer["namespaceSelector"], namespace):
@@ -51,6 +54,23 @@ def _side(policies: list[Object], way: str, pod: Labels, other: tuple[Labels, La
 def allowed(objects: list[Any], source: Labels, target: Labels, port: int) -> bool:
     """Whether a pod with the labels `source` may connect to one with the labels `target`, both in our namespace."""
     return leaves(objects, source, HERE, target, port) and enters(objects, HERE, source, target, port)
+
+
+def reaches(objects: list[Any], source: Labels, address: str, port: int) -> bool:
+    """Whether a pod of ours may connect to an address outside the cluster."""
+    where = ip_address(address)
+    return any(
+        any(open_to["port"] == port for open_to in rule["ports"])
+        and any(
+            where in ip_network(peer["ipBlock"]["cidr"])
+            and not any(where in ip_network(but) for but in peer["ipBlock"].get("except", ()))
+            for peer in rule["to"]
+            if "ipBlock" in peer
+        )
+        for policy in of_kind(objects, "NetworkPolicy").values()
+        if "Egress" in policy["spec"]["policyTypes"] and matches(policy["spec"]["podSelector"], source)
+        for rule in policy["spec"].get("egress", [])
+    )
 
 
 def leaves(objects: list[Any], source: Labels, namespace: str, target: Labels, port: int) -> bool:

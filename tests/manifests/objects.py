@@ -14,7 +14,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = ("local", "staging", "production")
-BUILDS = ("base", *(f"overlays/{name}" for name in OVERLAYS), "extras/monitoring", "extras/operator-access")
+EXTRAS = ("extras/monitoring", "extras/operator-access", "extras/slack")
+BUILDS = ("base", *(f"overlays/{name}" for name in OVERLAYS), *EXTRAS)
 KUBECTL = Path(sys.executable).with_name("kubectl")
 SELDON = "mlops.seldon.io/v1alpha1"
 

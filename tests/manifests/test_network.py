@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.manifests.network import HERE, Labels, allowed, enters, leaves
-from tests.manifests.objects import OVERLAYS, SELDON_PODS, build, of_kind, pods
+from tests.manifests.network import HERE, Labels, allowed, enters, leaves, reaches
+from tests.manifests.objects import BUILDS, OVERLAYS, SELDON_PODS, build, of_kind, pods
 
 
 def named(name: str) -> Labels:
@@ -49,7 +49,6 @@ NEEDED_LOCALLY = {
 }
 PODS = {*SELDON_PODS, "flow", "guard", "mlflow", "prefect-server", "prefect-worker"}
 PORTS = {port for _, _, port in NEEDED | NEEDED_LOCALLY} | {8082, 9003, 9006, 443}
-# Port 443 stands open towards anywhere, since the API server has no pods to name; 5432 too, for a database outside.
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -71,9 +70,10 @@ def test_just_what_is_needed_is_open(overlay: str) -> None:
 def test_what_lies_outside_the_namespace(overlay: str) -> None:
     """Flows reach Prometheus, gateways reach Kafka, the operator reaches the scheduler, named clients reach models."""
     objects = build(f"overlays/{overlay}")
-    assert leaves(objects, named("flow"), "monitoring", {}, 9090)
+    prometheus = {"app.kubernetes.io/name": "prometheus"}
+    assert leaves(objects, named("flow"), "monitoring", prometheus, 9090)
+    assert not leaves(objects, named("flow"), "monitoring", {}, 9090)
     assert leaves(objects, named("seldon-dataflow-engine"), "kafka", {}, 9092)
-    assert leaves(objects, named("mlflow"), "anywhere", {}, 5432)
     operator = {"control-plane": "v2-controller-manager"}
     assert enters(objects, "seldon-system", operator, named("seldon-scheduler"), 9004)
     assert not enters(objects, "elsewhere", operator, named("seldon-scheduler"), 9004)
@@ -81,7 +81,52 @@ def test_what_lies_outside_the_namespace(overlay: str) -> None:
     for name, port in (("prefect-server", 4200), ("mlflow", 5000)):
         assert enters(objects, "sign-in", {}, named(name), port, {"firstflight/people": "true"})
         assert not enters(objects, "elsewhere", {}, named(name), port)
-    assert not leaves(objects, named("prefect-server"), "anywhere", {}, 443)
+
+
+@pytest.mark.parametrize("path", BUILDS)
+def test_what_leaves_names_where_it_goes(path: str) -> None:
+    """No rule is open towards anywhere, and none names a network wider than one place, but for Slack's."""
+    for name, policy in of_kind(build(path), "NetworkPolicy").items():
+        for rule in policy["spec"].get("egress", []):
+            assert rule.get("to"), name
+            assert rule.get("ports"), name
+            for peer in rule["to"]:
+                assert peer != {"podSelector": {}}, name
+                if "extras/slack" != path:
+                    assert "0.0.0.0/0" != peer.get("ipBlock", {}).get("cidr"), name
+
+
+OUTSIDE = {"database": 5432, "kubernetes-api": 443, "bucket": 443}
+
+
+@pytest.mark.parametrize(("overlay", "network"), [("staging", "198.51.100"), ("production", "203.0.113")])
+def test_what_is_the_platforms_is_reached_where_the_overlay_says(overlay: str, network: str) -> None:
+    """Database, API server and bucket, by those that need them and by flows; nobody reaches anything else outside."""
+    objects = build(f"overlays/{overlay}")
+    places = {f"{network}.{number}": what for number, what in enumerate(OUTSIDE, 1)} | {"1.2.3.4": "a stranger"}
+    reached = {
+        (source, places[address])
+        for source in PODS
+        for address in places
+        for port in (5432, 443, 6443, 80)
+        if reaches(objects, named(source), address, port)
+    }
+    assert {
+        *((who, "database") for who in ("flow", "guard", "mlflow", "prefect-server", "seldon-server")),
+        *((who, "kubernetes-api") for who in ("flow", "guard", "prefect-worker", "seldon-scheduler", "seldon-server")),
+        *((who, "bucket") for who in ("flow", "mlflow", "seldon-server")),
+    } == reached
+
+
+def test_slack_opens_nothing_private() -> None:
+    """Guard and flows reach the public network by HTTPS, and neither other clouds' metadata nor a neighbour."""
+    objects = build("overlays/production") + build("extras/slack")
+    for who in ("guard", "flow"):
+        assert reaches(objects, named(who), "1.2.3.4", 443)
+        assert not reaches(objects, named(who), "1.2.3.4", 80)
+        for private in ("10.1.2.3", "169.254.169.254", "172.20.0.1", "192.168.0.1"):
+            assert not reaches(objects, named(who), private, 443)
+    assert not reaches(objects, named("mlflow"), "1.2.3.4", 443)
 
 
 @pytest.mark.parametrize("name", ["seldon-server", "seldon-envoy", "seldon-pipelinegateway", "prefect-server"])
