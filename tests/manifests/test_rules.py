@@ -136,12 +136,10 @@ def test_roles_are_the_least_that_works() -> None:
     assert {} == of_kind(build("base"), "ClusterRole")
     changing = {right for right in rights if right[2] not in {"get", "list", "watch"}}
     assert {
-        *(
-            ("serving-client", kind, verb)
-            for kind in ("models", "experiments")
-            for verb in ("create", "patch", "delete")
-        ),
-        *(("serving-client", "leases", verb) for verb in ("create", "update", "delete")),
+        *(("flows", kind, verb) for kind in ("models", "experiments") for verb in ("create", "patch", "delete")),
+        *(("guard", "experiments", verb) for verb in ("create", "patch")),
+        ("guard", "models", "delete"),
+        *((who, "leases", verb) for who in ("flows", "guard") for verb in ("create", "update", "delete")),
         ("prefect-worker", "jobs", "create"),
         ("prefect-worker", "jobs", "delete"),
     } == changing

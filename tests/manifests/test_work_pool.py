@@ -77,7 +77,7 @@ def test_a_run_is_like_our_other_pods() -> None:
         guard = pod.spec if pod.owner == "guard" else guard
     assert guard is not None
     assert guard["securityContext"] == spec["securityContext"]
-    bound = of_kind(build("base"), "RoleBinding")["serving-client"]["subjects"]
+    bound = of_kind(build("base"), "RoleBinding")["flows"]["subjects"]
     assert spec["serviceAccountName"] in {each["name"] for each in bound}
     assert "flow" == job()["spec"]["template"]["metadata"]["labels"]["firstflight/role"]
 

@@ -249,7 +249,7 @@ def _refuse(answer: Answer, what: str) -> None:
         case HTTPStatus.CONFLICT | HTTPStatus.GONE:
             raise Outdated(text)
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            raise ServingError(f"{text}; bind the Role `serving-client` of k8s/base/roles.yaml to who asks")
+            raise ServingError(f"{text}; bind the Role `flows` (the guard: `guard`) of k8s/base/roles.yaml to who asks")
         case HTTPStatus.INTERNAL_SERVER_ERROR if "failed to create typed patch object" in answer.why:
             raise ServingError(f"{text}; the installed CRDs do not know what is written: Seldon Core 2.10 is wanted")
         case HTTPStatus.TOO_MANY_REQUESTS:

@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,16 @@ from firstflight.domain.errors import (
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.going_home import bring_traffic_home
+from firstflight.serving.lease import Lease, Surrender
 from firstflight.serving.preconditions import Fence
 from firstflight.serving.seldon.annotations import CHANGE, FENCE, VERSION, fence_of
 from firstflight.serving.seldon.api import Api
 from firstflight.serving.seldon.backend import Patience
 from firstflight.serving.seldon.diagnosis.examination import ghosts
+from firstflight.serving.seldon.leases import KubernetesLeases
 from tests.doubles.cluster_objects import snapshot
 from tests.doubles.kubernetes_api import Fault, Object
+from tests.manifests.objects import build, of_kind
 from tests.seldon_bench import QUICK, Cluster, seldon_cluster
 from tests.serving_bench import MODEL, artifact, until
 
@@ -716,3 +720,26 @@ def test_the_digest_is_what_the_model_itself_says(cluster: Cluster, tmp_path: Pa
     cluster.backend().set_traffic(MODEL, TrafficSplit.canary(STABLE, CANDIDATE, 100), 2)
     assert version.digest == cluster.backend().loaded_digest(STABLE)
     assert cluster.backend().is_ready(STABLE)
+
+
+def test_the_guards_role_is_enough_for_both_ways_home(cluster: Cluster) -> None:
+    """By the router, by ending the candidate, and with its lease: no other right is asked of the API on the way."""
+    backend, leases = cluster.backend(), KubernetesLeases(Api(cluster.api.configuration, cluster.settings.namespace))
+    now = datetime.now(UTC)
+    leases.hold(
+        Lease(route=MODEL, rollout="r", holder="a", candidates=(CANDIDATE,), token=2, seconds=45, renewed_at=now)
+    )
+    backend.set_traffic(MODEL, CANARY, 2)
+    cluster.api.asked.clear()
+    assert MODEL in leases.held()
+    leases.surrender(MODEL, Surrender(actor="guard", reason="it fails", trigger="guard"))
+    assert HOME == bring_traffic_home(backend, MODEL, [CANDIDATE], lambda: backend.go_home(MODEL)).reported
+    backend.tallies(MODEL)
+    backend.evict(CANDIDATE)
+    leases.release(MODEL, 2)
+    meaning = {"post": "create", "put": "update"}
+    used = {(what, meaning.get(verb, verb)) for verb, what in map(str.split, cluster.api.asked)}
+    role = of_kind(build("base"), "Role")["guard"]
+    granted = {(what, verb) for rule in role["rules"] for what in rule["resources"] for verb in rule["verbs"]}
+    assert used <= granted
+    assert {("experiments", "patch"), ("models", "delete"), ("leases", "update"), ("leases", "delete")} <= used
