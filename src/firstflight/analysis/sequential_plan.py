@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from scipy.special import log_ndtr, ndtr
 
 from firstflight.analysis.absolute_limit import ODDS, ODDS_WEIGHTS, within_limit_log_e
+from firstflight.analysis.bounded_mean import STAKE_WEIGHTS, STAKES, cost
 from firstflight.analysis.rate_ratio import RATIO_WEIGHTS, RATIOS
 from firstflight.analysis.two_by_two import nearest_on_line
 
@@ -135,6 +136,24 @@ def proof_against_control(rate: float, margin: float, share: float, alpha: float
     drift = _mean(rate, new) + _mean(rate, old) / ratio
     variance = _variance(rate, new) + _variance(rate, old) / ratio
     return first_passage(-math.log(alpha * wealth), drift, variance)
+
+
+def bounded_mean_decides(distance: float, squares: float, alpha: float, *, wealth: float = 1.0) -> Requests:
+    """Return the values until bets on a bounded mean show that it lies on the right side of the null.
+
+    The same for harm and for proof; a difference of two means counts one value for each pair.
+
+    Args:
+        distance: How far from the null the mean lies, as a share of the width of the bounds.
+        squares: Mean squared distance of a value from its guess (of a pair, of its difference from 0), on that scale.
+        alpha: Chance of an error the test may make.
+        wealth: Share of the wealth on this test and on a beginning at once.
+    """
+    found = [
+        first_passage(-math.log(alpha * weight * wealth), stake * distance - cost(stake) * squares, stake**2 * squares)
+        for stake, weight in zip(STAKES, STAKE_WEIGHTS, strict=True)
+    ]
+    return min(found, key=lambda values: values.median)
 
 
 def _proof(rate: float, requests: float, limit: float, deviations: float) -> float:

@@ -33,6 +33,9 @@ def plan(file: Path, rate: float, changes: list[str] | None, baseline: list[str]
         for stage in stages:
             if stage.verdict != "ok":
                 say(console, plain(_advice(stage)))
+        for one in stages[0].guardrails:
+            if one.warning:
+                say(console, plain(f"{one.metric}: {one.warning}"))
     for policy, faults in short:
         typer.echo(f"{policy}: {'; '.join(faults) or 'kept'}", err=as_json)
     if any(faults for _, faults in short) or any(stage.verdict == "impossible" for stage in stages):

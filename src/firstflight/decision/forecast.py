@@ -7,6 +7,7 @@ from typing import Literal
 from firstflight.analysis.sequential_plan import (
     NEVER_DECIDES,
     Requests,
+    bounded_mean_decides,
     harm_over_control,
     harm_over_limit,
     proof_against_control,
@@ -28,7 +29,8 @@ class GuardrailForecast(Value):
     `proof_minutes` is how long a candidate as good as the stable model needs to show it (median, 95 %), None where
     nothing is to be proven or it never will be. `smallest_regression` is the smallest harmful share that half of the
     stages of this length would catch, None when none. `reference_regression` is the fault the last two are about:
-    the margin on top of the stable model's rate, else twice the limit.
+    the margin on top of the stable model's rate, else twice the limit. Where blocks count, a request is a block, all of
+    it right or wrong and without luck that both arms share: what is shared takes less.
     """
 
     metric: str
@@ -40,6 +42,7 @@ class GuardrailForecast(Value):
     detection_minutes: tuple[float, float] | None = None
     harmed_requests: float | None = None
     note: str = ""
+    warning: str = ""
 
 
 class StageForecast(Value):
@@ -76,9 +79,13 @@ def _guardrail(
     plan: CanaryPlan, guardrail: Guardrail, percent: int, per_second: float, baselines: Mapping[str, float]
 ) -> GuardrailForecast:
     base, limit = _harmful_shares(guardrail, baselines)
+    warning, block = _block_warning(plan, guardrail), guardrail.block_seconds
     if base is None or (limit is None and guardrail.margin is None):
-        return GuardrailForecast(metric=guardrail.metric, verdict="not planned", note="no limit or margin on a share")
+        note = "no limit or margin on a share"
+        return GuardrailForecast(metric=guardrail.metric, verdict="not planned", note=note, warning=warning)
     share = percent / 100
+    if block is not None:
+        per_second = min(per_second, 1 / block)
     alpha = alpha_of(plan, guardrail)
     available = max(plan.stage_seconds - plan.warmup_seconds, 0.0)
 
@@ -91,9 +98,18 @@ def _guardrail(
         options = []
         if share < 1:
             wealth = _AT_ONCE * (RELATIVE_SHARE if limit is not None else 1.0)
-            options.append(harm_over_control(harmful, base, share, alpha, wealth=wealth, full=base >= COMMON))
+            options.append(
+                harm_over_control(harmful, base, share, alpha, wealth=wealth, full=base >= COMMON)
+                if block is None
+                else bounded_mean_decides(harmful - base, _squares(harmful) + _squares(base), alpha, wealth=wealth)
+            )
         if limit is not None:
-            options.append(harm_over_limit(harmful, limit, alpha, wealth=_AT_ONCE * (1 - RELATIVE_SHARE)))
+            wealth = _AT_ONCE * (1 - RELATIVE_SHARE)
+            options.append(
+                harm_over_limit(harmful, limit, alpha, wealth=wealth)
+                if block is None
+                else bounded_mean_decides(harmful - limit, _squares(harmful), alpha, wealth=wealth)
+            )
         return min(options, key=lambda found: found.median, default=NEVER_DECIDES)
 
     proof = _proof(plan, guardrail, base, limit, share)
@@ -117,9 +133,25 @@ def _guardrail(
         smallest_regression=_smallest(lambda harmful: detect(harmful).median, base, available * per_second),
         reference_regression=reference,
         detection_minutes=minutes(caught),
-        harmed_requests=None if math.isinf(caught.median) else caught.median * reference,
+        harmed_requests=None if block or math.isinf(caught.median) else caught.median * reference,
         note="" if proof is not None else "nothing to prove without a stable arm",
+        warning=warning,
     )
+
+
+def _block_warning(plan: CanaryPlan, guardrail: Guardrail) -> str:
+    """Return why a stage sees nothing of a guardrail whose blocks outlast it; empty where they close."""
+    if guardrail.block_seconds is None or guardrail.block_seconds <= plan.stage_seconds:
+        return ""
+    return (
+        f"a block of {guardrail.block_seconds:,g} s does not close within a stage of {plan.stage_seconds:,g} s: none "
+        "can prove it, and harm may show only in a later one"
+    )
+
+
+def _squares(share: float) -> float:
+    """Return the variance of outcomes that are all right or all wrong."""
+    return share * (1 - share)
 
 
 def _harmful_shares(guardrail: Guardrail, baselines: Mapping[str, float]) -> tuple[float | None, float | None]:
@@ -143,6 +175,11 @@ def _proof(plan: CanaryPlan, guardrail: Guardrail, base: float, limit: float | N
     alpha = plan.alpha_promote
     if guardrail.quantile is not None and limit is not None:
         return proof_within_limit(base, limit, alpha)
+    if guardrail.block_seconds is not None:
+        if guardrail.margin is not None and share < 1:
+            return bounded_mean_decides(guardrail.margin, 2 * _squares(base), alpha)
+        allowed = None if limit is None else limit + (guardrail.margin or 0.0)
+        return None if allowed is None else bounded_mean_decides(allowed - base, _squares(base), alpha)
     if guardrail.margin is not None and share < 1:
         return proof_against_control(base, guardrail.margin, share, alpha, wealth=_NO_HARM)
     if limit is None:

@@ -124,6 +124,12 @@ class Guardrail(Form):
         "accuracy and Brier scores are known to lie between 0 and 1). None: such an average decides nothing, for a "
         "rare value that nobody has seen yet may outweigh the rest.",
     )
+    block_seconds: Seconds | None = Field(
+        default=None,
+        description="How long answers share what moved them, where that is known: of daily prices, a market day as it "
+        "passes here. Such a block counts once, when it closes, so a stage proves nothing by less than dozens of them. "
+        "None: answers stand for themselves.",
+    )
     share: Annotated[float, _within(0.001, 1000)] = Field(
         default=1.0,
         gt=0,
@@ -146,14 +152,20 @@ class Guardrail(Form):
             return f"the name of a metric has 1 to {_LONGEST_NAME} characters, letters, digits and _ . : / % - alone"
         if self.metric in _DISTRIBUTIONS and self.quantile is None:
             return "it is a distribution; name the quantile that the limit bounds"
-        if self.quantile is not None:
-            if self.metric in SHARES:
-                return "it is a share and has no quantile"
-            if self.direction != "lower_is_better":
-                return "a quantile is bounded from above: only lower_is_better can be judged"
-            if self.limit is not None and self.limit <= 0:
-                return f"limit {self.limit:g} of a quantile must be above 0"
+        if self.quantile is not None and (fault := self._quantile_fault()):
+            return fault
         return self.share_fault() if self.metric in SHARES else self._bounds_fault()
+
+    def _quantile_fault(self) -> str:
+        if self.block_seconds is not None:
+            return "a quantile is counted by the request and has no block_seconds"
+        if self.metric in SHARES:
+            return "it is a share and has no quantile"
+        if self.direction != "lower_is_better":
+            return "a quantile is bounded from above: only lower_is_better can be judged"
+        if self.limit is not None and self.limit <= 0:
+            return f"limit {self.limit:g} of a quantile must be above 0"
+        return ""
 
     @property
     def value_bounds(self) -> tuple[float, float] | None:
@@ -220,6 +232,10 @@ class Guardrail(Form):
             return fewest_requests(self.margin, alpha)
         limit = self.limit or 0.0
         return fewest_requests(limit if self.direction == "lower_is_better" else 1 - limit, alpha)
+
+    def blocks_in(self, seconds: float) -> float:
+        """Return the most blocks that can close in so many seconds; infinite where answers stand for themselves."""
+        return math.inf if self.block_seconds is None else math.floor(seconds / self.block_seconds) + 1
 
 
 def _judgeable(guardrails: tuple[Guardrail, ...]) -> None:
@@ -350,6 +366,13 @@ class CanaryPlan(Form):
                 raise ValueError(
                     f"guardrail {guardrail.metric!r} can never be proven: even a perfect candidate needs {needed:.2g} "
                     "requests in a stage; widen its limit or margin, or set proves to false"
+                )
+            if guardrail.proves and guardrail.blocks_in(self.stage_seconds) < (fewest := max(math.ceil(needed), 2)):
+                raise ValueError(
+                    f"guardrail {guardrail.metric!r} can never be proven: a block of {guardrail.block_seconds:,g} s is "
+                    f"one observation, of which a stage of {self.stage_seconds:,g} s sees at most "
+                    f"{guardrail.blocks_in(self.stage_seconds):,g} and even a perfect candidate needs {fewest:,}; "
+                    "make stages longer, or set proves to false"
                 )
         last = (math.ceil(self.stage_seconds / self.check_seconds) - 1) * self.check_seconds
         if self.warmup_seconds > last:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from firstflight.analysis.absolute_limit import within_limit_log_e
+from firstflight.analysis.bounded_mean import STAKES, Bets, cost
 from firstflight.analysis.sequential_plan import (
     NEVER_DECIDES,
+    bounded_mean_decides,
     first_passage,
     harm_over_control,
     harm_over_limit,
@@ -46,3 +48,21 @@ def test_greater_harm_is_seen_sooner() -> None:
     medians = [harm_over_control(rate, 0.001, 0.05, 0.01).median for rate in (0.005, 0.02, 0.05, 0.3)]
     assert sorted(medians, reverse=True) == medians
     assert harm_over_control(0.02, 0.001, 0.05, 0.05).median < medians[1]
+
+
+@pytest.mark.parametrize(("accuracy", "distance"), [(0.9, 0.2), (0.7, 0.3)])
+def test_bets_take_as_many_values_as_the_bets_say(accuracy: float, distance: float) -> None:
+    """Of pairs of equal models, until they are not worse: all stakes together are up to a third sooner than the one."""
+    rng = np.random.default_rng(9)
+    taken = []
+    for _ in range(200):
+        pairs = (rng.random((2, 3000)) < accuracy).astype(float)
+        gaps = (pairs[0] - pairs[1]).tolist()
+        bets, size = Bets(), 0
+        while bets.log_e_below(distance) < math.log(20):
+            gap = gaps[size]
+            bets = bets.plus(Bets(gap, 1.0, tuple(cost(stake) * gap**2 for stake in STAKES)))
+            size += 1
+        taken.append(size)
+    planned = bounded_mean_decides(distance, 2 * accuracy * (1 - accuracy), 0.05)
+    assert 0.67 * planned.median < float(np.median(taken)) < planned.median

@@ -93,3 +93,14 @@ def test_it_shows_whether_the_policies_are_kept(file: Path, monkeypatch: pytest.
     short = CliRunner().invoke(app, ["plan", str(file), "--rate", "20", "--set", "approvals=[]"])
     assert 4 == short.exit_code
     assert "approvals [], wanted at least 1" in short.stdout
+
+
+def test_a_block_that_outlasts_its_stage_is_told(file: Path) -> None:
+    """Of a guardrail that only watches; one that has to be proven is refused with the reason."""
+    given = ["plan", str(file), "--rate", "20", "--set", "guardrails.accuracy.block_seconds=86400"]
+    refused = CliRunner().invoke(app, given)
+    assert 2 == refused.exit_code
+    assert "a block of 86,400 s is one observation" in " ".join(refused.output.split())
+    told = CliRunner().invoke(app, [*given, "--set", "guardrails.accuracy.proves=false"])
+    assert 0 == told.exit_code
+    assert "accuracy: a block of 86,400 s does not close within a stage" in " ".join(told.stdout.split())

@@ -45,3 +45,29 @@ def test_forecast_delays_are_those_of_simulated_rollouts(rate: float, world: Wor
     detection = forecast(plan, 20, {"error_rate": 0.001})[0].guardrails[0].detection_minutes
     assert detection is not None
     assert pytest.approx(expected, rel=0.34) == detection[0]
+
+
+def test_a_block_counts_once_in_a_forecast() -> None:
+    """Accuracy by blocks of 10 s is slow whatever the traffic; what outlasts a stage is said to."""
+    by_blocks = Guardrail(metric="accuracy", direction="higher_is_better", margin=0.5, block_seconds=10)
+    watched = Guardrail(metric="brier", margin=0.1, proves=False, block_seconds=86_400)
+    plan = CanaryPlan(model="churn", guardrails=(by_blocks, watched))
+    for rate in (20, 2000):
+        accuracy, brier = forecast(plan, rate)[0].guardrails
+        assert accuracy.proof_minutes is not None
+        assert 3 < accuracy.proof_minutes[0] < 15
+        assert ("", "ok") == (accuracy.warning, accuracy.verdict)
+        assert "a block of 86,400 s does not close within a stage of 1,800 s" in brier.warning
+    alone = forecast(CanaryPlan(model="churn", guardrails=(by_blocks.model_copy(update={"block_seconds": None}),)), 20)
+    assert alone[-1].guardrails[0].proof_minutes is None
+    tight = forecast(CanaryPlan(model="churn", guardrails=(by_blocks.model_copy(update={"margin": 0.05}),)), 20)
+    assert "impossible" == tight[0].verdict
+
+
+def test_a_limit_of_blocks_is_proven_without_a_stable_arm() -> None:
+    """At 100 % the candidate's own blocks count, and harm is found by the limit too."""
+    guardrail = Guardrail(metric="accuracy", direction="higher_is_better", limit=0.8, block_seconds=10)
+    last = forecast(CanaryPlan(model="churn", guardrails=(guardrail,)), 20, {"accuracy": 0.95})[-1].guardrails[0]
+    assert last.proof_minutes is not None
+    assert last.detection_minutes is not None
+    assert last.harmed_requests is None

@@ -98,6 +98,10 @@ def test_a_guardrail_without_anything_to_prove_is_refused() -> None:
             "only lower_is_better can be judged",
         ),
         ({"metric": "latency", "limit": 0.0, "quantile": 0.95}, "limit 0 of a quantile must be above 0"),
+        (
+            {"metric": "latency", "limit": 9.0, "quantile": 0.5, "block_seconds": 6},
+            "a quantile is counted by the request",
+        ),
         ({"metric": "latency", "limit": 200.0}, "name the quantile"),
         ({"metric": "error_rate", "limit": 0.01, "quantile": 0.95}, "has no quantile"),
     ],
@@ -117,6 +121,8 @@ def test_a_guardrail_that_can_never_answer_is_refused(guardrail: dict[str, objec
         ({"guardrails": ({"metric": "error_rate", "limit": 1e-10},)}, r"needs 3e\+10 requests in a stage"),
         ({"guardrails": ({"metric": "accuracy", "margin": 1e-11},)}, r"needs 3e\+11 requests in a stage"),
         ({"guardrails": ({"metric": "latency", "limit": 9.0, "quantile": 1 - 1e-13},)}, "can never be proven"),
+        ({"guardrails": ({"metric": "accuracy", "margin": 0.05, "block_seconds": 60},)}, "at most 31 and .* needs 59"),
+        ({"guardrails": ({"metric": "brier", "margin": 0.05, "block_seconds": 1801},)}, "at most 1 and .* needs 2"),
     ],
 )
 def test_a_canary_that_can_never_answer_is_refused(fields: dict[str, object], reason: str) -> None:
