@@ -31,6 +31,7 @@ def bare() -> dict[str, Any]:
     """Return the answers of an API server that has Seldon's CRDs and nothing else."""
     return {
         "/version": {"gitVersion": "v1.31.2"},
+        "/api/v1/namespaces/firstflight": {"metadata": {"name": "firstflight"}},
         f"/apis/{GROUP}": {"versions": [{"version": VERSION}]},
         f"/apis/{GROUP}/{VERSION}": {"resources": [{"name": kind} for kind in (*KINDS, "models/status")]},
         f"/apis/{GROUP}/{VERSION}/servers": {"items": []},

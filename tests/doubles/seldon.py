@@ -436,7 +436,8 @@ def _handler(seldon: Seldon) -> type[BaseHTTPRequestHandler]:  # noqa: C901 a se
 
         def do_GET(self) -> None:
             if self.path.startswith("/stats/prometheus"):
-                self._send(200, _stats(seldon.answered, dict(seldon.loaded)).encode(), {})
+                led = f"envoy_control_plane_connected_state{{}} {int(seldon.going.is_set())}\n"
+                self._send(200, (led + _stats(seldon.answered, dict(seldon.loaded))).encode(), {})
             else:  # the agent knows predictions alone
                 self._route(None)
 

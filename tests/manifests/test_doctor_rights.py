@@ -35,7 +35,7 @@ def used(path: str) -> Right | None:
     if "/namespaces/" not in path:
         return None
     group, _, rest = path.partition("/namespaces/")
-    namespace, resource, *name = rest.partition("?")[0].split("/")
+    namespace, resource, *name = [*rest.partition("?")[0].split("/"), *(() if "/" in rest else ("namespaces", rest))]
     group_name = "" if group == "/api/v1" else group.split("/")[2]
     return namespace, group_name, resource, "get" if name else "list"
 

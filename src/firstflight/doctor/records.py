@@ -15,12 +15,31 @@ SLOW_SECONDS, STOPPED_SECONDS = 10.0, 60.0
 _ANSWER_SECONDS = 5.0
 
 
+_FIXES = {
+    "local": {
+        "postgres": "`firstflight up`, or correct FIRSTFLIGHT_DATABASE_URL",
+        "store": "is the database `firstflight` there? `firstflight up` makes it",
+        "mlflow": "`firstflight up`, or correct MLFLOW_TRACKING_URI",
+        "collector": "is it running? `firstflight status`",
+    },
+    "seldon": {
+        "postgres": "is the server up, and the Secret firstflight-database right? From outside the cluster a"
+        " port-forward, and FIRSTFLIGHT_DATABASE_URL",
+        "store": "make the database `firstflight`, and let the account of the Secret firstflight-database use it",
+        "mlflow": "kubectl get pods -l app.kubernetes.io/name=mlflow; from outside the cluster a port-forward to"
+        " mlflow, and MLFLOW_TRACKING_URI",
+        "collector": "kubectl logs of the servers' pods, container collector",
+    },
+}
+"""What to do on each home."""
+
+
 def record_findings(settings: Settings) -> tuple[Finding, ...]:
     """Return what PostgreSQL and MLflow say."""
     return (*_database(settings), _registry(settings))
 
 
-def lag_finding(complete: datetime | None, now: datetime) -> Finding:
+def lag_finding(complete: datetime | None, now: datetime, backend: str = "local") -> Finding:
     """Return how far behind the collector is."""
     if complete is None:
         return warned(
@@ -28,7 +47,7 @@ def lag_finding(complete: datetime | None, now: datetime) -> Finding:
             "collector",
             "has stored nothing yet",
             wanted="its place in the log, which it writes even when nothing is said there",
-            fix="is it running? `firstflight status`",
+            fix=_FIXES[backend]["collector"],
         )
     seconds = max(0.0, (now - complete).total_seconds())
     if seconds <= SLOW_SECONDS:
@@ -51,20 +70,20 @@ def _database(settings: Settings) -> tuple[Finding, ...]:
                 "PostgreSQL",
                 "gives no answer",
                 wanted="an answer: ledger, predictions, Prefect and MLflow live there",
-                fix="`firstflight up`, or correct FIRSTFLIGHT_DATABASE_URL",
+                fix=_FIXES[settings.backend]["postgres"],
             ),
         )
     answers = passed("postgres", "PostgreSQL", "answers")
     try:
         window = StoreSource(settings.database("firstflight")).watermark("")
     except StoreUnavailableError as error:
-        fix = "is the database `firstflight` there? `firstflight up` makes it"
+        fix = _FIXES[settings.backend]["store"]
         return answers, failed("store-unreachable", "prediction store", str(error), wanted="an answer", fix=fix)
-    return answers, lag_finding(window.until if window else None, datetime.now(UTC))
+    return answers, lag_finding(window.until if window else None, datetime.now(UTC), settings.backend)
 
 
 def _registry(settings: Settings) -> Finding:
-    wanted, fix = "200 from /health", "`firstflight up`, or correct MLFLOW_TRACKING_URI"
+    wanted, fix = "200 from /health", _FIXES[settings.backend]["mlflow"]
     try:
         answer = httpx.get(f"{settings.mlflow_uri}/health", timeout=_ANSWER_SECONDS, trust_env=False)
     except (httpx.RequestError, httpx.InvalidURL) as error:

@@ -47,7 +47,10 @@ def target_findings(targets: Sequence[Target], namespace: str, now: datetime) ->
             f"Prometheus targets in {namespace}",
             f"none of {len(targets)} targets is in this namespace",
             wanted="the mesh and the servers among its targets",
-            fix="kubectl apply -k k8s/extras/monitoring; does Prometheus select monitors of this namespace?",
+            fix="kubectl apply -k k8s/extras/monitoring; does Prometheus select monitors of this namespace?"
+            if targets
+            else "was Prometheus just started? It finds its targets within a minute: look again; then kubectl apply -k"
+            " k8s/extras/monitoring",
         )
     for job, found in sorted(jobs.items()):
         yield _job(f"Prometheus job {job}", found, now)
@@ -72,7 +75,9 @@ def _job(subject: str, found: list[Target], now: datetime) -> Finding:
             subject,
             f"{len(down)} of {len(found)} down: {named([f'{one.instance} ({one.error[:120]})' for one in down], 2)}",
             wanted="every target up",
-            fix="does a network policy keep Prometheus out? k8s/components/monitoring/network-policies.yaml",
+            fix="refused: nobody listens there, see the pod's own line, and its log, ready or not"
+            if any("refused" in one.error for one in down)
+            else "does a network policy keep Prometheus out? k8s/components/monitoring/network-policies.yaml",
         )
     stale = [target for target in found if target.scraped is None or now - target.scraped > _STALE]
     if stale:

@@ -3,8 +3,10 @@
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from pydantic import SecretStr
 
 from firstflight.doctor.machine import disk_finding, part_findings, server_log_finding
 from firstflight.doctor.orchestration import (
@@ -14,9 +16,10 @@ from firstflight.doctor.orchestration import (
     schedule_finding,
     service_finding,
 )
-from firstflight.doctor.records import lag_finding
+from firstflight.doctor.records import lag_finding, record_findings
 from firstflight.domain.findings import Finding, Report, Status, failed, named, passed
 from firstflight.orchestrator import AUTOMATIONS, FlowRun, Pool, Schedule, Worker
+from firstflight.settings import Settings
 from firstflight.stack.local import PartStatus
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -152,6 +155,20 @@ def test_lag_of_the_collector() -> None:
     found = [lag_finding(NOW - one, NOW) for one in behind]
     assert [Status.PASS, Status.WARN, Status.FAIL] == [one.status for one in found]
     assert "collector-never" == lag_finding(None, NOW).id
+
+
+@pytest.mark.parametrize(("backend", "fix"), [("local", "`firstflight up`"), ("seldon", "port-forward")])
+def test_what_to_do_fits_the_home(
+    monkeypatch: pytest.MonkeyPatch, backend: Literal["local", "seldon"], fix: str
+) -> None:
+    """Nobody is told to start the local stack for a cluster."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    nowhere = "postgresql://x@127.0.0.1:9/firstflight"
+    settings = Settings(backend=backend, database_url=SecretStr(nowhere))
+    found = record_findings(settings)
+    assert ["postgres-unreachable", "mlflow-unreachable"] == [one.id for one in found]
+    assert all(fix in one.fix for one in found)
+    assert ("container collector" in lag_finding(None, NOW, backend).fix) is (backend == "seldon")
 
 
 def test_a_finding_says_what_to_do() -> None:

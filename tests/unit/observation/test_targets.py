@@ -30,6 +30,13 @@ def test_targets_of_the_namespace() -> None:
         assert (kind, status) == (found.id, found.status)
 
 
+def test_each_cause_has_its_own_fix() -> None:
+    """Nobody listens, nobody gets through, and a Prometheus that has just begun."""
+    refused = DOWN.model_copy(update={"error": "dial tcp 10.0.0.7:9003: connect: connection refused"})
+    fixes = [next(iter(target_findings(found, "models", NOW))).fix for found in ([refused], [DOWN], [])]
+    assert ["nobody listens" in fixes[0], "network policy" in fixes[1], "just started" in fixes[2]] == [True] * 3
+
+
 def test_reading_over_http() -> None:
     """What Prometheus answers becomes targets; another answer and none are an outage, told in one line."""
     body: Any = {

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ ARTIFACT = "artifact"
 SETTINGS = "model-settings.json"
 _RUNTIME = Path(runtime.__file__).with_name("predictor.py")
 _CLASS = "Predictor"
+_PROBE = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
 _CLIENT = Config(connect_timeout=3, read_timeout=30, retries={"max_attempts": 2})
 
 
@@ -69,6 +70,32 @@ class Storage:
                 f"{name}: object storage does not answer for s3://{self._bucket}/{key}: {error}"
             ) from error
         return Stored(uri=f"{self._remote}://{self._bucket}/{key}", secret=self._secret)
+
+
+def is_there(uri: str, remote: Mapping[str, str]) -> bool:
+    """Return whether anything lies at `uri`, asked as rclone would by the parameters of a `remote` of type s3.
+
+    Raises:
+        BackendUnavailableError: The storage does not answer.
+        ServingError: It refuses.
+    """
+    bucket, _, key = uri.partition(":")[2].lstrip("/").partition("/")
+    try:
+        with closing(
+            boto3.client(
+                "s3",
+                config=_PROBE,
+                endpoint_url=remote.get("endpoint") or None,
+                region_name=remote.get("region") or "us-east-1",
+                aws_access_key_id=remote.get("access_key_id"),
+                aws_secret_access_key=remote.get("secret_access_key"),
+            )
+        ) as client:
+            return bool(client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents"))
+    except ClientError as error:
+        raise ServingError(f"the storage refuses a list of {uri}: {error}") from error
+    except (BotoCoreError, ValueError) as error:  # a ValueError is an endpoint that is none
+        raise BackendUnavailableError(f"the storage of {uri} gives no answer: {error}") from error
 
 
 def contents(name: str, version: ModelVersion, artifact: Path) -> Iterator[tuple[str, bytes]]:

@@ -13,6 +13,7 @@ from firstflight.serving.tallies import ATTEMPTED, tallies
 
 _COUNTED = rf"^cluster\..*\.upstream_({'|'.join(ATTEMPTED)}|rq_([1-5]xx|retry|time|active))$"
 
+_CONNECTED = re.compile(r"^envoy_control_plane_connected_state(?:\{[^}]*\})? (\d)", re.MULTILINE)
 _OF_MODEL = re.compile(r'envoy_cluster_name="([a-z0-9-]+)_\d+_http"')
 
 
@@ -41,10 +42,19 @@ class Counters:
         """
         return frozenset(found[1] for text in self._read() for found in _OF_MODEL.finditer(text))
 
-    def _read(self) -> Iterator[str]:
+    def without_scheduler(self) -> tuple[int, int]:
+        """Return how many of them are not connected to the scheduler, whatever its pod says, and how many there are.
+
+        Raises:
+            BackendUnavailableError: One of them does not answer.
+        """
+        told = [_CONNECTED.search(text) for text in self._read(r"^control_plane\.connected_state$")]
+        return sum(one is not None and one[1] == "0" for one in told), len(told)
+
+    def _read(self, counted: str = _COUNTED) -> Iterator[str]:
         with httpx.Client(timeout=self._seconds, trust_env=False) as client:
             for host in addresses(self._url, "nobody reads what the mesh counts; is the Service mesh-stats there?"):
-                url = f"{self._url.scheme}://{host}:{self._url.port or 80}{self._url.path}?filter={quote(_COUNTED)}"
+                url = f"{self._url.scheme}://{host}:{self._url.port or 80}{self._url.path}?filter={quote(counted)}"
                 try:
                     answer = client.get(url).raise_for_status()
                 except httpx.HTTPError as error:

@@ -6,7 +6,7 @@ rollout is judged by, and no question here is a prediction, so that nothing that
 
 import socket
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -102,6 +102,16 @@ class Mesh:
             said = self._ask(channel, "ServerLive", "Nothing", "Nothing", name, {})
         return said.assigned is not None or said.code is not grpc.StatusCode.UNIMPLEMENTED
 
+    def misses(self, route: str, names: Collection[str]) -> str | None:
+        """Return which of `names` the split of `route` does not lead to, at any Envoy; None when it leads to all.
+
+        Raises:
+            BackendUnavailableError: An Envoy does not answer.
+        """
+        with self._channels() as channels:
+            lost = (self._unreachable(channel, route, names) for channel in channels)
+            return next((one for one in lost if one), None)
+
     def carries(self, route: str, split: TrafficSplit, before: Sequence[TrafficSplit], error: float) -> Carried:
         """Return what requests show of `split`, against those that may be in force still, at every Envoy.
 
@@ -132,7 +142,8 @@ class Mesh:
         told = ", ".join(f"{count} to {name or 'nobody'}" for name, count in seen.most_common())
         if shown not in {Shown.WANTED, Shown.UNTOLD}:
             return Carried(shown, misfit(seen, split) or f"of {seen.total()} requests {told} went, as before")
-        lost = self._unreachable(channel, route, split)
+        shares = [name for name, weight in split.weights.items() if weight]
+        lost = self._unreachable(channel, route, shares) if len(split.weights) > 1 else None  # then no route is fixed
         return Carried(Shown.OTHER, lost) if lost else Carried(shown)
 
     def _chosen(self, channel: grpc.Channel, route: str) -> Iterator[str | None]:
@@ -142,14 +153,12 @@ class Mesh:
         ]
         return (self._heard(route, result(call)).assigned for call in calls)
 
-    def _unreachable(self, channel: grpc.Channel, route: str, split: TrafficSplit) -> str | None:
+    def _unreachable(self, channel: grpc.Channel, route: str, names: Collection[str]) -> str | None:
         """Return what has a share and is not reached.
 
         A share of few percent shows in few requests, so each that has one is asked by its fixed route as well.
         """
-        if len(split.weights) == 1:  # then there are no fixed routes
-            return None
-        for name in (name for name, weight in split.weights.items() if weight):
+        for name in names:
             said = self._ask(channel, "ServerLive", "Nothing", "Nothing", f"{route}.experiment", _fixed(name))
             if said.assigned != name:
                 return f"{name} is not reached by its own route in the split ({said.assigned or 'nobody'} answers)"

@@ -62,7 +62,9 @@ def test_two_hundred_models_are_one_list(kubeconfig: Path) -> None:
     with serving(holding(many)) as api:
         read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS)
     assert sorted(set(api.asked)) == sorted(api.asked)
-    assert 17 == len(api.asked)  # version, two of discovery, twelve lists, the agents' ConfigMap, one Secret
+    assert 18 == len(
+        api.asked
+    )  # version, two of discovery, the namespace, twelve lists, the agents' ConfigMap, one Secret
 
 
 def test_what_is_refused_is_a_warning(kubeconfig: Path) -> None:
@@ -98,9 +100,20 @@ def test_a_secret_that_agents_end_without_is_looked_for(kubeconfig: Path) -> Non
 
 def test_a_cluster_without_the_crds(kubeconfig: Path) -> None:
     """Kinds that the API does not know are one line, not six."""
-    with serving({"/version": {"gitVersion": "v1.31.2"}}) as api:
+    named = {"/version": {"gitVersion": "v1.31.2"}, f"/api/v1/namespaces/{NAMESPACE}": {}}
+    with serving(named) as api:
         found = diagnose(read_snapshot(cluster(api, kubeconfig), NAMESPACE, OPERATORS))
     assert ["crds"] == [one.id for one in found if one.status is Status.FAIL]
+
+
+def test_a_namespace_that_is_not_there_is_the_one_line(kubeconfig: Path) -> None:
+    """Its lists are empty and no errors: nothing is said of policies, Servers and runtimes that nobody looked for."""
+    answers = {path: body for path, body in holding(snapshot()).items() if f"/namespaces/{NAMESPACE}" not in path}
+    lists = {path: {"items": []} for path, body in holding(snapshot()).items() if "items" in body}
+    with serving({**answers, **lists}) as api:
+        found = examine(Settings(backend="seldon"), cluster(api, kubeconfig))
+    assert ["api", "crds", "namespace-missing"] == [one.id for one in found]
+    assert "FIRSTFLIGHT_NAMESPACE" in found[-1].fix
 
 
 def test_a_bare_api_server(kubeconfig: Path) -> None:

@@ -1,6 +1,7 @@
 """What goes wrong between us and Seldon, and what we then say and do."""
 
 import logging
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from firstflight.domain.errors import (
     StaleTokenError,
     TrafficNotAppliedError,
 )
+from firstflight.domain.findings import Status
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.going_home import bring_traffic_home
@@ -28,9 +30,11 @@ from firstflight.serving.preconditions import Fence
 from firstflight.serving.seldon.annotations import CHANGE, FENCE, VERSION, fence_of
 from firstflight.serving.seldon.api import Api
 from firstflight.serving.seldon.backend import Patience
-from firstflight.serving.seldon.diagnosis.examination import ghosts
+from firstflight.serving.seldon.diagnosis.diagnose import diagnose
+from firstflight.serving.seldon.diagnosis.examination import ghosts, lagging, scheduler_finding
+from firstflight.serving.seldon.diagnosis.stored import stored_findings
 from firstflight.serving.seldon.leases import KubernetesLeases
-from tests.doubles.cluster_objects import snapshot
+from tests.doubles.cluster_objects import model, secret, snapshot
 from tests.doubles.kubernetes_api import Fault, Object
 from tests.manifests.objects import build, of_kind
 from tests.seldon_bench import QUICK, Cluster, seldon_cluster
@@ -434,6 +438,54 @@ def test_the_doctor_names_what_the_api_does_not_know(cluster: Cluster) -> None:
     assert () == ghosts(snapshot(models=seen), stats)
     [found] = ghosts(snapshot(models=[one for one in seen if one and one["metadata"]["name"] != CANDIDATE]), stats)
     assert ("model-ghost", f"Model {CANDIDATE}") == (found.id, found.subject)
+
+
+def test_the_doctor_hears_of_a_dead_scheduler_from_the_mesh(cluster: Cluster) -> None:
+    """Its pod may say that it is ready: the Envoys that it should lead know better."""
+    stats = cluster.settings.mesh_stats_url
+    assert () == scheduler_finding(stats)
+    cluster.seldon.going.clear()
+    [found] = scheduler_finding(stats)
+    assert ("scheduler-lost", "1 of 1 Envoys are not connected to it, whatever its pod says") == (found.id, found.found)
+
+
+def test_requests_tell_the_doctor_whether_a_status_lags(cluster: Cluster) -> None:
+    """Events that came in reverse are a warning while requests reach each model, and a failure when they do not."""
+    cluster.seldon.behaviour.reversed.add(MODEL)
+    cluster.backend().set_traffic(MODEL, CANARY, 2)
+    url = cluster.settings.gateway_url
+    seen = snapshot(
+        models=[cluster.api.read("models", name) for name in cluster.api.names("models")],
+        experiments=[cluster.api.read("experiments", MODEL)],
+    )
+    assert [] == [one for one in diagnose(seen) if one.subject == f"Experiment {MODEL}"]
+    [found] = lagging(seen, url)
+    assert ("experiment-lagging", Status.WARN) == (found.id, found.status)
+    del cluster.seldon.splits[MODEL]
+    [found] = lagging(seen, url)
+    assert Status.FAIL is found.status
+    assert "is not reached by its own route" in found.found
+    assert () == lagging(replace(seen, listings={**seen.listings, "models": ()}), url)
+
+
+def test_the_doctor_asks_the_storage_for_each_object(cluster: Cluster) -> None:
+    """An object that is gone, keys or a bucket that the storage does not know, and a storage that is not there."""
+
+    def found(endpoint: str, key: str = "test") -> list[tuple[str, str, Status]]:
+        parameters = {"endpoint": endpoint, "access_key_id": key, "secret_access_key": "test"}
+        held = secret({"type": "s3", "name": "s3", "parameters": parameters})
+        seen = snapshot(models=[stored, gone], secrets={"model-storage": held})
+        return [(one.id, one.subject, one.status) for one in stored_findings(seen)]
+
+    uri = cluster.api.read("models", CANDIDATE)["spec"]["storageUri"]
+    stored, gone = model("stored", storageUri=uri), model("gone", storageUri=f"{uri}-not")
+    here = os.environ["AWS_ENDPOINT_URL_S3"]
+    assert [("artifact-gone", "Model gone", Status.FAIL)] == found(here)
+    assert [("storage-unreachable", "Secret model-storage", Status.FAIL)] == found("http://127.0.0.1:9")
+    assert [("storage-unreachable", "Secret model-storage", Status.WARN)] == found("http://minio.invalid:9000")
+    gone["spec"]["storageUri"] = "s3://nobodys/x"
+    assert [("storage-refused", "Secret model-storage", Status.FAIL)] == found(here)
+    assert [] == found(here, key="")  # the agents' own rights
 
 
 def test_names_of_others_are_left_alone(cluster: Cluster, tmp_path: Path) -> None:

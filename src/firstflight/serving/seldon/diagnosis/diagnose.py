@@ -5,7 +5,7 @@ from firstflight.serving.seldon.diagnosis import network
 from firstflight.serving.seldon.diagnosis.experiments import experiment_findings, pipeline_findings
 from firstflight.serving.seldon.diagnosis.live import live_servers
 from firstflight.serving.seldon.diagnosis.models import model_findings, unseen_kinds
-from firstflight.serving.seldon.diagnosis.platform import api_findings, runtime_findings
+from firstflight.serving.seldon.diagnosis.platform import api_findings, no_namespace, runtime_findings
 from firstflight.serving.seldon.diagnosis.room import room_findings
 from firstflight.serving.seldon.diagnosis.servers import server_findings
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
@@ -14,6 +14,8 @@ from firstflight.serving.seldon.diagnosis.storage import secret_findings
 
 def diagnose(snapshot: Snapshot) -> tuple[Finding, ...]:
     """Return every finding that the snapshot gives rise to. Pure: equal snapshots have equal findings."""
+    if not snapshot.exists:
+        return (*api_findings(snapshot), no_namespace(snapshot))
     servers = live_servers(snapshot)
     closed = network.blocked(snapshot)
     policies = len(snapshot.items("networkpolicies"))

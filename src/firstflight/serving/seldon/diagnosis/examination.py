@@ -8,9 +8,11 @@ from firstflight.serving.probe import PROBE_SECONDS, probe
 from firstflight.serving.seldon.configuration import open_api
 from firstflight.serving.seldon.counters import Counters
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
+from firstflight.serving.seldon.diagnosis.experiments import members, only_says_inactive
 from firstflight.serving.seldon.diagnosis.placement import AVAILABLE, state
 from firstflight.serving.seldon.diagnosis.reading import Reads, read_snapshot
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
+from firstflight.serving.seldon.diagnosis.stored import stored_findings
 from firstflight.serving.seldon.mesh import Mesh
 from firstflight.serving.seldon.objects import condition, name_of, spec
 from firstflight.settings import Settings
@@ -32,7 +34,18 @@ def examine(settings: Settings, api: Reads | None = None) -> tuple[Finding, ...]
                 fix="set KUBECONFIG to a cluster that is up: `kubectl version` uses the same",
             ),
         )
-    return (*diagnose(snapshot), *ghosts(snapshot, settings.mesh_stats_url), *_asked(snapshot, settings.gateway_url))
+    if not snapshot.exists:
+        return diagnose(snapshot)
+    stored = stored_findings(snapshot)
+    explained = {one.subject for one in stored}
+    return (
+        *(one for one in diagnose(snapshot) if one.id != "model-artifact" or one.subject not in explained),
+        *stored,
+        *scheduler_finding(settings.mesh_stats_url),
+        *ghosts(snapshot, settings.mesh_stats_url),
+        *lagging(snapshot, settings.gateway_url),
+        *_asked(snapshot, settings.gateway_url),
+    )
 
 
 def routes(snapshot: Snapshot) -> tuple[str, ...]:
@@ -43,6 +56,48 @@ def routes(snapshot: Snapshot) -> tuple[str, ...]:
         if spec(one).get("resourceType") != "pipeline" and condition(one, "ExperimentReady").get("status") == "True"
     )
     return tuple(active)[:_MOST_PROBES]
+
+
+def scheduler_finding(stats_url: str) -> tuple[Finding, ...]:
+    """Return the line that the scheduler is gone, by the word of the Envoys that it should lead: pods say ready."""
+    try:
+        lost, all_of_them = Counters(stats_url, PROBE_SECONDS).without_scheduler()
+    except BackendUnavailableError:
+        return ()  # another line says so
+    if not lost:
+        return ()
+    return (
+        failed(
+            "scheduler-lost",
+            "seldon-scheduler",
+            f"{lost} of {all_of_them} Envoys are not connected to it, whatever its pod says",
+            wanted="each Envoy led by seldon-scheduler:9002: no model, split or way home comes into force without",
+            fix="kubectl logs seldon-scheduler-0, and delete that pod: what is written comes into force once it is"
+            " back; requests go on by the routes that Envoy knows",
+        ),
+    )
+
+
+def lagging(snapshot: Snapshot, url: str) -> tuple[Finding, ...]:
+    """Return one line for each Experiment whose status alone says that it is not active: requests decide."""
+    found = []
+    for one in filter(lambda one: only_says_inactive(one, snapshot), snapshot.items("experiments")):
+        subject, names = f"Experiment {name_of(one)}", members(one)
+        try:
+            missed = Mesh(url, PROBE_SECONDS).misses(name_of(one), names) if len(names) > 1 else None
+        except BackendUnavailableError as error:
+            missed = str(error)
+        make = failed if missed else warned
+        found.append(
+            make(
+                "experiment-lagging",
+                subject,
+                f"says that it is not active, though all its models are available; {missed or 'requests reach each'}",
+                wanted="a status that says what requests show; where they differ, requests are right",
+                fix="write the same split once more (a new generation heals it); see also the line of seldon-scheduler",
+            )
+        )
+    return tuple(found)
 
 
 def ghosts(snapshot: Snapshot, stats_url: str) -> tuple[Finding, ...]:

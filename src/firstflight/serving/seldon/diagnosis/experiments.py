@@ -146,7 +146,7 @@ def _pending(subject: str, one: Object) -> Finding | None:
 
 def _inactive(subject: str, one: Object, snapshot: Snapshot) -> Finding | None:
     active = condition(one, "ExperimentReady")
-    if active.get("status") == "True":
+    if active.get("status") == "True" or only_says_inactive(one, snapshot):  # then requests are asked
         return None
     if is_ending(one):
         return warned(
@@ -165,9 +165,9 @@ def _inactive(subject: str, one: Object, snapshot: Snapshot) -> Finding | None:
             fix="is the operator running, does it watch this namespace, and does it reach the scheduler?",
         )
     states = {name_of(model): state(model)[0] for model in snapshot.items("models")}
-    mirror = (spec(one).get("mirror") or {}).get("name")
-    members = [candidate["name"] for candidate in spec(one).get("candidates") or []] + ([mirror] if mirror else [])
-    missing = [f"{name} ({states.get(name, 'no such Model')})" for name in members if states.get(name) != AVAILABLE]
+    mirror = [one["name"] for one in [spec(one).get("mirror") or {}] if "name" in one]
+    wanted = [*(candidate["name"] for candidate in spec(one).get("candidates") or []), *mirror]
+    missing = [f"{name} ({states.get(name, 'no such Model')})" for name in wanted if states.get(name) != AVAILABLE]
     return failed(
         "experiment-inactive",
         subject,
@@ -175,6 +175,25 @@ def _inactive(subject: str, one: Object, snapshot: Snapshot) -> Finding | None:
         + (f": {named(missing)}" if _of_models(one) and missing else f": {active.get('reason') or 'no reason given'}"),
         wanted="every candidate and the mirror available: one that is not switches the whole Experiment off",
         fix="see the findings about those Models; it comes back by itself",
+    )
+
+
+def members(one: Object) -> tuple[str, ...]:
+    """Return the candidates of an Experiment that are to have requests."""
+    return tuple(each["name"] for each in spec(one).get("candidates") or () if int(each["weight"]) > 0)
+
+
+def only_says_inactive(one: Object, snapshot: Snapshot) -> bool:
+    """Whether nothing but its status speaks against it: each of its models is available, and it was not refused."""
+    told = condition(one, "ExperimentReady")
+    available = {name_of(model) for model in snapshot.items("models") if state(model)[0] == AVAILABLE}
+    mirror = (spec(one).get("mirror") or {}).get("name")
+    return bool(
+        told.get("status") == "False"
+        and not is_ending(one)
+        and _of_models(one)
+        and {*(each["name"] for each in spec(one).get("candidates") or ()), *([mirror] if mirror else ())} <= available
+        and _refused("", one) is None
     )
 
 

@@ -62,6 +62,18 @@ def api_findings(snapshot: Snapshot) -> Iterator[Finding]:
     )
 
 
+def no_namespace(snapshot: Snapshot) -> Finding:
+    """Return the one line about a namespace that is not there: nothing else can be said of it."""
+    return failed(
+        "namespace-missing",
+        f"Namespace {snapshot.namespace}",
+        "does not exist in the cluster that KUBECONFIG names",
+        wanted="the namespace in which Seldon serves",
+        fix="set FIRSTFLIGHT_NAMESPACE, or the kubeconfig's context, to the right one; to make it, apply"
+        " k8s/base/namespace.yaml",
+    )
+
+
 def runtime_findings(snapshot: Snapshot) -> Iterator[Finding]:
     """Yield one line for each component of the namespace's SeldonRuntime, or the one that there is none."""
     if "seldonruntimes" not in snapshot.kinds or not snapshot.sees("seldonruntimes"):
@@ -73,7 +85,7 @@ def runtime_findings(snapshot: Snapshot) -> Iterator[Finding]:
             f"SeldonRuntime in {snapshot.namespace}",
             "none",
             wanted="one: each namespace has a scheduler and a mesh of its own",
-            fix=f"apply k8s/base/seldon/runtime.yaml, or {_INSTALL}runtime in {snapshot.namespace}",
+            fix="set FIRSTFLIGHT_NAMESPACE if Seldon serves elsewhere; else apply k8s/base/seldon/runtime.yaml",
         )
     elif len(runtimes) > 1:
         yield failed(

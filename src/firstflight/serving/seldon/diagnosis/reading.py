@@ -60,6 +60,7 @@ def read_snapshot(api: Reads, namespace: str, operator_namespace: str) -> Snapsh
         models, servers = listings["models"], listings["servers"]
         names = sorted(secret_names(_seen(models), agents.result()))
         secrets = dict(zip(names, pool.map(lambda name: _secret(api, namespace, name), names), strict=True))
+        exists = pool.submit(_exists, api, namespace)
         elsewhere = _list(api, f"{_SELDON}/servers") if servers == () else ()
         return Snapshot(
             namespace=namespace,
@@ -71,6 +72,7 @@ def read_snapshot(api: Reads, namespace: str, operator_namespace: str) -> Snapsh
             listings=listings,
             secrets=secrets,
             servers_elsewhere=elsewhere,
+            exists=exists.result(),
         )
 
 
@@ -83,6 +85,14 @@ def _list(api: Reads, path: str) -> Listing:
     if answer.status == HTTPStatus.OK and isinstance(answer.body, dict) and "items" in answer.body:
         return tuple(answer.body["items"] or ())
     return Unseen(what, "list", answer.why, absent=answer.status == HTTPStatus.NOT_FOUND)
+
+
+def _exists(api: Reads, namespace: str) -> bool:
+    """Return whether there is the namespace; lists of one that is not there are empty, and no errors."""
+    try:
+        return api.read(f"/api/v1/namespaces/{namespace}").status != HTTPStatus.NOT_FOUND
+    except BackendUnavailableError:
+        return True
 
 
 def _body(api: Reads, path: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def no_server(snapshot: Snapshot) -> Finding:
             subject,
             f"none; there are Servers in {named(places)}",
             wanted="a Server beside the Models: each namespace has a scheduler of its own, which sees no other",
-            fix=f"create a Server in {snapshot.namespace} (k8s/base/seldon/server.yaml), or set FIRSTFLIGHT_NAMESPACE",
+            fix=f"set FIRSTFLIGHT_NAMESPACE to that one, or apply k8s/base/seldon/server.yaml to {snapshot.namespace}",
         )
     return failed(
         "server-missing",

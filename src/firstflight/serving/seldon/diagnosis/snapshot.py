@@ -66,6 +66,7 @@ class Snapshot:
         listings: What each list said.
         secrets: Each Secret that models name: None when there is no such Secret.
         servers_elsewhere: Servers of other namespaces; asked for only when this one has none.
+        exists: Whether there is such a namespace; so it is taken where that may not be asked.
     """
 
     namespace: str
@@ -77,6 +78,7 @@ class Snapshot:
     listings: Mapping[Kind, Listing] = field(default_factory=dict)
     secrets: Mapping[str, Object | Unseen | None] = field(default_factory=dict)
     servers_elsewhere: Listing = ()
+    exists: bool = True
 
     def items(self, kind: Kind) -> tuple[Object, ...]:
         """Return what was listed; nothing when it could not be seen."""

@@ -58,7 +58,7 @@ def _finding(snapshot: Snapshot, name: str, secret: Object | None, users: list[O
         keys = f"keys {', '.join(sorted(data))}" if data else "no key"
         return failed("secret-keys", subject, f"has {keys}", wanted=_SHAPE, fix=_FIX)
     [value] = data.values()
-    remote = _remote(value)
+    remote = remote_in(value)
     if isinstance(remote, str):
         return failed("secret-content", subject, remote, wanted=_SHAPE, fix=_FIX)
     others = [one for one in users if _prefix(one) not in {None, remote["name"]}]
@@ -75,7 +75,7 @@ def _finding(snapshot: Snapshot, name: str, secret: Object | None, users: list[O
     )
 
 
-def _remote(value: str) -> dict[str, Any] | str:
+def remote_in(value: str) -> dict[str, Any] | str:
     """Return the remote that the Secret holds, or what is wrong with it; never a word of its parameters."""
     try:
         remote = yaml.safe_load(base64.b64decode(value, validate=True))
