@@ -3,6 +3,9 @@
 import gzip
 import json
 import os
+import re
+import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -41,8 +44,11 @@ for call, request in (("Unload", RepositoryModelUnloadRequest), ("Load", Reposit
 ODD_IDS = ("order 7\n", "\x00", "a\x7f", "trail ", "東京", "\U0001f680", "ce: x\r\nset-cookie: y", "", "x" * 1024)
 
 
+Running = tuple[subprocess.Popen[bytes], ServerPorts]
+
+
 @pytest.fixture(scope="module", params=[False, True], ids=["alone", "managed"])
-def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server of this machine, or one that Seldon's agent manages; a good model and one that says 1.58."""
     folder, first = tmp_path_factory.mktemp("server"), free_ports().servers
     ports = ServerPorts(first, first + 1, first + 2)
@@ -60,7 +66,13 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         ends.callback(process.wait)
         ends.callback(process.terminate)
-        asked = ends.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{ports.rest}", trust_env=False, timeout=30))
+        yield process, ports
+
+
+@pytest.fixture(scope="module")
+def client(server: Running) -> Iterator[httpx.Client]:
+    """A client of the server, which is ready."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{server[1].rest}", trust_env=False, timeout=30) as asked:
         until(lambda: _ready(asked, MODEL) and _ready(asked, IMPOSSIBLE), 90)
         yield asked
 
@@ -131,6 +143,30 @@ def test_a_body_is_read_up_to_its_limit_and_not_unpacked(client: httpx.Client) -
     packed = gzip.compress(json.dumps(GOOD).encode())
     answer = client.post(f"/v2/models/{MODEL}/infer", content=packed, headers={"content-encoding": "gzip"})
     assert 415 == answer.status_code
+
+
+def test_who_left_is_not_answered(client: httpx.Client, server: Running) -> None:
+    """A server that was held up turns to those who still wait: the gateway has sent the others' requests again."""
+    process, ports = server
+
+    def answered() -> int:
+        told = httpx.get(f"http://127.0.0.1:{ports.metrics}/metrics", trust_env=False, timeout=30).text
+        counts = re.findall(r'^rest_server_requests_total\{.*path="[^"]*infer".*\} (.*)$', told, re.MULTILINE)
+        return int(sum(map(float, counts)))
+
+    assert 200 == ask(client, GOOD).status_code
+    before, content = answered(), body({"history": history()})
+    assert before
+    head = f"POST /v2/models/{MODEL}/infer HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(content)}\r\n\r\n"
+    process.send_signal(signal.SIGSTOP)
+    try:
+        for _ in range(50):
+            with socket.create_connection(("127.0.0.1", ports.rest), timeout=30) as leaving:
+                leaving.sendall(head.encode() + content)
+    finally:
+        process.send_signal(signal.SIGCONT)
+    assert 200 == ask(client, GOOD).status_code
+    assert before + 1 == answered()
 
 
 def test_what_cannot_be_true_is_not_sent(client: httpx.Client) -> None:
