@@ -15,7 +15,7 @@ from typing import Literal
 from firstflight.analysis.sample_ratio import ALPHA as RATIO_ALPHA
 from firstflight.decision.evidence import Averaged, Counted, Evidence, Stage, Timed
 from firstflight.decision.figures import metric_verdict
-from firstflight.decision.reasons import failing_sentence, harm_sentence, ratio_sentence, sentence
+from firstflight.decision.reasons import failing_sentence, harm_sentence, ratio_sentence, sentence, waiting
 from firstflight.decision.verdicts import Decision, MetricVerdict, SampleRatio, Verdict
 from firstflight.decision.weighing.budget import certain_log_e
 from firstflight.decision.weighing.fold import ratio_log_e, start, update
@@ -92,13 +92,14 @@ def _of_proof(
     plan: CanaryPlan, evidence: Evidence, stage: Stage, by_name: Mapping[str, MetricVerdict]
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Return PROMOTE where everything has been shown that must be, and the stage has had its shortest time."""
-    proving = [by_name[guardrail.metric] for guardrail in plan.guardrails if guardrail.proves]
-    unproven = [metric for metric in proving if metric.status not in {"proven", "not_applicable"}]
+    proving = {guardrail: by_name[guardrail.metric] for guardrail in plan.guardrails if guardrail.proves}
+    unproven = {each: shown for each, shown in proving.items() if shown.status not in {"proven", "not_applicable"}}
     if unproven or evidence.ignored:  # nothing is promoted on what was known before
-        return _waiting(plan, stage, tuple(sentence(metric) for metric in unproven))
+        fewest = [(shown, each.proof_requests(plan.alpha_promote)) for each, shown in unproven.items()]
+        return _waiting(plan, stage, tuple(waiting(shown, least) for shown, least in fewest))
     if stage.warming_up or stage.elapsed < plan.min_stage_seconds:
         return _waiting(plan, stage, (f"nothing left to prove, but a stage lasts {plan.min_stage_seconds:,.0f} s",))
-    proof = tuple(sentence(metric) for metric in proving if metric.status == "proven")
+    proof = tuple(sentence(shown) for shown in proving.values() if shown.status == "proven")
     return Verdict.PROMOTE, proof or (f"no guardrail asks for proof at {stage.percent} %, and none shows harm",)
 
 
@@ -157,7 +158,7 @@ def _waiting(plan: CanaryPlan, stage: Stage, reasons: tuple[str, ...]) -> tuple[
         allowed = f"at most {plan.stage_seconds:,.0f} s allowed"
         late = f"undecided after {stage.elapsed:,.0f} s at {stage.percent} %, {allowed}"
         return Verdict.INCONCLUSIVE, (late, *reasons)
-    note = f"{stage.elapsed:,.0f} s into the stage at {stage.percent} %"
+    note = f"{stage.elapsed:,.0f} of at most {plan.stage_seconds:,.0f} s at {stage.percent} %"
     return Verdict.CONTINUE, (f"{note}, warming up" if stage.warming_up else note, *reasons)
 
 

@@ -35,7 +35,9 @@ def _harm(metric: MetricVerdict) -> str:
         return "beyond its limit"
     if metric.tolerance:
         return f"worse than stable by more than {gap(metric.tolerance, metric.unit)}"
-    return "worse than stable" + (" by more than half of what its limit leaves" if metric.quantile is not None else "")
+    if metric.quantile is not None:
+        return "slow more often than stable, past half of what its limit leaves"
+    return "worse than stable"
 
 
 def meaning(metric: MetricVerdict) -> str:
@@ -66,6 +68,14 @@ def sentence(metric: MetricVerdict) -> str:
     sample = f"{metric.n_candidate:,} {'requests' if of_requests else 'outcomes'}"
     parts = (f"candidate {name} {seen}{beside}", held_to, interval_words(metric), sample, metric.note)
     return ", ".join(part for part in parts if part)
+
+
+def waiting(metric: MetricVerdict, fewest: float) -> str:
+    """Return what a guardrail that is not proven shows, and how many it waits for, of which none prove by fewer."""
+    missing = math.ceil(fewest) - metric.n_candidate
+    if missing <= 0 or metric.status == "invalid":
+        return sentence(metric)
+    return f"{sentence(metric)}; {missing:,} more are needed at the least"
 
 
 def held(metric: MetricVerdict) -> str:

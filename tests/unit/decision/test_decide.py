@@ -364,7 +364,7 @@ def test_a_latency_within_half_of_its_headroom_is_not_held_against_the_candidate
 
     assert Verdict.ROLL_BACK is not decided(LATENCY, slower).verdict
     assert Verdict.ROLL_BACK is decided(LATENCY, slow).verdict
-    assert "worse than stable by more than half of what its limit leaves" in decided(LATENCY, slow).reasons[0]
+    assert "slow more often than stable, past half of what its limit leaves" in decided(LATENCY, slow).reasons[0]
     assert "worse than stable by more than 25 ms" in decided(strict, slower).reasons[0]
 
 
@@ -666,6 +666,20 @@ def test_late_truths_are_no_proof_for_the_stage_they_come_in() -> None:
     decision = run(plan, [*first, *waiting])
     assert Verdict.CONTINUE is decision.verdict
     assert 0 == decision.metrics[0].n_candidate
+
+
+def test_a_stage_that_waits_for_truths_says_for_how_many_and_how_long() -> None:
+    """The fewest that could prove it, less those that came; without any it is all of them."""
+    asked = {"new": 20, "old": 80}
+    truths = [{"accuracy": counts(1, 1)} if n else {} for n in range(4)]
+    looks = [look(n, truths[n], {"accuracy": counts(9, 10)}, assignments=asked) for n in range(4)]
+    nothing, *_, some = [run(plan_with(ACCURACY), looks[: n + 1]).reasons for n in range(4)]
+    assert nothing == (
+        "1 of at most 60 s at 20 %",
+        "candidate accuracy: no data in this stage; 29 more are needed at the least",
+    )
+    assert some[0] == "4 of at most 60 s at 20 %"
+    assert some[1].endswith("3 outcomes; 26 more are needed at the least")
 
 
 def test_late_truths_show_harm_all_the_same() -> None:
