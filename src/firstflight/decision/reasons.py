@@ -10,7 +10,10 @@ from firstflight.domain.wording import gap, metric_name, odds, quantity, span
 def harm_sentence(metric: MetricVerdict) -> str:
     """Return why a guardrail calls for rolling back."""
     needed = odds(metric.log_threshold_rollback)
-    return f"{sentence(metric)}; evidence of harm {odds(metric.log_e_rollback)}, {needed} needed{_comparison(metric)}"
+    told = sentence(metric)
+    if metric.candidate is None and metric.n_candidate == 0 and metric.status != "invalid":  # of the stage itself
+        told = f"candidate {metric_name(metric.metric, metric.quantile)}: harm by what came before this stage counts"
+    return f"{told}; evidence of harm {odds(metric.log_e_rollback)}, {needed} needed{_comparison(metric)}"
 
 
 def failing_sentence(metric: MetricVerdict, failed: Tally) -> str:

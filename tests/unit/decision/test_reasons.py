@@ -47,6 +47,15 @@ def test_a_status_is_said_in_full(values: dict[str, object], said: str) -> None:
     assert said == meaning(verdict(**values))
 
 
+def test_harm_of_a_warm_up_does_not_say_that_there_are_no_data() -> None:
+    """With every answer an error the harm is certain before the stage counts anything: both cannot be told at once."""
+    told = harm_sentence(verdict(status="harm", candidate=None, n_candidate=0, log_e_rollback=4.454))
+    assert (
+        "candidate error rate: harm by what came before this stage counts; evidence of harm 86 to 1, 80 to 1 needed"
+        == told
+    )
+
+
 def test_odds_beyond_counting_are_said_in_words() -> None:
     """Evidence of e^60 is "over a million to 1", and an end that is not bounded is not called a number."""
     told = harm_sentence(
