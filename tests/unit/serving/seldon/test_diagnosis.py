@@ -325,6 +325,13 @@ def test_an_inactive_experiment_names_what_is_missing() -> None:
     assert "is not active; all requests go to fraud-v1: fraud-v3 (no such Model)" == found
 
 
+def test_an_experiment_without_its_first_model_is_a_404_for_everybody() -> None:
+    """Its own endpoint keeps the candidates before the one that is lost: then there are none."""
+    lost = model("fraud-v1", "ScheduleFailed", NO_SERVER)
+    found = unwell(snapshot(models=[lost, model("fraud-v2")], experiments=[experiment(active="False")]))
+    assert "fraud.experiment, which clients ask, answers 404 to everybody" in found["Experiment fraud"].found
+
+
 def test_one_default_in_two_experiments() -> None:
     """A Model is the default of one Experiment only."""
     seen = snapshot(experiments=[experiment("one"), experiment("two")])

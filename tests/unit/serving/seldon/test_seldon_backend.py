@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +25,8 @@ from firstflight.domain.errors import (
 from firstflight.domain.findings import Status
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
+from firstflight.guard.stable_watch import StableWatch
+from firstflight.notify.messages import Message
 from firstflight.serving.going_home import bring_traffic_home
 from firstflight.serving.lease import Lease, Surrender
 from firstflight.serving.preconditions import Fence
@@ -486,6 +489,20 @@ def test_the_doctor_asks_the_storage_for_each_object(cluster: Cluster) -> None:
     gone["spec"]["storageUri"] = "s3://nobodys/x"
     assert [("storage-refused", "Secret model-storage", Status.FAIL)] == found(here)
     assert [] == found(here, key="")  # the agents' own rights
+
+
+def test_a_route_without_its_first_model_is_a_silent_stable_model(cluster: Cluster) -> None:
+    """Everybody is answered 404, which no cluster counts: who watches stable models calls people for it."""
+    backend = cluster.backend()
+    backend.set_traffic(MODEL, CANARY, 2)
+    cluster.seldon.lose(STABLE)
+    assert cluster.seldon.choose(f"{MODEL}.experiment", None) is None
+    told: list[Message] = []
+    notifier = SimpleNamespace(send=told.append)
+    watch = StableWatch(SimpleNamespace(backend=backend, notifier=notifier), iter((0.0, 31.0)).__next__)  # type: ignore[arg-type]
+    watch.look()
+    watch.look()
+    assert [f"{MODEL}: {STABLE}, the stable model, does not answer"] == [message.headline for message in told]
 
 
 def test_names_of_others_are_left_alone(cluster: Cluster, tmp_path: Path) -> None:

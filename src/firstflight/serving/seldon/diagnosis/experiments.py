@@ -6,7 +6,7 @@ means that a candidate or the mirror is missing.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from firstflight.domain.findings import Finding, failed, named, passed, warned
 from firstflight.serving.seldon.annotations import CHANGE
@@ -171,11 +171,19 @@ def _inactive(subject: str, one: Object, snapshot: Snapshot) -> Finding | None:
     return failed(
         "experiment-inactive",
         subject,
-        f"is not active; all requests go to {spec(one).get('default') or 'nobody'}"
+        f"is not active; {_left(one, states)}"
         + (f": {named(missing)}" if _of_models(one) and missing else f": {active.get('reason') or 'no reason given'}"),
         wanted="every candidate and the mirror available: one that is not switches the whole Experiment off",
         fix="see the findings about those Models; it comes back by itself",
     )
+
+
+def _left(one: Object, states: Mapping[str, str]) -> str:
+    """Return who gets requests of an Experiment that is not active: its own endpoint keeps those before who is lost."""
+    first = next((each["name"] for each in spec(one).get("candidates") or ()), None)
+    if _of_models(one) and states.get(str(first)) != AVAILABLE:
+        return f"{name_of(one)}.experiment, which clients ask, answers 404 to everybody"
+    return f"all requests go to {spec(one).get('default') or 'nobody'}"
 
 
 def members(one: Object) -> tuple[str, ...]:
