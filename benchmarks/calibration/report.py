@@ -210,13 +210,8 @@ def plots(data: dict[str, Any], folder: Path) -> None:
     plt.close(figure)
 
 
-def main() -> None:
-    """Replace the measured part of the page; the words around it stay."""
-    data = json.loads(Path(sys.argv[1]).read_text())
-    folder = Path(sys.argv[2])
-    page = folder / "statistics.md"
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
+def measured(data: dict[str, Any]) -> str:
+    """Return the measured part of the page."""
     held = data["held to the full time"]["healthy"]
     alarms = f"{percent(held['rolled_back'], 2)} rolled back, at most {percent(held['rolled_back_upper'], 2)}"
     parts = [
@@ -234,7 +229,17 @@ def main() -> None:
         "### Against what was to be reached",
         wanted_table(data),
     ]
-    page.write_text(before + BEGIN + "\n" + "\n\n".join(parts) + "\n" + END + after)
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    """Replace the measured part of the page; the words around it stay."""
+    data = json.loads(Path(sys.argv[1]).read_text())
+    folder = Path(sys.argv[2])
+    page = folder / "statistics.md"
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(before + BEGIN + "\n" + measured(data) + "\n" + END + after)
     plots(data, folder / "img")
 
 
