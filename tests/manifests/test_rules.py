@@ -330,6 +330,43 @@ def test_seldon_scales_no_server_away(overlay: str) -> None:
 
 
 @EACH_OVERLAY
+def test_the_secret_that_every_agent_loads_is_shipped(overlay: str) -> None:
+    """Seldon's operator names it whatever a runtime says, and an agent ends at its start without."""
+    secret = of_kind(build(f"overlays/{overlay}"), "Secret")["seldon-rclone-gs-public"]
+    assert 1 == len({**secret.get("data", {}), **secret.get("stringData", {})})
+
+
+@EACH_OVERLAY
+def test_seldons_parts_have_as_much_memory_as_its_charts_give_them(overlay: str) -> None:
+    """Less was too little for the dataflow engine's JVM and for an agent that loads."""
+    limits = {
+        each["name"]: amount(each["resources"]["limits"]["memory"])
+        for pod in overlay_pods(overlay)
+        for each in pod.containers
+    }
+    assert amount("1Gi") <= limits["agent"]
+    assert "dataflow-engine" not in limits or amount("3G") <= limits["dataflow-engine"]
+
+
+@EACH_OVERLAY
+def test_a_collector_takes_no_model_away(overlay: str) -> None:
+    """A container that ends makes the servers' pod unready, and its models unreachable: this one goes on trying."""
+    [pod] = of_kind(build(f"overlays/{overlay}"), "Server").values()
+    collector = next(one for one in pod["spec"]["podSpec"]["containers"] if one["name"] == "collector")
+    assert collector["command"][2].startswith("while true; do ")
+    assert not {"readinessProbe", "livenessProbe", "startupProbe"} & set(collector)
+
+
+def test_production_has_shards_for_its_gateways() -> None:
+    """Seldon makes no more of them than multiplier and partitions allow, and says nothing of it."""
+    objects = build("overlays/production")
+    [runtime] = of_kind(objects, "SeldonRuntime").values()
+    wanted = [each["replicas"] for each in runtime["spec"]["overrides"] if each["name"].startswith("seldon-pipeline")]
+    assert wanted[0] <= runtime["spec"]["config"]["scalingConfig"]["pipelines"]["maxShardCountMultiplier"]
+    assert wanted[0] <= int(runtime["spec"]["config"]["kafkaConfig"]["topics"]["numPartitions"])
+
+
+@EACH_OVERLAY
 def test_the_model_server_has_no_token(overlay: str) -> None:
     """The account's Role reads every Secret of the namespace: its token lies in the agent's container alone."""
     pod = of_kind(build(f"overlays/{overlay}"), "Server")["mlserver"]["spec"]["podSpec"]

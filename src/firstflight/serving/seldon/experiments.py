@@ -124,6 +124,8 @@ def state(experiment: Object) -> str:
     """Return its conditions for people."""
     conditions = status(experiment).get("conditions") or ()
     told = [f"{one['type']}={one['status']} {one.get('reason') or ''}".strip() for one in conditions]
+    if "code = Unavailable" in str(condition(experiment, _REJECTED).get("reason")):  # it stays after the return, too
+        told.insert(0, "Seldon's scheduler was away when the operator last failed to reach it")
     return ", ".join(told) or "no state yet; does Seldon's operator watch this namespace?"
 
 

@@ -420,6 +420,22 @@ def test_a_component_whose_pods_are_refused_is_not_ready_whatever_its_condition_
     assert "it has no pod: exceeded quota: firstflight" in line.found
 
 
+def test_fewer_pods_than_were_asked_for_are_told() -> None:
+    """Seldon lowers gateways to what topics allow, and says that they are ready."""
+    asked = runtime()
+    asked["spec"]["overrides"].append({"name": "seldon-envoy", "replicas": 3})
+    found = unwell(snapshot(seldonruntimes=[asked]))["SeldonRuntime seldon: seldon-envoy"]
+    assert ("runtime-lowered", "says ready with 1 of 3 replicas") == (found.id, found.found)
+
+
+def test_the_last_of_two_equal_variables_counts() -> None:
+    """Seldon appends what a Server says to what its ServerConfig says: 1, and then 0."""
+    doubled = pod()
+    agent = next(one for one in doubled["spec"]["containers"] if one["name"] == "agent")
+    agent["env"] = [{"name": "MLSERVER_PARALLEL_WORKERS", "value": value} for value in ("4", "2")]
+    assert 2 == live_servers(snapshot(pods=[doubled, SCHEDULER]))["mlserver"].workers
+
+
 def test_a_server_that_seldon_may_scale_away_is_told() -> None:
     """Both bounds are its replicas, or one that a model leaves does not come back."""
     for bounds in ({"minReplicas": None}, {"maxReplicas": 3}, {"minReplicas": None, "maxReplicas": None}):

@@ -113,6 +113,7 @@ def _components(runtime: Object, snapshot: Snapshot) -> Iterator[Finding]:
         )
         return
     well = []
+    replicas = {one["name"]: int(one["replicas"]) for one in spec(runtime).get("overrides") or () if "replicas" in one}
     for kind, component in COMPONENTS.items():
         told = condition(runtime, kind)
         if component in disabled:
@@ -127,6 +128,17 @@ def _components(runtime: Object, snapshot: Snapshot) -> Iterator[Finding]:
             continue  # it never reports, and `Ready` of the whole stays Unknown: no fault
         unmade = kind in _NEEDED and snapshot.sees("pods") and not any(map(is_live, _pods(snapshot, component)))
         if told.get("status") == "True" and not unmade:
+            live, wanted = sum(map(is_live, _pods(snapshot, component))), replicas.get(component, 0)
+            if snapshot.sees("pods") and live < wanted:
+                yield warned(
+                    "runtime-lowered",
+                    f"{subject}: {component}",
+                    f"says ready with {live} of {wanted} replicas",
+                    wanted=f"{wanted}: Seldon lowers gateways and dataflow engines in silence to what topics allow",
+                    fix="scalingConfig.pipelines.maxShardCountMultiplier and topics with as many partitions, or ask for"
+                    " fewer replicas",
+                )
+                continue
             well.append(component)
             continue
         text = f"{told.get('reason', '')} {told.get('message', '')}".strip() or "no reason given"
