@@ -44,6 +44,8 @@ FAULTS: dict[str, Fault] = {
 }
 RATE = 100.0
 MARK = "demo"
+TOLD = {"Promoted", "RolledBack", "Completed"}
+"""Ends that the run's own records have told, and the last act sums up."""
 console = terminal()
 
 
@@ -71,19 +73,20 @@ def demo(approve: Literal["ask", "auto"], fault: str) -> None:
         started = orchestrator.start(deployment, parameters)
         console.print(f"run {settings.run_page(started.id)}", highlight=False, soft_wrap=True)
         with console.status(plain(f"run {started.name}")) as status:
-            return follow(orchestrator, ledger, started, Terminal(console, status), mlflow, answer).run
+            ended = follow(orchestrator, ledger, started, Terminal(console, status), mlflow, answer).run
+        if ended.state_name not in TOLD:
+            say(console, f"[bold]{plain(ended.state_name)}[/bold]: {plain(ended.message or '')}")
+        return ended
 
     with live_traffic(settings, plan.canary.model):
         console.rule("[bold]2 · a release: train, deploy, A/B test, canary, approve, promote")
         released = run_to_end("release/release", {"plan": plan.model_dump(mode="json")})
-        say(console, f"[bold]{plain(released.state_name)}[/bold]: {plain(released.message or '')}")
         console.rule(f"[bold]3 · a candidate that is really broken ({fault})")
         world = open_world(settings)
         broken = register_broken(world, champion(world, plan.canary.model), FAULTS[fault])
         run_to_end("deploy/deploy", {"plan": {"model": broken.model, "versions": [broken.number]}})
         canary = plan.canary.model_copy(update={"candidate": broken.number})
-        caught = run_to_end("canary/canary", {"plan": canary.model_dump(mode="json")})
-        say(console, f"[bold]{plain(caught.state_name)}[/bold]: {plain(caught.message or '')}")
+        run_to_end("canary/canary", {"plan": canary.model_dump(mode="json")})
     console.rule("[bold]what happened")
     told = history(ledger, plan.canary.model)
     for indent, words in story(world, told):

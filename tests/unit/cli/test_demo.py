@@ -1,5 +1,6 @@
 """Where the demo tells its story: in the home that every other command looks at, never over somebody's own stack."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from firstflight.cli.demo import make_room
 from firstflight.domain.errors import StackError
 from firstflight.settings import Settings
+from tests.unit.cli.doubles import flow_run
+from tests.unit.cli.place import Place
 
 
 @pytest.fixture
@@ -43,3 +46,19 @@ def test_a_stack_of_one_s_own_is_refused_and_left_as_it_is(settings: Settings) -
         make_room(settings)
 
     assert [settings.home / "mlflow"] == list(settings.home.iterdir())
+
+
+@pytest.mark.parametrize(("state", "times"), [("RolledBack", 1), ("KeptChampion", 4)])
+def test_an_end_that_records_have_told_is_summed_up_once(
+    firstflight: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    times: int,
+) -> None:
+    """Where no record tells it, as of a champion that is kept, what became of each of the three runs is said."""
+    place = Place(tmp_path, monkeypatch)
+    place.went_home()
+    place.prefect.states[:] = [flow_run(name=state).model_copy(update={"message": "complaints"})]
+    code, told, _ = firstflight("demo", "--approve", "auto")
+    assert (0, times) == (code, told.count("complaints"))
