@@ -687,3 +687,26 @@ def test_a_comparison_recorded_with_more_fields_is_read() -> None:
     old = found.model_dump(mode="json")
     old["rows"][0] |= {"p_bh": 0.5, "cohens_d": 0.1, "always_valid": {"low": 0.0, "high": 1.0}}
     assert found == Comparison.model_validate(old)
+
+
+def test_answers_that_share_a_block_are_neither_harm_nor_proof_by_themselves() -> None:
+    """Blocks of six answers (ICC 0.3), three by each arm: of 300 tests a few tell harm, or five points for nothing."""
+    random = np.random.default_rng(23)
+    spread = 1 / 0.3 - 1
+    guarded = with_guardrails(Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05, tolerance=0.049))
+
+    def told(wrong: float, plan: ABTestPlan) -> list[Recommendation]:
+        found = []
+        for _ in range(300):
+            luck = random.beta(0.8 * spread, 0.2 * spread, 250)
+            old, new = random.binomial(3, luck) / 3, random.binomial(3, luck * (1 - wrong)) / 3
+            means = {"accuracy": from_values(new)}, {"accuracy": from_values(old)}
+            found.append(
+                advice(compared(*means, plan, paired={LIGHT: {"accuracy": pairs_from_values(old, new)}}, costs=CHEAP))
+            )
+        return found
+
+    equal = told(0.0, with_guardrails(Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05)))
+    assert sum("harm is certain" in one.reasons[0] for one in equal) <= 15  # three standard errors above 2.5 %
+    assert sum(one.verdict == "adopt" for one in equal) > 240
+    assert sum(one.verdict == "adopt" for one in told(0.05 / 0.8, guarded)) <= 26  # as many above 5 %

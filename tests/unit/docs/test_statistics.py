@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.performance.look_cost import measure, scipy_on_samples
+from benchmarks.worlds import report as worlds
 from firstflight.analysis.absolute_limit import within_limit_log_e
 from firstflight.domain.plans import Guardrail
 from firstflight.domain.samples import Look
@@ -60,3 +61,9 @@ def test_a_look_costs_less_than_one_test_of_a_thousand_values() -> None:
     """Ten metrics of two candidates, folded in and judged, beside scipy's Welch on as many raw samples: a twelfth."""
     ours = measure(10**6, number=3)
     assert ours["update_ms"] + ours["judge_ms"] < scipy_on_samples(1000)["welch_ms"] / 2
+
+
+def test_the_row_of_every_world_is_what_was_flown() -> None:
+    """Written by the report from the published rows."""
+    rows = worlds.rows_of((ROOT / "docs/worlds.jsonl").read_text(encoding="utf-8"))
+    assert worlds.table(rows) == PAGE.partition(worlds.BEGIN)[2].partition(worlds.END)[0].strip()
