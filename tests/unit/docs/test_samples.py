@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -120,6 +120,16 @@ def test_the_plan_to_copy_can_be_flown(tmp_path: Path) -> None:
     assert (0.02, 500) == tuple(guardrail.limit for guardrail in plan.guardrails)
     told = CliRunner().invoke(app, ["plan", str(tmp_path / "my.yaml"), "--rate", "50"])
     assert 0 == told.exit_code, told.output
+
+
+def test_the_code_to_copy_gives_its_figures() -> None:
+    """Of the page on statistics: each line runs, and what stands behind it is what comes of it."""
+    (text,) = [each.content for each in PAGES["docs/statistics.md"] if each.info == "python"]
+    found: dict[str, Any] = {}
+    exec(text, found)  # noqa: S102 - the page's own lines
+    bounds = ", ".join(f"{each:.3f}" for each in found["bounds"])
+    told = (f"|z| at {bounds}", f"{found['once'].control:,} of each arm", f"{100 * (found['factor'] - 1):.1f} % more")
+    assert [] == [each for each in told if each not in text]
 
 
 def test_a_reader_of_the_report_finds_its_parts() -> None:
