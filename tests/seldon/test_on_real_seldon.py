@@ -3,10 +3,11 @@
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import boto3
 import httpx
 import pytest
 
@@ -14,6 +15,7 @@ from firstflight.acts.deploy import deploy, ensure_champion
 from firstflight.acts.drive import Alone, drive
 from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import BackendUnavailableError, ServingError
+from firstflight.domain.findings import Status
 from firstflight.domain.plans import CanaryPlan, Guardrail
 from firstflight.domain.samples import NoData, Sample, Window
 from firstflight.domain.traffic import TrafficSplit
@@ -27,6 +29,9 @@ from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving import gateway_series, open_leases
 from firstflight.serving.inference import predict
 from firstflight.serving.seldon.backend import SeldonBackend
+from firstflight.serving.seldon.configuration import open_api
+from firstflight.serving.seldon.diagnosis.examination import examine
+from firstflight.serving.seldon.objects import name_of
 from firstflight.settings import Settings
 from firstflight.workloads.market.training.faulty import Fault
 from firstflight.world import World
@@ -161,6 +166,23 @@ def test_a_hundred_splits_change_under_load(bench: Bench) -> None:
         assert TrafficSplit.all_to(stable) == backend.go_home(MODEL)
     assert [] == clients.failed
     backend.undeploy(version.served_name)
+
+
+def test_the_doctor_says_what_is_so(bench: Bench) -> None:
+    """Nothing fails while all is well; an object that is gone from the bucket is one line, of that model."""
+    assert [] == [one for one in examine(bench.settings) if one.status is Status.FAIL]
+    champion = bench.world.registry.get(MODEL, "champion").served_name
+    [uri] = [one["spec"]["storageUri"] for one in open_api(bench.settings).list("models") if name_of(one) == champion]
+    bucket, _, key = uri.partition("://")[2].partition("/")
+    with closing(boto3.client("s3")) as store:
+        held = [one["Key"] for one in store.list_objects_v2(Bucket=bucket, Prefix=key)["Contents"]]
+        bodies = {name: store.get_object(Bucket=bucket, Key=name)["Body"].read() for name in held}
+        for name in held:
+            store.delete_object(Bucket=bucket, Key=name)
+        found = [(one.id, one.subject) for one in examine(bench.settings) if one.status is Status.FAIL]
+        for name, body in bodies.items():
+            store.put_object(Bucket=bucket, Key=name, Body=body)
+    assert [("artifact-gone", f"Model {champion}")] == found
 
 
 def test_a_sound_candidate_is_promoted(bench: Bench) -> None:
