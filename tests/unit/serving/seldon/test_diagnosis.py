@@ -11,6 +11,7 @@ from firstflight.serving.seldon.annotations import CHANGE
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
 from firstflight.serving.seldon.diagnosis.live import live_servers
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot, Unseen
+from firstflight.serving.seldon.experiments import is_active
 from tests.doubles.cluster_objects import (
     APP,
     LONG_AGO,
@@ -323,6 +324,15 @@ def test_an_inactive_experiment_names_what_is_missing() -> None:
     """The reason is empty; the candidate that is not there is worked out."""
     found = unwell(snapshot(experiments=[EXPERIMENTS["experiment-inactive"]]))["Experiment fraud"].found
     assert "is not active; all requests go to fraud-v1: fraud-v3 (no such Model)" == found
+
+
+def test_a_candidate_with_fewer_replicas_is_a_warning_and_its_split_in_force() -> None:
+    """Seldon wants the state ModelAvailable for CandidatesReady, and one live replica for the route."""
+    partly = experiment()
+    partly["status"]["conditions"].append(told("CandidatesReady", "False", "Candidates not ready"))
+    found = unwell(snapshot(experiments=[partly]))["Experiment fraud"]
+    assert ("experiment-partly", Status.WARN) == (found.id, found.status)
+    assert is_active(partly)
 
 
 def test_an_experiment_without_its_first_model_is_a_404_for_everybody() -> None:

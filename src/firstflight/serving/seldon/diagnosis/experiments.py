@@ -44,6 +44,7 @@ def _finding(one: Object, snapshot: Snapshot, defaults: dict[tuple[str, str], li
         or _refused(subject, one)
         or _inactive(subject, one, snapshot)
         or _pending(subject, one)
+        or _partly(subject, one)
     )
 
 
@@ -141,6 +142,19 @@ def _pending(subject: str, one: Object) -> Finding | None:
         "its last change was not seen in force: whoever wrote it waits, or has gone",
         wanted="requests that go as the spec says; a scheduler whose pod is ready may be dead all the same",
         fix="look again; if it stays, kubectl logs of seldon-scheduler and of the operator, and set traffic again",
+    )
+
+
+def _partly(subject: str, one: Object) -> Finding | None:
+    """Return that a candidate has fewer replicas than it wants; its route needs one, so requests go as they should."""
+    if condition(one, "CandidatesReady").get("status") != "False":
+        return None
+    return warned(
+        "experiment-partly",
+        subject,
+        "is active, and not all its candidates are: one has lost replicas, and serves with those it has",
+        wanted="CandidatesReady, which is no condition of the split",
+        fix="see the findings about its Models and their Server",
     )
 
 
