@@ -25,7 +25,7 @@ def orchestration_findings(settings: Settings) -> tuple[Finding, ...]:
         pool, deployments = orchestrator.pool(settings.work_pool), orchestrator.deployments()
         schedules, automations = orchestrator.schedules(), orchestrator.automations()
         overdue, asking = orchestrator.overdue(now - LATE), orchestrator.suspended()
-        cancelling = orchestrator.in_state("CANCELLING")
+        cancelling, pending = orchestrator.in_state("CANCELLING"), orchestrator.in_state("PENDING")
     except OrchestratorUnavailableError as error:
         return (
             failed(
@@ -41,8 +41,22 @@ def orchestration_findings(settings: Settings) -> tuple[Finding, ...]:
         deployments_finding(deployments),
         *(schedule_finding(schedule, now) for schedule in schedules),
         service_finding(pool, schedules, overdue, asking, cancelling, now),
+        *pending_finding(pending, now),
         automations_finding(automations),
     )
+
+
+def pending_finding(runs: Sequence[FlowRun], now: datetime) -> Iterator[Finding]:
+    """Yield the line about runs that a worker has taken and that do not begin."""
+    stuck = [f"{run.name} ({run.state_name})" for run in runs if run.since and now - run.since > LATE]
+    if stuck:
+        yield warned(
+            "runs-pending",
+            "flow runs",
+            f"taken by a worker and not begun for more than {LATE.total_seconds():.0f} s: {named(stuck)}",
+            wanted="a run that begins: a roll back that waits so brings nothing home",
+            fix="in a cluster see its Job's events and the lines about flow runs (quota, image); else the worker's log",
+        )
 
 
 def _client(settings: Settings) -> str:

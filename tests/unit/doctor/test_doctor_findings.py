@@ -12,6 +12,7 @@ from firstflight.doctor.machine import disk_finding, part_findings, server_log_f
 from firstflight.doctor.orchestration import (
     automations_finding,
     deployments_finding,
+    pending_finding,
     pool_findings,
     schedule_finding,
     service_finding,
@@ -122,6 +123,16 @@ def test_services_of_the_server() -> None:
         "cancellation: asked to end and has not hot-skua",
         "foreman: silent and still called online local",
     ] == ill.found.split("; ")
+
+
+def test_runs_that_do_not_begin() -> None:
+    """A worker of Kubernetes says Submitting of a run whose pod is refused, for as long as nobody looks."""
+    stuck = a_run("PENDING", "Submitting", since=NOW - timedelta(minutes=3))
+    begins = a_run("PENDING", "InfrastructurePending", since=NOW - timedelta(seconds=50))
+    [found] = pending_finding((stuck, begins), NOW)
+    assert ("runs-pending", Status.WARN) == (found.id, found.status)
+    assert "hot-skua (Submitting)" in found.found
+    assert () == tuple(pending_finding((begins,), NOW))
 
 
 def test_automations() -> None:
