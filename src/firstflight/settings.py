@@ -219,16 +219,18 @@ class Settings(Local, Cluster, People):
         """Address where clients ask for predictions."""
         return self.mesh_url if self.backend == "seldon" else f"http://127.0.0.1:{self.ports.gateway}"
 
-    def database(self, name: Database, scheme: str = "postgresql") -> str:
+    def database(self, name: Database, scheme: str = "postgresql", *, owner: bool = False) -> str:
         """Return the URL of a database; it may hold a password: never log it, show it or keep it.
 
         Args:
             name: One of the three databases, in the server of `database_url` or in the stack's own.
             scheme: `postgresql` for psycopg and psql; `postgresql+psycopg`, `postgresql+asyncpg` for SQLAlchemy.
+            owner: As whoever may change its tables, instead of as the service that uses them and is called as it is.
+                Of `database_url` there is one, for whatever it is given to.
         """
         if self.database_url is None:
             folder = socket_folder((self.home / "postgres").resolve())
-            return f"{scheme}://postgres@/{name}?host={quote(str(folder))}"
+            return f"{scheme}://{'postgres' if owner else name}@/{name}?host={quote(str(folder))}"
         server = urlsplit(self.database_url.get_secret_value())
         query = parse_qsl(server.query)
         if scheme.endswith("asyncpg"):  # SQLAlchemy's asyncpg dialect has another word for libpq's sslmode

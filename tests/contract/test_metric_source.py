@@ -212,16 +212,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 @pytest.fixture
 def empty_database(server: Settings) -> str:
-    """Address of tables that nobody used before: a schema of its own, made when no collector is left."""
-    address = server.database("firstflight")
+    """A service's address of tables that nobody used before: a schema of its own, made when no collector is left."""
+    owner = server.database("firstflight", owner=True)
     name = f"t{uuid.uuid4().hex}"
     deadline = time.monotonic() + 120
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}")
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}; GRANT USAGE ON SCHEMA {name} TO firstflight")
         while connection.execute("SELECT FROM pg_locks WHERE locktype = 'advisory'").fetchone() is not None:
             assert time.monotonic() < deadline, "the collector of an earlier test does not leave"
             time.sleep(0.02)
-    return f"{address}&options=-csearch_path%3D{name}"
+    place = f"&options=-csearch_path%3D{name}"
+    postgres.migrate(owner + place)
+    return server.database("firstflight") + place
 
 
 @pytest.fixture

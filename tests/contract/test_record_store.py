@@ -45,8 +45,13 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Address of the ledger's database."""
+        """Address of the ledger's database, as the services reach it."""
         return self.settings.database("firstflight")
+
+    @property
+    def owner(self) -> str:
+        """The same, as whoever owns its table."""
+        return self.settings.database("firstflight", owner=True)
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
@@ -268,20 +273,57 @@ def test_the_table_refuses_to_be_changed(server: Server, stream: str, statement:
     """What is written stays, even for the owner of the table."""
     store = SqlRecordStore(server.url)
     record = store.append(stream, "truth", {}, actor="a")
-    with psycopg.connect(server.url) as connection, pytest.raises(psycopg.Error, match="the ledger only grows"):
+    with psycopg.connect(server.owner) as connection, pytest.raises(psycopg.Error, match="the ledger only grows"):
         connection.execute(statement)
     assert (record,) == store.read(stream)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE ledger DISABLE TRIGGER ledger_only_grows",
+        "DROP TRIGGER ledger_only_grows ON ledger",
+        "CREATE OR REPLACE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "DROP TABLE ledger",
+        "SET session_replication_role = replica",
+        "SET ROLE postgres",
+        "UPDATE ledger SET kind = 'lie'",
+        "DELETE FROM ledger",
+        "TRUNCATE ledger",
+    ],
+)
+def test_a_service_may_not_change_what_keeps_the_table_so(server: Server, stream: str, statement: str) -> None:
+    """Its role adds and reads records, and is not the one that made the table: that could have dropped the trigger."""
+    store = SqlRecordStore(server.url)
+    record = store.append(stream, "truth", {}, actor="a")
+    with psycopg.connect(server.url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(statement.encode())
+    assert (record,) == store.read(stream)
+
+
+def test_a_service_waits_for_tables_that_nobody_has_made_yet(tmp_path: Path) -> None:
+    """As for an outage, told who makes them; what it wrote before is none of its business."""
+    with running_server(tmp_path) as fresh:
+        store = SqlRecordStore(fresh.url)
+        with psycopg.connect(fresh.owner, autocommit=True) as connection:
+            connection.execute("DROP TABLE ledger")
+        with pytest.raises(StoreUnavailableError, match="`firstflight up` does"):
+            store.head("s")
+        postgres.migrate(fresh.owner)
+        assert 1 == store.append("s", "first", {}, actor="a").number
 
 
 def test_many_first_callers_make_one_table(tmp_path: Path) -> None:
     """Processes that meet an empty database at the same moment all succeed."""
     with running_server(tmp_path) as fresh:
+        with psycopg.connect(fresh.owner, autocommit=True) as connection:
+            connection.execute("DROP TABLE ledger")
         writers = 12
         barrier = threading.Barrier(writers)
 
         def write(writer: int) -> int:
             barrier.wait(timeout=60)
-            return SqlRecordStore(fresh.url).append("s", "any", {}, actor=f"w{writer}").number
+            return SqlRecordStore(fresh.owner).append("s", "any", {}, actor=f"w{writer}").number
 
         with ThreadPoolExecutor(writers) as pool:
             assert list(range(1, writers + 1)) == sorted(pool.map(write, range(writers)))
@@ -306,7 +348,7 @@ def test_a_connection_killed_in_mid_append_is_an_outage(server: Server, stream: 
     """A call whose connection dies while it waits raises, writes nothing, and the next call succeeds."""
     store = SqlRecordStore(server.url)
     store.append(stream, "first", {}, actor="a")
-    with psycopg.connect(server.url, autocommit=True) as other, ThreadPoolExecutor(1) as pool:
+    with psycopg.connect(server.owner, autocommit=True) as other, ThreadPoolExecutor(1) as pool:
         other.execute("BEGIN; LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
         call = pool.submit(store.append, stream, "second", {}, actor="a")
         waiting = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 'ledger'::regclass"
@@ -324,7 +366,7 @@ def test_a_full_disk_is_an_outage_and_loses_nothing(server: Server, stream: str)
     """The server refuses to write with the code of a full disk: an outage, no record, and no gap once there is room."""
     store = SqlRecordStore(server.url)
     store.append(stream, "first", {}, actor="a")
-    with psycopg.connect(server.url, autocommit=True) as connection:
+    with psycopg.connect(server.owner, autocommit=True) as connection:
         connection.execute("""
             CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
@@ -363,9 +405,9 @@ def test_a_record_that_is_no_object_hides_no_others(server: Server, stream: str)
 def test_a_database_that_was_made_anew_gets_its_table(tmp_path: Path) -> None:
     """The server came back empty, as after a restore: the same store makes its table again at the second call."""
     with running_server(tmp_path) as fresh:
-        store = SqlRecordStore(fresh.url)
+        store = SqlRecordStore(fresh.owner)
         store.append("s", "first", {}, actor="a")
-        with psycopg.connect(fresh.url, autocommit=True) as connection:
+        with psycopg.connect(fresh.owner, autocommit=True) as connection:
             connection.execute("DROP TABLE ledger")
         with pytest.raises(LedgerError, match="does not exist"):
             store.head("s")
@@ -374,10 +416,11 @@ def test_a_database_that_was_made_anew_gets_its_table(tmp_path: Path) -> None:
 
 def test_a_database_whose_rights_are_wrong_is_not_an_outage(server: Server) -> None:
     """A refusal for good is no outage: asking again would not help."""
-    with psycopg.connect(server.url, autocommit=True) as connection:
+    with psycopg.connect(server.owner, autocommit=True) as connection:
         connection.execute("CREATE ROLE reader LOGIN")
+        connection.execute("GRANT CONNECT ON DATABASE firstflight TO reader")
         connection.execute("GRANT SELECT ON ledger TO reader")
-    store = SqlRecordStore(server.url.replace("postgres@", "reader@"))
+    store = SqlRecordStore(server.owner.replace("postgres@", "reader@"))
     store.read("s")
     with pytest.raises(LedgerError, match="permission denied"):
         store.append("s", "any", {}, actor="a")

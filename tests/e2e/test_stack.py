@@ -204,7 +204,7 @@ def test_status_names_what_is_down(own: Settings) -> None:
 
 def test_down_leaves_nothing_running_and_loses_nothing(own: Settings) -> None:
     """After down no process is left; after the next up the earlier run and a row written before are there."""
-    with psycopg.connect(own.database("firstflight")) as connection:
+    with psycopg.connect(own.database("firstflight", owner=True)) as connection:
         connection.execute("create table kept (word text)")
         connection.execute("insert into kept values ('still here')")
     supervisor = Supervisor(own.supervisor_folder)
@@ -218,7 +218,7 @@ def test_down_leaves_nothing_running_and_loses_nothing(own: Settings) -> None:
     assert not any(part.up for part in status(own))
     up(own)
     assert runs(own) == ["COMPLETED"]
-    with psycopg.connect(own.database("firstflight")) as connection:
+    with psycopg.connect(own.database("firstflight", owner=True)) as connection:
         assert connection.execute("select word from kept").fetchone() == ("still here",)
 
 

@@ -79,7 +79,7 @@ def watched(
 @contextmanager
 def refusing(settings: Settings) -> Iterator[None]:
     """Have PostgreSQL turn away everybody from the product's database; those who are in are thrown out."""
-    with psycopg.connect(settings.database("prefect"), autocommit=True) as connection:
+    with psycopg.connect(settings.database("prefect", owner=True), autocommit=True) as connection:
         connection.execute("ALTER DATABASE firstflight ALLOW_CONNECTIONS false")
         try:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'firstflight'")

@@ -96,10 +96,10 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_stacks_own_database_is_a_socket_below_home() -> None:
-    """Without a URL the database is reached through a socket, never through a port."""
-    assert "postgresql://postgres@/mlflow?host=/srv/home/postgres" == Settings(home=Path("/srv/home")).database(
-        "mlflow"
-    )
+    """Without a URL the database is reached through a socket, never through a port, by a service as itself."""
+    settings = Settings(home=Path("/srv/home"))
+    assert "postgresql://mlflow@/mlflow?host=/srv/home/postgres" == settings.database("mlflow")
+    assert "postgresql://postgres@/mlflow?host=/srv/home/postgres" == settings.database("mlflow", owner=True)
 
 
 @pytest.mark.parametrize(

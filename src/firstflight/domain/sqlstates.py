@@ -13,3 +13,9 @@ _AWAY = frozenset({"25006", "25P03", "25P04"})
 def is_away(sqlstate: str | None) -> bool:
     """Return whether the same call may succeed later, with nothing changed by whoever calls."""
     return sqlstate is not None and (sqlstate in _AWAY or sqlstate[:2] in _AWAY_CLASSES)
+
+
+NOT_MADE = (
+    "the tables are not made yet, and this role may not make them: `firstflight up` does, in a cluster the worker's"
+    " init container `migrate`"
+)

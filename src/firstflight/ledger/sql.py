@@ -1,4 +1,7 @@
-"""A ledger in PostgreSQL: one table that its own trigger allows to grow and not to change."""
+"""A ledger in PostgreSQL: one table that its own trigger allows to grow and not to change.
+
+Whoever owns the table could drop the trigger: services are given `RIGHTS` and no more.
+"""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +12,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from firstflight.domain.errors import LedgerError, StoreUnavailableError
-from firstflight.domain.sqlstates import is_away
+from firstflight.domain.sqlstates import NOT_MADE, is_away
 from firstflight.ledger.record import Record
 from firstflight.ledger.rules import canonical, check_text, head_moved
 
@@ -18,6 +21,8 @@ _LIMITS = (
     "SELECT set_config('lock_timeout', '10s', true), set_config('statement_timeout', '15s', true),"
     " set_config('synchronous_commit', 'on', true)"
 )
+RIGHTS: dict[str, LiteralString] = {"ledger": "SELECT, INSERT"}
+"""What a role that adds and reads records needs, by table."""
 _SCHEMA_LOCK = 0x4646_4C44  # any number that nothing else in the database locks
 
 _HAS_SCHEMA = "SELECT 1 FROM pg_trigger WHERE tgname = 'ledger_only_grows' AND tgrelid = to_regclass('ledger')"
@@ -110,7 +115,7 @@ class SqlRecordStore:
         try:
             if not self._has_schema:
                 with self._transaction() as connection:
-                    _make_schema(connection)
+                    make_tables(connection)
                 self._has_schema = True
             with self._transaction() as connection:
                 yield connection
@@ -127,10 +132,18 @@ class SqlRecordStore:
             yield connection
 
 
-def _make_schema(connection: psycopg.Connection) -> None:
+def make_tables(connection: psycopg.Connection) -> None:
+    """Make what is missing, one caller at a time.
+
+    Raises:
+        StoreUnavailableError: Somebody else has to, and has not yet.
+    """
     if connection.execute(_HAS_SCHEMA).fetchone() is None:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
-        connection.execute(_SCHEMA)
+        try:
+            connection.execute(_SCHEMA)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise StoreUnavailableError(NOT_MADE) from error
 
 
 def _head(connection: psycopg.Connection, stream: str) -> int:

@@ -9,13 +9,20 @@ That makes windows over stamps exact, whichever process adds predictions or outc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import LiteralString
 
 import psycopg
 
 from firstflight.domain.errors import StoreRefusedError, StoreUnavailableError
-from firstflight.domain.sqlstates import is_away
+from firstflight.domain.sqlstates import NOT_MADE, is_away
 
 _CONNECT_SECONDS = 5
+RIGHTS: dict[str, LiteralString] = {
+    **dict.fromkeys(("prediction", "outcome", "scored", "loss"), "SELECT, INSERT"),
+    "ingestion": "SELECT, UPDATE",
+    "collector": "SELECT, INSERT, UPDATE",
+}
+"""What a role that adds and reads rows needs, by table."""
 _SCHEMA_LOCK = 0x4646_5052  # any number that nothing else in the database locks
 _LIMITS = (
     "SELECT set_config('statement_timeout', '30s', false), set_config('lock_timeout', '10s', false),"
@@ -99,6 +106,7 @@ CREATE TABLE collector (
     complete    timestamptz NOT NULL
 ) WITH (fillfactor = 10);
 """
+_NEWEST = "loss.stamp"
 _LOSSES = """
 CREATE TABLE loss (
     source      text NOT NULL,
@@ -142,7 +150,7 @@ class Database:
             with psycopg.connect(self._url, connect_timeout=_CONNECT_SECONDS, autocommit=True) as connection:
                 connection.execute(_LIMITS)
                 if not self._has_schema:
-                    _make_schema(connection)
+                    make_tables(connection)
                     self._has_schema = True
                 yield connection
         except psycopg.Error as error:
@@ -160,23 +168,33 @@ def next_stamp(connection: psycopg.Connection) -> datetime:
     return stamp  # type: ignore[no-any-return]  # psycopg types rows by their shape alone
 
 
-def _make_schema(connection: psycopg.Connection) -> None:
-    """Make what is missing, all of it or nothing, one caller at a time."""
-    newest = "loss.stamp"
-    if newest in _columns(connection):
+def make_tables(connection: psycopg.Connection) -> None:
+    """Make what is missing, all of it or nothing, one caller at a time.
+
+    Raises:
+        StoreUnavailableError: Somebody else has to, and has not yet.
+    """
+    if _NEWEST in _columns(connection):
         return
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
-        columns = _columns(connection)
-        if not columns:
-            connection.execute(_SCHEMA + _LOSSES)
-            return
-        if "scored.answered_at" not in columns:
-            connection.execute(_FOR_STAGES_AND_UNITS)
-        if "prediction.client_rid" not in columns:
-            connection.execute(_FOR_NAMES_OF_OUR_OWN)
-        if newest not in columns:
-            connection.execute(_LOSSES)
+    try:
+        with connection.transaction():
+            _make_missing(connection)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise StoreUnavailableError(NOT_MADE) from error
+
+
+def _make_missing(connection: psycopg.Connection) -> None:
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
+    columns = _columns(connection)
+    if not columns:
+        connection.execute(_SCHEMA + _LOSSES)
+        return
+    if "scored.answered_at" not in columns:
+        connection.execute(_FOR_STAGES_AND_UNITS)
+    if "prediction.client_rid" not in columns:
+        connection.execute(_FOR_NAMES_OF_OUR_OWN)
+    if _NEWEST not in columns:
+        connection.execute(_LOSSES)
 
 
 def _columns(connection: psycopg.Connection) -> frozenset[str]:

@@ -6,6 +6,9 @@ root, so then it runs as `nobody`, with its data (and a copy of its programs, wh
 
 Whoever starts the stack may connect, and nobody else, not even another program of `nobody`: the operating system says
 who is at the other end of the socket (https://www.postgresql.org/docs/18/auth-peer.html), so there is no password.
+
+Prefect and MLflow own a database each. Firstflight's belongs to `postgres`, who makes its tables when the stack comes
+up; its services have a role that may add and read what is only ever added, and cannot change what keeps it so.
 """
 
 import importlib.metadata
@@ -21,13 +24,35 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from firstflight.domain.errors import ProcessFailedError, StackError
-from firstflight.settings import Settings
+from firstflight.domain.errors import ProcessFailedError, StackError, StoreUnavailableError
+from firstflight.ledger import sql as ledger
+from firstflight.observation import database as predictions
+from firstflight.settings import Database, Settings
 from firstflight.supervision.program import Program
 from firstflight.supervision.sockets import socket_folder
 
 NAME = "postgres"
 DATABASES = ("prefect", "mlflow", "firstflight")
+_OWNERS: tuple[Database, ...] = ("prefect", "mlflow")
+_SERVICE = "firstflight"
+_CONNECT_SECONDS = 5
+_RIGHTS_LOCK = 0x4646_5249  # any number that nothing else in the database locks
+# What is somebody else's in `public`, but for what extensions brought and sequences that go with their table.
+_FOREIGN = """
+SELECT format('ALTER %%s %%s OWNER TO %%I', kind, name, %(owner)s::text) FROM (
+    SELECT oid, 'pg_class'::regclass AS class, relowner AS owner, oid::regclass::text AS name, CASE relkind
+        WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END AS kind
+        FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
+    UNION ALL SELECT oid, 'pg_type'::regclass, typowner, oid::regtype::text, 'TYPE'
+        FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd')
+    UNION ALL SELECT oid, 'pg_proc'::regclass, proowner, oid::regprocedure::text, 'ROUTINE'
+        FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+) AS found
+WHERE pg_get_userbyid(owner) <> %(owner)s AND NOT EXISTS (
+    SELECT FROM pg_depend WHERE classid = class AND objid = found.oid
+        AND (deptype = 'e' OR kind = 'SEQUENCE' AND deptype IN ('a', 'i'))
+)
+"""
 _UNPRIVILEGED = "nobody"
 _ROOTS_FOLDER = Path("/var/lib/firstflight")
 
@@ -81,7 +106,9 @@ def answers(settings: Settings) -> bool:
 
 
 def create_databases(settings: Settings) -> None:
-    """Create those of the three databases that are missing.
+    """Create those of the three databases that are missing, bring our tables up to date, and say who may do what.
+
+    In a server of one's own roles are left alone: whoever its URL names does everything.
 
     Raises:
         StackError: The server refuses.
@@ -92,15 +119,68 @@ def create_databases(settings: Settings) -> None:
             for name in DATABASES:
                 if name not in present:
                     connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    except psycopg.Error as error:
+            if settings.database_url is None:
+                _make_roles(connection)
+        if settings.database_url is None:
+            for name in _OWNERS:
+                _hand_over(settings.database(name, owner=True), name)
+        migrate(settings.database("firstflight", owner=True))
+        if settings.database_url is None:
+            with _connected(settings) as connection:  # not before: a service that comes early waits as for an outage
+                for name in DATABASES:
+                    connection.execute(sql.SQL("alter role {} login").format(sql.Identifier(name)))
+    except (psycopg.Error, StoreUnavailableError) as error:
         raise StackError(f"cannot create databases {', '.join(DATABASES)}: {error}".strip()) from error
+
+
+def migrate(owner: str) -> None:
+    """Bring the tables at the URL `owner` up to date, and let the role `firstflight`, where it is another, use them.
+
+    Raises:
+        psycopg.Error: The server does not answer, or refuses.
+        StoreUnavailableError: This is not who may make them.
+    """
+    with psycopg.connect(owner, autocommit=True, connect_timeout=_CONNECT_SECONDS) as connection:
+        with connection.transaction():
+            ledger.make_tables(connection)
+        predictions.make_tables(connection)
+        other = "select from pg_roles where rolname = %s and rolname <> current_user"
+        if connection.execute(other, (_SERVICE,)).fetchone() is None:
+            return
+        with connection.transaction():
+            connection.execute("select pg_advisory_xact_lock(%s)", (_RIGHTS_LOCK,))  # two at once would collide
+            for table, rights in {**ledger.RIGHTS, **predictions.RIGHTS}.items():
+                to = sql.Identifier(table), sql.Identifier(_SERVICE)
+                connection.execute(sql.SQL("revoke all on {} from {}").format(*to))
+                connection.execute(sql.SQL("grant " + rights + " on {} to {}").format(*to))
+
+
+def _make_roles(connection: psycopg.Connection) -> None:
+    """Make a role for each service, called as its database, the only one that it may enter; none may log in yet."""
+    present = {name for (name,) in connection.execute("select rolname from pg_roles")}
+    for name in DATABASES:
+        role = sql.Identifier(name)
+        if name not in present:
+            connection.execute(sql.SQL("create role {}").format(role))
+        connection.execute(sql.SQL("revoke connect, temporary on database {} from public").format(role))
+        connection.execute(sql.SQL("grant connect on database {0} to {0}").format(role))
+    for name in _OWNERS:
+        connection.execute(sql.SQL("alter database {0} owner to {0}").format(sql.Identifier(name)))
+
+
+def _hand_over(url: str, owner: str) -> None:
+    """Give a service what is in its database: in a home made earlier all belongs to `postgres`."""
+    with psycopg.connect(url, autocommit=True, connect_timeout=_CONNECT_SECONDS) as connection:
+        for (statement,) in connection.execute(_FOREIGN, {"owner": owner}).fetchall():
+            connection.execute(str(statement).encode())
 
 
 def _connected(settings: Settings) -> psycopg.Connection:
     """Connect to a database that exists before ours do."""
     own = settings.database_url
-    url = own.get_secret_value() if own else settings.database("firstflight").replace("/firstflight?", "/postgres?", 1)
-    return psycopg.connect(url, autocommit=True, connect_timeout=5)
+    ours = settings.database("firstflight", owner=True)
+    url = own.get_secret_value() if own else ours.replace("/firstflight?", "/postgres?", 1)
+    return psycopg.connect(url, autocommit=True, connect_timeout=_CONNECT_SECONDS)
 
 
 def _place(settings: Settings) -> Path:

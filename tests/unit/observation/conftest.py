@@ -69,7 +69,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def url(server: Server) -> str:
     """Address of tables that nobody used before: a schema of its own, made when no collector is left."""
-    address = server.settings.database("firstflight")
+    address = server.settings.database("firstflight", owner=True)
     name = f"t{uuid.uuid4().hex}"
     deadline = time.monotonic() + 30
     with psycopg.connect(address, autocommit=True) as connection:

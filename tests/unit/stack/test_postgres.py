@@ -35,19 +35,50 @@ def await_answer(settings: Settings) -> None:
 
 
 def test_the_three_databases_are_there(server: Settings) -> None:
-    """Each can be connected to; making them twice is no error."""
+    """Making them twice is no error. A service enters its own alone, and as nobody who may do more there."""
     postgres.create_databases(server)
 
     for name in postgres.DATABASES:
-        with psycopg.connect(server.database(name)) as connection:
-            assert connection.info.dbname == name
+        for other in postgres.DATABASES:
+            url = server.database(name).replace(f"/{name}?", f"/{other}?")
+            if other == name:
+                with psycopg.connect(url) as connection:
+                    query = "select current_user, rolsuper from pg_roles where rolname = current_user"
+                    assert (name, False) == connection.execute(query).fetchone()
+            else:
+                with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+                    psycopg.connect(url)
+
+
+def test_what_a_home_made_earlier_holds_is_handed_over(server: Settings) -> None:
+    """There all belonged to `postgres`: Prefect and MLflow must be able to change their tables as before."""
+    with psycopg.connect(server.database("prefect", owner=True), autocommit=True) as connection:
+        connection.execute("create extension if not exists pg_trgm")
+        connection.execute("create type state as enum ('a')")
+        connection.execute("create table run (id serial primary key, at bigint generated always as identity, of state)")
+        connection.execute("create index by_name on run using gin ((id::text) gin_trgm_ops)")
+        connection.execute("create sequence alone")
+        connection.execute("create view seen as select id from run")
+        connection.execute("create function f() returns int language sql as 'select 1'")
+
+    postgres.create_databases(server)
+
+    with psycopg.connect(server.database("prefect"), autocommit=True) as connection:
+        connection.execute("create extension if not exists pg_trgm")
+        connection.execute("alter type state add value 'b'")
+        connection.execute("alter table run add column more int")
+        connection.execute("insert into run (of) values ('b')")
+        connection.execute("alter sequence alone restart")
+        connection.execute("create or replace view seen as select id, more from run")
+        connection.execute("drop function f()")
+        connection.execute("create table another (id serial)")
 
 
 def test_it_listens_on_no_port_and_lets_nobody_else_in(server: Settings) -> None:
     """One socket in a private folder is the only door."""
     place = (server.home / "postgres").resolve()
 
-    with psycopg.connect(server.database("firstflight")) as connection:
+    with psycopg.connect(server.database("firstflight", owner=True)) as connection:
         assert connection.execute("show listen_addresses").fetchone() == ("",)
         assert connection.execute("show port").fetchone() == ("5432",)
     assert place.stat().st_mode & 0o777 == 0o700
@@ -60,7 +91,7 @@ def test_no_other_user_gets_in(server: Settings) -> None:
     for name in ("postgres", os.environ.get("USER") or "root", "nobody"):
         refused = ask_as_nobody(place, name)
         assert "refused" == refused, refused
-    with psycopg.connect(server.database("firstflight")) as connection:
+    with psycopg.connect(server.database("firstflight", owner=True)) as connection:
         rules = connection.execute("select type, auth_method from pg_hba_file_rules where error is null").fetchall()
     assert [("local", "peer")] == rules
 
@@ -97,7 +128,7 @@ def test_a_home_that_let_all_in_is_closed(server: Settings, supervisor: Supervis
     (place / "data" / "pg_hba.conf").write_text("local all all trust\n")
     supervisor.start([postgres.program(server)])
     await_answer(server)
-    with psycopg.connect(server.database("firstflight")) as connection:
+    with psycopg.connect(server.database("firstflight", owner=True)) as connection:
         assert connection.execute("select auth_method from pg_hba_file_rules").fetchall() == [("peer",)]
 
 
@@ -105,7 +136,7 @@ def test_a_lock_of_somebody_elses_process_does_not_keep_it_from_starting(
     server: Settings, supervisor: Supervisor
 ) -> None:
     """After a crash and a reboot the number in postmaster.pid may belong to any program: here, to this test."""
-    with psycopg.connect(server.database("firstflight"), autocommit=True) as connection:
+    with psycopg.connect(server.database("firstflight", owner=True), autocommit=True) as connection:
         connection.execute("create table kept as select 42 as answer")
     supervisor.stop()
     lock = (server.home / "postgres").resolve() / "data" / "postmaster.pid"
@@ -114,7 +145,7 @@ def test_a_lock_of_somebody_elses_process_does_not_keep_it_from_starting(
     supervisor.start([postgres.program(server)])
 
     await_answer(server)
-    with psycopg.connect(server.database("firstflight")) as connection:
+    with psycopg.connect(server.database("firstflight", owner=True)) as connection:
         assert connection.execute("select answer from kept").fetchone() == (42,)
 
 
@@ -165,7 +196,7 @@ def test_a_server_that_refuses_does_not_leak_its_password(settings: Settings) ->
 def test_a_server_of_ones_own_gets_the_three_databases(server: Settings) -> None:
     """A URL to any database of a server is enough."""
     place = (server.home / "postgres").resolve()
-    with psycopg.connect(server.database("mlflow"), autocommit=True) as connection:
+    with psycopg.connect(server.database("mlflow", owner=True), autocommit=True) as connection:
         connection.execute("drop database firstflight")
     own = Settings(home=server.home, database_url=f"postgresql://postgres@/postgres?host={place}")  # type: ignore[arg-type]  # pydantic wraps it
 
