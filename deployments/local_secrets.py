@@ -16,9 +16,9 @@ BUCKET_ENDPOINT = "http://seaweedfs:8333"
 
 def local_secrets() -> list[dict[str, Any]]:
     """Return the Secrets, each call with other values."""
-    database = secrets.token_urlsafe(24)
+    password = {name: secrets.token_urlsafe(24) for name in ("password", "owner", "firstflight", "prefect", "mlflow")}
     writer, reader = ((secrets.token_hex(8), secrets.token_urlsafe(24)) for _ in range(2))
-    server = f"firstflight:{database}@postgresql:5432"
+    server = "postgresql:5432"
     storage = {
         "type": "s3",
         "name": "s3",
@@ -31,13 +31,14 @@ def local_secrets() -> list[dict[str, Any]]:
         },
     }
     return [
-        _secret("postgresql", {"password": database}),
+        _secret("postgresql", password),
         _secret(
             "firstflight-database",
             {
-                "url": f"postgresql://{server}",
-                "prefect-url": f"postgresql+asyncpg://{server}/prefect",
-                "mlflow-url": f"postgresql+psycopg://{server}/mlflow",
+                "url": f"postgresql://firstflight:{password['firstflight']}@{server}",
+                "owner-url": f"postgresql://firstflight_owner:{password['owner']}@{server}/firstflight",
+                "prefect-url": f"postgresql+asyncpg://prefect:{password['prefect']}@{server}/prefect",
+                "mlflow-url": f"postgresql+psycopg://mlflow:{password['mlflow']}@{server}/mlflow",
             },
         ),
         _secret("prefect-auth", {"auth-string": f"firstflight:{secrets.token_urlsafe(24)}"}),

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from firstflight.ledger.memory import MemoryRecordStore
 from firstflight.ledger.sql import SqlRecordStore
 from firstflight.settings import Settings
 from firstflight.stack import postgres
+from tests.manifests.objects import build, of_kind
 
 BODIES = st.dictionaries(
     st.text(),
@@ -299,6 +301,36 @@ def test_a_service_may_not_change_what_keeps_the_table_so(server: Server, stream
     with psycopg.connect(server.url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(statement.encode())
     assert (record,) == store.read(stream)
+
+
+def test_a_backup_can_be_restored(server: Server, stream: str, tmp_path: Path) -> None:
+    """What the cluster's CronJob runs each night; then an empty database is filled from it, rights and trigger too."""
+    store = SqlRecordStore(server.url)
+    records = [store.append(stream, "truth", {"number": number}, actor="a") for number in range(3)]
+    job = of_kind(build("base"), "CronJob")["backup"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    environment = {
+        "PATH": f"{postgres._binaries(None)}:/usr/bin:/bin",
+        "BACKUPS": str(tmp_path),
+        "FIRSTFLIGHT": server.owner,
+        "MLFLOW": server.settings.database("mlflow", "postgresql+psycopg"),
+        "PREFECT": server.settings.database("prefect", "postgresql+asyncpg"),
+    }
+    for number in range(15):
+        (tmp_path / f"firstflight-2026010{number:02}.dump").touch()
+    subprocess.run(job["containers"][0]["command"], env=environment, check=True)
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert {"firstflight": 14, "mlflow": 1, "prefect": 1} == Counter(name.partition("-")[0] for name in kept)
+    with psycopg.connect(server.owner, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE restored")
+    newest = tmp_path / [name for name in kept if name.startswith("firstflight-")][-1]
+    place = server.owner.replace("/firstflight?", "/restored?")
+    command = ["pg_restore", "--exit-on-error", "--single-transaction", f"--dbname={place}", newest]
+    subprocess.run(command, env=environment, check=True)
+    restored = SqlRecordStore(server.url.replace("/firstflight?", "/restored?"))
+    assert tuple(records) == restored.read(stream)
+    assert 4 == restored.append(stream, "truth", {}, actor="a").number
+    with psycopg.connect(place) as connection, pytest.raises(psycopg.Error, match="the ledger only grows"):
+        connection.execute("DELETE FROM ledger")
 
 
 def test_a_service_waits_for_tables_that_nobody_has_made_yet(tmp_path: Path) -> None:

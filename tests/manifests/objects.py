@@ -76,6 +76,9 @@ def pods(objects: list[Object]) -> Iterator[Pod]:
             case "Deployment" | "StatefulSet":
                 template = spec["template"]
                 yield Pod(name, template["metadata"]["labels"], template["spec"], spec["replicas"], ours=True)
+            case "CronJob":
+                template = spec["jobTemplate"]["spec"]["template"]
+                yield Pod(name, template["metadata"]["labels"], template["spec"], 1, ours=True)
             case "Server":
                 labels = {"app.kubernetes.io/name": "seldon-server"}
                 yield Pod(name, labels, spec["podSpec"], spec["replicas"], ours=False)

@@ -38,6 +38,8 @@ NEEDED = {
     ("seldon-dataflow-engine", "seldon-scheduler", 9008),
 }
 NEEDED_LOCALLY = {
+    ("backup", "postgresql", 5432),
+    ("prefect-worker", "postgresql", 5432),
     ("flow", "postgresql", 5432),
     ("guard", "postgresql", 5432),
     ("mlflow", "postgresql", 5432),
@@ -47,7 +49,7 @@ NEEDED_LOCALLY = {
     ("mlflow", "seaweedfs", 8333),
     ("seldon-server", "seaweedfs", 8333),
 }
-PODS = {*SELDON_PODS, "flow", "guard", "mlflow", "prefect-server", "prefect-worker"}
+PODS = {*SELDON_PODS, "backup", "flow", "guard", "mlflow", "prefect-server", "prefect-worker"}
 PORTS = {port for _, _, port in NEEDED | NEEDED_LOCALLY} | {8082, 9003, 9006, 443}
 
 
@@ -112,7 +114,8 @@ def test_what_is_the_platforms_is_reached_where_the_overlay_says(overlay: str, n
         if reaches(objects, named(source), address, port)
     }
     assert {
-        *((who, "database") for who in ("flow", "guard", "mlflow", "prefect-server", "seldon-server")),
+        *((who, "database") for who in ("backup", "flow", "guard", "mlflow", "prefect-server", "prefect-worker")),
+        ("seldon-server", "database"),
         *((who, "kubernetes-api") for who in ("flow", "guard", "prefect-worker", "seldon-scheduler", "seldon-server")),
         *((who, "bucket") for who in ("flow", "mlflow", "seldon-server")),
     } == reached

@@ -129,7 +129,7 @@ def create_databases(settings: Settings) -> None:
             with _connected(settings) as connection:  # not before: a service that comes early waits as for an outage
                 for name in DATABASES:
                     connection.execute(sql.SQL("alter role {} login").format(sql.Identifier(name)))
-    except (psycopg.Error, StoreUnavailableError) as error:
+    except psycopg.Error as error:
         raise StackError(f"cannot create databases {', '.join(DATABASES)}: {error}".strip()) from error
 
 
@@ -137,22 +137,27 @@ def migrate(owner: str) -> None:
     """Bring the tables at the URL `owner` up to date, and let the role `firstflight`, where it is another, use them.
 
     Raises:
-        psycopg.Error: The server does not answer, or refuses.
-        StoreUnavailableError: This is not who may make them.
+        StackError: The server does not answer or refuses, or this is not who may make them.
     """
-    with psycopg.connect(owner, autocommit=True, connect_timeout=_CONNECT_SECONDS) as connection:
-        with connection.transaction():
-            ledger.make_tables(connection)
-        predictions.make_tables(connection)
-        other = "select from pg_roles where rolname = %s and rolname <> current_user"
-        if connection.execute(other, (_SERVICE,)).fetchone() is None:
-            return
-        with connection.transaction():
-            connection.execute("select pg_advisory_xact_lock(%s)", (_RIGHTS_LOCK,))  # two at once would collide
-            for table, rights in {**ledger.RIGHTS, **predictions.RIGHTS}.items():
-                to = sql.Identifier(table), sql.Identifier(_SERVICE)
-                connection.execute(sql.SQL("revoke all on {} from {}").format(*to))
-                connection.execute(sql.SQL("grant " + rights + " on {} to {}").format(*to))
+    try:
+        with psycopg.connect(owner, autocommit=True, connect_timeout=_CONNECT_SECONDS) as connection:
+            with connection.transaction():
+                ledger.make_tables(connection)
+            predictions.make_tables(connection)
+            other = "select from pg_roles where rolname = %s and rolname <> current_user"
+            if connection.execute(other, (_SERVICE,)).fetchone() is not None:
+                _grant(connection)
+    except (psycopg.Error, StoreUnavailableError) as error:
+        raise StackError(f"cannot bring the tables of firstflight up to date: {error}".strip()) from error
+
+
+def _grant(connection: psycopg.Connection) -> None:
+    with connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(%s)", (_RIGHTS_LOCK,))  # two at once would collide
+        for table, rights in {**ledger.RIGHTS, **predictions.RIGHTS}.items():
+            to = sql.Identifier(table), sql.Identifier(_SERVICE)
+            connection.execute(sql.SQL("revoke all on {} from {}").format(*to))
+            connection.execute(sql.SQL("grant " + rights + " on {} to {}").format(*to))
 
 
 def _make_roles(connection: psycopg.Connection) -> None:

@@ -10,10 +10,12 @@ import psycopg
 import pytest
 
 from firstflight.domain.errors import StackError
+from firstflight.ledger.sql import SqlRecordStore
 from firstflight.settings import Settings
 from firstflight.stack import postgres
 from firstflight.stack.home import private_home
 from firstflight.supervision.supervisor import Supervisor
+from tests.manifests.objects import build, of_kind
 
 
 @pytest.fixture
@@ -204,3 +206,33 @@ def test_a_server_of_ones_own_gets_the_three_databases(server: Settings) -> None
 
     with psycopg.connect(own.database("firstflight")) as connection:
         assert connection.info.dbname == "firstflight"
+
+
+def test_a_clusters_server_gets_the_same_roles(settings: Settings, supervisor: Supervisor) -> None:
+    """By the script that its image runs once; then our tables are made by their owner, and used by the service."""
+    private_home(settings)
+    supervisor.start([postgres.program(settings)])
+    await_answer(settings)
+    script = of_kind(build("overlays/local"), "ConfigMap")["postgresql-databases"]["data"]["databases.sh"]
+    roles = ("owner", "firstflight", "prefect", "mlflow")
+    environment = {
+        "PATH": f"{postgres._binaries(None)}:/usr/bin:/bin",
+        "PGHOST": str((settings.home / "postgres").resolve()),
+        "POSTGRES_USER": "postgres",
+        **{f"{name.upper()}_PASSWORD": f"it's {name}'s" for name in roles},
+    }
+    subprocess.run(["bash", "-ceu", script], env=environment, check=True)
+    owner = settings.database("firstflight").replace("//firstflight@", "//firstflight_owner@")
+    postgres.migrate(owner)
+    store = SqlRecordStore(settings.database("firstflight"))
+    assert 1 == store.append("s", "any", {}, actor="a").number
+    with (
+        psycopg.connect(settings.database("firstflight")) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("alter table ledger disable trigger all")
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(settings.database("mlflow").replace("/mlflow?", "/prefect?"))
+    with psycopg.connect(settings.database("prefect", owner=True)) as connection:
+        made = connection.execute("select rolname from pg_authid where rolpassword like 'SCRAM%'").fetchall()
+    assert {"firstflight_owner", "firstflight", "prefect", "mlflow"} == {name for (name,) in made}
