@@ -7,11 +7,11 @@ import firstflight
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.limits import MOST_BYTES
 from firstflight.serving.local.servers import ServerPorts
+from firstflight.serving.runtime import PREDICTOR
 from firstflight.settings import Local
 from firstflight.supervision.files import replace
 from firstflight.supervision.program import Program
 
-RUNTIME = "firstflight.serving.runtime.predictor.Predictor"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -43,7 +43,7 @@ def model_settings(name: str, version: ModelVersion, artifact: Path) -> dict[str
     """Return MLServer's model-settings.json: every version of a model answers to the model's name."""
     return {
         "name": version.model,
-        "implementation": RUNTIME,
+        "implementation": PREDICTOR,
         "platform": "onnx",
         "parameters": {
             "uri": str(artifact),

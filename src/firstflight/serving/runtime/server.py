@@ -3,6 +3,8 @@
 What is asked of a model that is here, and cannot be answered, is the client's mistake: 422, never 400 or 404. Seldon's
 agent takes those two for a model that went missing, loads it again and repeats the request. Nobody but Seldon's agent
 (`--managed`) can load or unload: elsewhere there is no repository API, neither by REST nor by gRPC.
+
+Code is what this server came with: a model's folder, which whoever may write the bucket can change, holds files alone.
 """
 
 import argparse
@@ -22,10 +24,11 @@ from mlserver.errors import MLServerError, ModelNotFound
 from mlserver.logging import configure_logger
 from mlserver.registry import MultiModelRegistry
 from mlserver.server import MLServer
-from mlserver.settings import Settings
+from mlserver.settings import ModelSettings, Settings
 from mlserver.utils import install_uvloop_event_loop
 
 from firstflight.serving.limits import MOST_BYTES
+from firstflight.serving.runtime.predictor import Predictor
 
 OF_A_MODEL = ("/v2/models/{model_name}", "/v2/models/{model_name}/ready", "/v2/models/{model_name}/infer")
 OF_THE_SERVER = ("/v2", "/v2/health/live", "/v2/health/ready")
@@ -173,8 +176,14 @@ async def _refuse(send: Send, status: HTTPStatus, reason: str) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
+def _ours(_: ModelSettings) -> type[Predictor]:
+    """Return what loads a model, whatever its settings name: MLServer would import that from the model's own folder."""
+    return Predictor
+
+
 async def serve(folder: str, *, managed: bool) -> None:
     """Serve the models of `folder` until told to end."""
+    ModelSettings.implementation = property(_ours)
     settings, models = await load_settings(folder)
     await Server(settings, managed=managed).start(models)
 

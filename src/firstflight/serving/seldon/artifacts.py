@@ -1,7 +1,8 @@
-"""What a Model loads: the registered folder, the runtime that reads it, and their settings, in object storage."""
+"""What a Model loads: the registered folder and its settings, in object storage; code comes with the server's image."""
 
 import hashlib
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,13 +15,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from firstflight.domain.errors import BackendUnavailableError, ServingError
 from firstflight.domain.versions import ModelVersion
-from firstflight.serving import runtime
+from firstflight.serving.runtime import PREDICTOR
 
 ARTIFACT = "artifact"
 """The registered folder lies in one of its own, so that its digest is taken of nothing else."""
 SETTINGS = "model-settings.json"
-_RUNTIME = Path(runtime.__file__).with_name("predictor.py")
-_CLASS = "Predictor"
 _PROBE = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
 _CLIENT = Config(connect_timeout=3, read_timeout=30, retries={"max_attempts": 2})
 
@@ -43,9 +42,10 @@ class Storage:
         self._secret = secret
 
     def put(self, name: str, version: ModelVersion, artifact: Path) -> Stored:
-        """Upload all that serves `version` as `name`, and return where it is. The same again costs one list.
+        """Upload all that serves `version` as `name`, and return where it is; what lies there already is left alone.
 
-        The key is taken of the content, so what lies there never changes: Seldon does not look again at a URI.
+        The key is taken of the content, so what lies there never changes: Seldon does not look again at a URI. By the
+        storage's own digest: one of the same size that is another was changed by somebody, and is written anew.
 
         Raises:
             BackendUnavailableError: The storage does not answer.
@@ -56,11 +56,16 @@ class Storage:
         try:
             with closing(boto3.client("s3", config=_CLIENT)) as client:
                 pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{key}/")
-                present = {one["Key"]: one["Size"] for page in pages for one in page.get("Contents", ())}
+                present = {one["Key"] for page in pages for one in page.get("Contents", ())}
                 # The settings come last: what has them is whole.
                 for path, content in sorted(files.items(), key=lambda file: file[0] == SETTINGS):
-                    if present.get(f"{key}/{path}") != len(content):
-                        client.put_object(Bucket=self._bucket, Key=f"{key}/{path}", Body=content)
+                    where = {"Bucket": self._bucket, "Key": f"{key}/{path}"}
+                    digest = b64encode(hashlib.sha256(content).digest()).decode()
+                    if where["Key"] in present:
+                        found = client.head_object(**where, ChecksumMode="ENABLED")
+                        if found.get("ChecksumSHA256") == digest:
+                            continue
+                    client.put_object(**where, Body=content, ChecksumAlgorithm="SHA256")
         except ClientError as error:
             code = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
             what = BackendUnavailableError if code >= 500 else ServingError  # noqa: PLR2004 HTTP: the server's fault
@@ -99,25 +104,17 @@ def is_there(uri: str, remote: Mapping[str, str]) -> bool:
 
 
 def contents(name: str, version: ModelVersion, artifact: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of a Model's folder with their paths in it.
-
-    The runtime's module has a name that no other has: models share a server's process, and loading a second module of
-    a name reloads the first under the feet of those that use it.
-    """
+    """Yield the files of a Model's folder with their paths in it."""
     for path in sorted(path for path in artifact.rglob("*") if path.is_file()):
         yield f"{ARTIFACT}/{path.relative_to(artifact).as_posix()}", path.read_bytes()
-    code = _RUNTIME.read_bytes()
-    of = hashlib.sha256(f"{name} {version.digest} ".encode() + code).hexdigest()[:16]
-    module = f"predictor_{of}"
-    yield f"{module}.py", code
-    yield SETTINGS, json.dumps(_settings(name, version, f"{module}.{_CLASS}"), indent=1, sort_keys=True).encode()
+    yield SETTINGS, json.dumps(_settings(name, version), indent=1, sort_keys=True).encode()
 
 
-def _settings(name: str, version: ModelVersion, implementation: str) -> dict[str, Any]:
+def _settings(name: str, version: ModelVersion) -> dict[str, Any]:
     """Return MLServer's settings; Seldon's agent rewrites them and keeps little besides these."""
     return {
         "name": name,
-        "implementation": implementation,
+        "implementation": PREDICTOR,
         "platform": "onnx",
         "parameters": {
             "uri": f"./{ARTIFACT}",

@@ -3,21 +3,24 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
+import boto3
 import httpx
 import pytest
 
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.inference import body, headers, outputs
 from firstflight.serving.probe import ones
-from firstflight.serving.seldon.artifacts import SETTINGS, contents
+from firstflight.serving.seldon.artifacts import SETTINGS, Storage, contents
 from firstflight.settings import Settings
 from tests.conftest import ROOT, free_ports
+from tests.seldon_bench import BUCKET, object_storage
 from tests.serving_bench import artifact, history, until
 
 SAYS = {1: 0.2, 2: 0.8}
+FOREIGN = 1
 
 
 def laid_out(root: Path, version: ModelVersion, source: Path) -> None:
@@ -29,6 +32,9 @@ def laid_out(root: Path, version: ModelVersion, source: Path) -> None:
         if path == SETTINGS:
             settings = json.loads(content)
             settings["name"], settings["parameters"]["version"] = name, "1"
+            if version.number == FOREIGN:
+                settings["implementation"] = "foreign.Model"
+                file.with_name("foreign.py").write_text("raise SystemExit('code from the bucket')\n")
             content = json.dumps(settings).encode()  # noqa: PLW2901 rewritten, as said
         file.write_bytes(content)
 
@@ -45,7 +51,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict
     (folder / "models" / "settings.json").write_text(
         json.dumps({**where, "host": "127.0.0.1", "parallel_workers": 0}), encoding="utf-8"
     )
-    command = [settings.serving_python, "-c", "from mlserver.cli import main; main()", "start", folder / "models"]
+    command = [settings.serving_python, "-m", "firstflight.serving.runtime.server", folder / "models", "--managed"]
     environment = {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
     url = f"http://127.0.0.1:{ports.servers}"
 
@@ -81,12 +87,33 @@ def test_versions_share_a_server_and_each_answers_for_itself(served: tuple[str, 
             assert pytest.approx(SAYS[number]) == outputs(answer.content)["probability_up"][0]
 
 
-def test_the_runtime_of_each_version_is_a_module_of_its_own(tmp_path: Path) -> None:
-    """Else loading one would reload the other's under its feet."""
-    modules = set()
-    for number in SAYS:
-        version = artifact(tmp_path / str(number), number)
-        modules |= {
-            path for path, _ in contents(version.served_name, version, tmp_path / str(number)) if path.endswith(".py")
-        }
-    assert len(SAYS) == len(modules)
+def test_no_code_is_in_the_bucket_and_none_is_taken_from_there(
+    served: tuple[str, dict[int, ModelVersion]], tmp_path: Path
+) -> None:
+    """A stored folder holds none; one that brings and names a class of its own is read by the server's all the same."""
+    version = artifact(tmp_path / "model", 1)
+    assert [] == [
+        path for path, _ in contents(version.served_name, version, tmp_path / "model") if path.endswith(".py")
+    ]
+    url, versions = served
+    foreign = httpx.get(f"{url}/v2/models/{versions[FOREIGN].served_name}_1", trust_env=False).json()
+    assert versions[FOREIGN].digest == foreign["parameters"]["digest"]
+
+
+def test_what_lies_in_the_bucket_is_told_by_its_content(tmp_path: Path) -> None:
+    """Something of the same size that is not what was stored is written anew; what is the same is left alone."""
+    version = artifact(tmp_path / "model", 1)
+    with object_storage(), closing(boto3.client("s3")) as store:
+        storage = Storage(BUCKET, "s3", "model-storage")
+        folder = storage.put(version.served_name, version, tmp_path / "model").uri.removeprefix(f"s3://{BUCKET}/")
+        keys = {one["Key"]: one["Size"] for one in store.list_objects_v2(Bucket=BUCKET, Prefix=folder)["Contents"]}
+        [model] = (key for key in keys if key.endswith(".onnx"))
+        right = store.get_object(Bucket=BUCKET, Key=model)["Body"].read()
+        store.put_object(Bucket=BUCKET, Key=model, Body=b"x" * keys[model])
+        others = keys.keys() - {model}
+        for key in others:
+            store.put_object_tagging(Bucket=BUCKET, Key=key, Tagging={"TagSet": [{"Key": "same", "Value": "yes"}]})
+        storage.put(version.served_name, version, tmp_path / "model")
+        assert right == store.get_object(Bucket=BUCKET, Key=model)["Body"].read()
+        for key in others:  # a new object has no tags
+            assert store.get_object_tagging(Bucket=BUCKET, Key=key)["TagSet"]
