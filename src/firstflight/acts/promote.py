@@ -1,7 +1,5 @@
 """Make the candidate the stable model."""
 
-import logging
-
 from firstflight.acts.agreement import disagreement
 from firstflight.acts.champion import name_champion
 from firstflight.acts.freeze import wait_for_thaw
@@ -9,14 +7,12 @@ from firstflight.acts.lease import release_lease, renew_lease
 from firstflight.acts.ledger_view import append
 from firstflight.acts.observe import canary_plan, peek, recall
 from firstflight.acts.roll_back import intend_roll_back
-from firstflight.acts.undeploy import undeploy_old
+from firstflight.acts.undeploy import clear
 from firstflight.decision.verdicts import Verdict
-from firstflight.domain.errors import FirstflightError, RolloutError
+from firstflight.domain.errors import RolloutError
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.world import World
-
-log = logging.getLogger(__name__)
 
 
 def promote(world: World, rollout: Rollout) -> Rollout:
@@ -72,17 +68,8 @@ def finish(world: World, rollout: Rollout, reasons: tuple[str, ...]) -> Rollout:
     body = {"split": reported.model_dump(mode="json"), "reasons": list(reasons)}
     rollout = append(world.ledger, rollout, "rollout.promoted", body)
     release_lease(world, rollout)
-    _clear(world, rollout)
+    clear(world, rollout)
     return rollout
-
-
-def _clear(world: World, rollout: Rollout) -> None:
-    """Stop serving old versions: a server has so much room. What cannot be stopped now is no reason to fail."""
-    try:
-        if gone := undeploy_old(world, rollout.model):
-            log.info("%s: no longer served: %s", rollout.id, ", ".join(gone))
-    except (FirstflightError, OSError) as error:
-        log.warning("%s: old versions stay served: %s", rollout.id, error)
 
 
 def conclude(world: World, rollout: Rollout) -> Rollout:

@@ -9,6 +9,7 @@ from firstflight.acts.champion import name_champion, settle_champion
 from firstflight.acts.lease import release_lease, surrender_lease, take_lease
 from firstflight.acts.ledger_view import append, history, reread
 from firstflight.acts.take_over import surrendered, take_over
+from firstflight.acts.undeploy import clear
 from firstflight.domain.errors import (
     BackendUnavailableError,
     HeadMovedError,
@@ -42,7 +43,14 @@ def intend_roll_back(world: World, rollout: Rollout, reasons: tuple[str, ...], *
     return append(world.ledger, rollout, "rollback.intended", {"trigger": trigger, "reasons": list(reasons)})
 
 
-def roll_back(world: World, rollout: Rollout, proved: HomeProof | None = None) -> Rollout:
+def roll_back(world: World, rollout: Rollout) -> Rollout:
+    """End the rollout at the stable model, as its driver does, who then makes room for the next one."""
+    rollout = _return_home(world, rollout)
+    clear(world, rollout)
+    return rollout
+
+
+def _return_home(world: World, rollout: Rollout, proved: HomeProof | None = None) -> Rollout:
     """Send everything to the stable model, prove it, and end the rollout.
 
     Traffic moves before anything else is attempted, so a ledger that does not answer cannot hold
@@ -108,7 +116,7 @@ def bring_home(world: World, rollout: Rollout, why: Surrender, proved: HomeProof
                 rollout, fenced = take_over(world, rollout, actor=why.actor), False
             if rollout.phase is not Phase.ROLLING_BACK:
                 rollout = intend_roll_back(world, rollout, (why.reason,), trigger=why.trigger)
-            rollout = roll_back(world, rollout, proved)
+            rollout = _return_home(world, rollout, proved)
         except (HeadMovedError, StaleTokenError) as error:  # somebody else does the same: the second finds it done
             if (refusals := refusals + 1) > MOST_REFUSALS:
                 raise

@@ -27,19 +27,19 @@ def undeploy(world: World, name: str) -> None:
     world.backend.undeploy(name)
 
 
-def undeploy_old(world: World, model: str) -> tuple[str, ...]:
+def undeploy_old(world: World, model: str, keep: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Stop serving what took part in rollouts of `model` that have ended, and return those names.
 
-    What stays: whoever has a share of the traffic, champion and challenger, the version before the last promotion,
-    which is warm, and what was deployed and never tried. One that cannot be stopped keeps no other from it. Raises
-    RolloutError while a rollout is open.
+    What stays: `keep`, whoever has a share of the traffic, champion and challenger, the version before the last
+    promotion, which is warm, and what was deployed and never tried. One that cannot be stopped keeps no other from
+    it. Raises RolloutError while a rollout is open.
     """
     told = history(world.ledger, model)
     if told and not told[-1].final:
         raise RolloutError(f"{told[-1].id} is {told[-1].phase}; old versions go once it has ended")
     tried = {name for rollout in told for name in _names(rollout)}
     gone = []
-    for name in sorted((tried & world.backend.served()) - set(_kept(world, model, told))):
+    for name in sorted((tried & world.backend.served()) - {*keep, *_kept(world, model, told)}):
         try:
             world.backend.undeploy(name)
         except (FirstflightError, OSError) as error:
@@ -47,6 +47,18 @@ def undeploy_old(world: World, model: str) -> tuple[str, ...]:
         else:
             gone.append(name)
     return tuple(gone)
+
+
+def clear(world: World, rollout: Rollout) -> None:
+    """Stop serving what rollouts before `rollout` left behind: a server has so much room.
+
+    Where it came home its own versions stay, to be looked at and tried again. What cannot go is no reason to fail.
+    """
+    try:
+        if gone := undeploy_old(world, rollout.model, keep=() if rollout.phase is Phase.PROMOTED else _names(rollout)):
+            log.info("%s: no longer served: %s", rollout.id, ", ".join(gone))
+    except (FirstflightError, OSError) as error:
+        log.warning("%s: old versions stay served: %s", rollout.id, error)
 
 
 def _kept(world: World, model: str, told: tuple[Rollout, ...]) -> Iterator[str]:

@@ -27,6 +27,18 @@ def test_after_many_releases_few_versions_are_served(twin: Twin) -> None:
     assert names[-1] == twin.registry.get(MODEL, "champion").served_name
 
 
+def test_after_many_roll_backs_few_versions_are_served(twin: Twin) -> None:
+    """Candidates that came home make room too; the last one stays, to be looked at and tried again."""
+    stable = twin.champion()
+    for number in range(20):
+        version = twin.candidate("lightweight")
+        twin.clients.failing[version.served_name] = 0.5
+        plan = PLAN.model_copy(update={"candidate": version.number})
+        ended = drive(twin.world, resume_or_start(twin.world, plan, run=f"run-{number}"))
+        assert Phase.ROLLED_BACK is ended.phase
+        assert {stable.served_name, version.served_name} == twin.backend.served()
+
+
 def test_a_release_leaves_its_losers_and_its_shadow_behind(twin: Twin) -> None:
     """What an A/B test or a canary tried and nobody kept goes too; a version that was not tried yet stays."""
     stable = twin.champion()
