@@ -19,6 +19,7 @@ RUN groupadd --gid 1000 mlserver \
  && useradd --uid 1000 --gid 1000 --create-home --shell /usr/sbin/nologin mlserver
 COPY --from=builder /opt/venv /opt/venv
 COPY src/firstflight /opt/firstflight/firstflight
+COPY LICENSE NOTICE /opt/firstflight/
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/firstflight \
     PYTHONUNBUFFERED=1 \

@@ -11,8 +11,7 @@ COPY pyproject.toml README.md LICENSE NOTICE ./
 RUN pip install --require-hashes -r requirements/installer.txt \
  && uv venv --python /usr/local/bin/python /opt/venv
 # PyPI's torch for Linux x86-64 is a CUDA build of gigabytes; PyTorch's own index has the CPU build
-RUN uv pip install --group torch --torch-backend cpu -c requirements/torch.txt -r requirements/orchestrator.txt \
- && uv pip install --no-deps --target /opt/venv/market-data -r requirements/market-data.txt
+RUN uv pip install --group torch --torch-backend cpu -c requirements/torch.txt -r requirements/orchestrator.txt
 COPY src src
 RUN uv pip install --no-deps --no-build-isolation .
 
@@ -20,8 +19,10 @@ FROM ${PYTHON}
 RUN groupadd --gid 10001 firstflight \
  && useradd --uid 10001 --gid 10001 --home-dir /var/lib/firstflight --create-home --shell /usr/sbin/nologin firstflight
 COPY --from=builder /opt/venv /opt/venv
+# market data are mounted here: whoever publishes the image gives none of them away
+RUN mkdir /opt/venv/market-data
 WORKDIR /opt/firstflight
-COPY prefect.yaml ./
+COPY prefect.yaml LICENSE NOTICE ./
 COPY flows ./flows
 COPY tasks ./tasks
 COPY deployments ./deployments

@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.manifests.objects import ROOT, build, of_kind
+from deployments.register import job_template
+from firstflight.workloads.market.data.packaged import FOLDER
+from tests.manifests.objects import OVERLAYS, ROOT, build, of_kind
 
 IMAGES = sorted((ROOT / "deployments/images").glob("*.Dockerfile"))
 HADOLINT = Path(sys.executable).with_name("hadolint")
@@ -96,3 +99,28 @@ def test_commands_of_the_manifests_are_installed() -> None:
         spec = deployment["spec"]["template"]["spec"]
         for container in (*spec.get("initContainers", []), *spec["containers"]):
             assert container["command"][0] in programs, container["name"]
+
+
+@EACH
+def test_an_image_has_the_licence_and_no_data_of_others(path: Path) -> None:
+    """Apache-2.0 asks for both files in every copy; market data that may not be redistributed are mounted."""
+    final = lines(path)[lines(path).index("FROM ${PYTHON}") :]
+    copied = {word for line in final if line.startswith("COPY ") for word in line.split()}
+    assert {"LICENSE", "NOTICE"} <= copied
+    assert "market-data.txt" not in path.read_text()
+
+
+def test_runs_find_market_data_where_the_library_looks() -> None:
+    """Read only, on a claim that the overlays have; the example fills the same place of the same claim."""
+    pod = job_template("image")["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+    (mounted,) = (each for each in pod["containers"][0]["volumeMounts"] if "market-data" == each["name"])
+    (claim,) = (each["persistentVolumeClaim"] for each in pod["volumes"] if "market-data" == each["name"])
+    assert ("/opt/venv/market-data", True, True) == (mounted["mountPath"], mounted["readOnly"], claim["readOnly"])
+    assert "market-data" == FOLDER.name  # below the environment, which in the image is /opt/venv
+    for overlay in OVERLAYS:
+        claims = of_kind(build(f"overlays/{overlay}"), "PersistentVolumeClaim")
+        wanted = "ReadWriteOnce" if overlay == "local" else "ReadWriteMany"
+        assert [wanted] == claims[claim["claimName"]]["spec"]["accessModes"]
+    example = yaml.safe_load((ROOT / "k8s/examples/market-data.yaml").read_text())["spec"]
+    assert claim["claimName"] == example["volumes"][0]["persistentVolumeClaim"]["claimName"]
+    assert mounted["mountPath"] == example["containers"][0]["volumeMounts"][0]["mountPath"]
