@@ -1,8 +1,12 @@
 """A place where every command runs as it is written: the twin's world, and doubles of what is a process of its own."""
 
+import threading
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -149,6 +153,7 @@ class Place:
         patch.setattr(opening.sign_in, "door", self._door)
         patch.setattr(guard, "Polled", Unasked)
         patch.setattr(guard, "StableWatch", lambda _: Unasked())
+        patch.setattr(guard, "threading", SimpleNamespace(Thread=Inline, Lock=threading.Lock))
         patch.setattr(guard, "begin_log", lambda _: None)
         patch.setattr("logging.Logger.setLevel", lambda *_: None)
         patch.setattr(guard.signal, "signal", lambda *_: None)
@@ -209,6 +214,17 @@ class Place:
         if self.refuses:
             raise self.refuses
         return tuple(made(plan, variant, self.folder / variant) for variant in plan.variants)
+
+
+class Inline:
+    """A thread that has done its work when it is started: what a test sees does not hang on who is quicker."""
+
+    def __init__(self, *, target: Callable[..., object], args: tuple[object, ...] = (), **_: object) -> None:
+        self._work = partial(target, *args)
+
+    def start(self) -> None:
+        """Do it."""
+        self._work()
 
 
 class Unasked:

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +15,10 @@ from firstflight.acts.freeze import begin_freeze
 from firstflight.acts.lease import surrender_lease
 from firstflight.cli.commands import EXIT_CODES
 from firstflight.cli.main import app
-from firstflight.domain.errors import StackError
+from firstflight.domain.errors import BackendUnavailableError, StackError
 from firstflight.domain.findings import failed, warned
 from firstflight.rollout.freeze import Freeze
+from firstflight.serving.backend import RouterTally
 from firstflight.serving.lease import Surrender
 from tests.unit.acts.twin import MODEL, in_first_stage
 from tests.unit.cli.doubles import RUN, flow_run
@@ -82,6 +83,17 @@ def mark(place: Place) -> None:
     surrender_lease(place.twin.world, MODEL, Surrender(actor="ann", reason="complaints", trigger="person"))
 
 
+def prove_nothing(place: Place) -> None:
+    """Have counters that cannot be read, and a candidate that cannot be stopped."""
+
+    def away(_route: str) -> Mapping[str, RouterTally]:
+        raise BackendUnavailableError("the router does not answer")
+
+    place.asks()
+    for name, fake in {"tallies": away, "is_ready": lambda _name: True}.items():
+        setattr(place.twin.backend, name, fake)
+
+
 DOUBTFUL = warned("collector-never", "collector", "nothing yet", wanted="a record", fix="start it")
 ILL = failed("worker-offline", "work pool local", "no live worker", wanted="one", fix="start one")
 CASES = (
@@ -128,6 +140,7 @@ CASES = (
     Case(f"promote {MODEL} --as ann --comment now", 1, Place.asks),
     Case(f"roll-back {MODEL}", 0, Place.asks),
     Case("roll-back nosuch", 1),
+    Case(f"roll-back {MODEL}", 1, prove_nothing),
     Case(f"undeploy --old {MODEL}", 0, Place.went_home),
     Case("undeploy lightweight-predictor-v2", 1, Place.asks),
     Case("undeploy nosuch", 3),
