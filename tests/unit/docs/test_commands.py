@@ -33,7 +33,6 @@ UNCHECKED = {
     "head": "everybody's",
     "kind": "makes a cluster",
     "paste": "everybody's",
-    "pg_dump": "PostgreSQL's own",
     "rclone": "copies a bucket of yours",
     "yes": "everybody's",
 }
