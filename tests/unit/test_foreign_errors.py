@@ -2,19 +2,25 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import boto3.exceptions
+import botocore.exceptions
 import httpx
 import psycopg
 import pytest
 import requests
 import slack_sdk.errors
 import urllib3
+from kubernetes import client as kubernetes_client
+from kubernetes import config as kubernetes_config
 from mlflow import exceptions as mlflow_exceptions
 from pydantic import SecretStr
 
 from firstflight.domain.errors import FirstflightError, RegistryRefusedError
+from firstflight.domain.versions import ModelVersion
 from firstflight.ledger.sql import SqlRecordStore
 from firstflight.notify.messages import Message
 from firstflight.notify.slack import SlackNotifier
@@ -24,6 +30,9 @@ from firstflight.orchestrator import Orchestrator
 from firstflight.registry import mlflow_client
 from firstflight.registry.mlflow_rest import MlflowRest
 from firstflight.serving.inference import predict
+from firstflight.serving.seldon.api import Api
+from firstflight.serving.seldon.artifacts import Storage, is_there
+from firstflight.serving.seldon.configuration import configuration
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -108,6 +117,76 @@ def test_a_refusal_of_mlflows_is_one_of_ours(monkeypatch: pytest.MonkeyPatch) ->
     assert "RESOURCE_DOES_NOT_EXIST" == refused.value.code
 
 
+KUBERNETES = [
+    *tree(kubernetes_client.exceptions, kubernetes_client.exceptions.OpenApiException),
+    *tree(urllib3.exceptions, urllib3.exceptions.HTTPError),
+]
+
+
+@pytest.mark.parametrize("kind", KUBERNETES, ids=lambda kind: kind.__name__)
+def test_kubernetes(kind: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models, splits and leases of a cluster: each verb, and a watch that cannot begin."""
+
+    def fail(*_: object, **__: object) -> None:
+        error = made(kind)
+        vars(error).update({"length": 1, "partial": 0, "expected": 2, "response": None})  # what they say of themselves
+        raise error
+
+    monkeypatch.setattr(kubernetes_client.ApiClient, "call_api", fail)
+    api = Api(kubernetes_client.Configuration(host=NOWHERE), "here")
+    asked: tuple[Callable[[], object], ...] = (
+        lambda: api.list("models"),
+        lambda: api.get("models", "m"),
+        lambda: api.create("leases", {"metadata": {"name": "m"}}),
+        lambda: api.replace("leases", {"metadata": {"name": "m"}}),
+        lambda: api.apply("models", {"metadata": {"name": "m"}}),
+        lambda: api.delete("models", "m"),
+        lambda: api.read("/version"),
+        lambda: list(api.watch("models", "m", "1", 1)),
+    )
+    for ask in asked:
+        with pytest.raises(FirstflightError):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "kind", tree(kubernetes_config, kubernetes_config.ConfigException), ids=lambda kind: kind.__name__
+)
+def test_a_kubeconfig(kind: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which cluster, and as whom."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise made(kind)
+
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(kubernetes_config, "load_kube_config", fail)
+    with pytest.raises(FirstflightError):
+        configuration()
+
+
+BOTO = [
+    *tree(botocore.exceptions, botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError),
+    *tree(boto3.exceptions, boto3.exceptions.Boto3Error),
+]
+
+
+@pytest.mark.parametrize("kind", BOTO, ids=lambda kind: kind.__name__)
+def test_boto(kind: type[BaseException], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The bucket, as it is written, and as the doctor asks it."""
+
+    def fail(*_: object, **__: object) -> None:
+        error = made(kind)
+        error.response = {"ResponseMetadata": {"HTTPStatusCode": 403}}  # type: ignore[attr-defined]  # as a ClientError has
+        raise error
+
+    monkeypatch.setattr(boto3, "client", fail)
+    version = ModelVersion(model="m", number=1, digest="sha256:" + 64 * "0", variant="baseline")
+    with pytest.raises(FirstflightError):
+        Storage("bucket", "s3", "secret").put("m-v1", version, tmp_path)
+    with pytest.raises(FirstflightError):
+        is_there("s3://bucket/m", {})
+
+
 @pytest.mark.parametrize(
     "kind", tree(slack_sdk.errors, slack_sdk.errors.SlackClientError), ids=lambda kind: kind.__name__
 )
@@ -142,7 +221,7 @@ def test_who_is_not_prefect_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def everything() -> Iterator[Any]:
     """The trees this module maps."""
-    yield from (HTTPX, PSYCOPG, MLFLOW)
+    yield from (HTTPX, PSYCOPG, MLFLOW, KUBERNETES, BOTO)
 
 
 def test_the_trees_are_not_empty() -> None:

@@ -199,7 +199,7 @@ class Api:
     def _translated(self, method: str, path: str) -> Iterator[None]:
         try:
             yield
-        except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
+        except (urllib3.exceptions.HTTPError, client.exceptions.OpenApiException, OSError) as error:
             raise BackendUnavailableError(
                 f"the Kubernetes API at {self._host} gave no whole answer to {method} {path}: {error!r}"
             ) from error

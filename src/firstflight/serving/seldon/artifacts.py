@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -70,7 +71,7 @@ class Storage:
             code = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
             what = BackendUnavailableError if code >= 500 else ServingError  # noqa: PLR2004 HTTP: the server's fault
             raise what(f"{name}: cannot upload to s3://{self._bucket}/{key}: {error}") from error
-        except BotoCoreError as error:
+        except (BotoCoreError, Boto3Error) as error:
             raise BackendUnavailableError(
                 f"{name}: object storage does not answer for s3://{self._bucket}/{key}: {error}"
             ) from error
@@ -99,7 +100,7 @@ def is_there(uri: str, remote: Mapping[str, str]) -> bool:
             return bool(client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents"))
     except ClientError as error:
         raise ServingError(f"the storage refuses a list of {uri}: {error}") from error
-    except (BotoCoreError, ValueError) as error:  # a ValueError is an endpoint that is none
+    except (BotoCoreError, Boto3Error, ValueError) as error:  # a ValueError is an endpoint that is none
         raise BackendUnavailableError(f"the storage of {uri} gives no answer: {error}") from error
 
 
