@@ -1,4 +1,4 @@
-"""Write into the page on statistics what became of healthy candidates in each world.
+"""Write into the page on statistics what became of healthy candidates in each world, and of bad ones in some.
 
 python -m benchmarks.worlds.run --world … --json > docs/worlds.jsonl
 python -m benchmarks.worlds.report docs/worlds.jsonl docs/statistics.md
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.worlds.catalogue import WORLDS
+from benchmarks.worlds.faults import FAULTS
 from benchmarks.worlds.figures import Share
 from benchmarks.worlds.run import line
 
@@ -20,13 +21,25 @@ COLUMNS = (
 )  # fmt: skip
 
 
+FAULT_COLUMNS = (
+    "world", "fault", "rollouts", "rolled back", "promoted", "delay, s: median / p95", "harmed: median / p95",
+    "proven at the margin (≤)",
+)  # fmt: skip
+
+
 def rows_of(text: str) -> list[dict[str, Any]]:
     """Return the rows of `benchmarks.worlds.run --json`."""
     return [json.loads(each) for each in text.splitlines()]
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the rows as a table, and a sentence on all of them together."""
+def measured(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the measured part of the page: what is healthy, a sentence on all of it together, and what is not."""
+    healthy = [row for row in rows if row["fault"] == "none"]
+    faulty = [_fault_cells(row) for row in rows if row["fault"] != "none"]
+    return f"{_table(healthy)}\n\n" + "\n".join(map(line, [FAULT_COLUMNS, ["---"] * len(FAULT_COLUMNS), *faulty]))
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
     back, of = sum(row["rolled_back"]["count"] for row in rows), sum(row["rolled_back"]["of"] for row in rows)
     together = Share(back, of)
     said = (
@@ -53,12 +66,27 @@ def _cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
+def _fault_cells(row: dict[str, Any]) -> list[str]:
+    rollouts, proven = row["rollouts"], row["proven"]
+    delays = " / ".join("-" if each is None else f"{each:,.0f}" for each in row["delays"])
+    return [
+        row["world"],
+        FAULTS[row["fault"]].about,
+        f"{rollouts:,}",
+        f"{100 * row['rolled_back']['count'] / rollouts:.0f} %",
+        f"{100 * row['promoted']['count'] / rollouts:.0f} %",
+        "-" if proven else delays,
+        "-" if proven else " / ".join(f"{each:,.0f}" for each in row["harmed"]),
+        str(Share(proven["count"], proven["of"])) if proven else "-",
+    ]
+
+
 def main() -> None:
     """Replace the measured part of the page; the words around it stay."""
     rows = rows_of(Path(sys.argv[1]).read_text(encoding="utf-8"))
     page = Path(sys.argv[2])
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n{table(rows)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    page.write_text(f"{before}{BEGIN}\n{measured(rows)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -66,4 +66,4 @@ def test_a_look_costs_less_than_one_test_of_a_thousand_values() -> None:
 def test_the_row_of_every_world_is_what_was_flown() -> None:
     """Written by the report from the published rows."""
     rows = worlds.rows_of((ROOT / "docs/worlds.jsonl").read_text(encoding="utf-8"))
-    assert worlds.table(rows) == PAGE.partition(worlds.BEGIN)[2].partition(worlds.END)[0].strip()
+    assert worlds.measured(rows) == PAGE.partition(worlds.BEGIN)[2].partition(worlds.END)[0].strip()
