@@ -67,6 +67,7 @@ GUARDRAILS = st.lists(
                 "tolerance": MARGINS,
                 "share": SHARES,
                 "bounds": st.tuples(_edges(-1e12, -1.0, 0.0), _edges(1e-9, 1.0, 1e12)),
+                "block_seconds": st.none() | _edges(5e-324, 6.0, 86_400.0),
                 "proves": st.just(False),
             },
         ),

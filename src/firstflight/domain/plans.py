@@ -235,7 +235,7 @@ class Guardrail(Form):
 
     def blocks_in(self, seconds: float) -> float:
         """Return the most blocks that can close in so many seconds; infinite where answers stand for themselves."""
-        return math.inf if self.block_seconds is None else math.floor(seconds / self.block_seconds) + 1
+        return math.inf if self.block_seconds is None else seconds // self.block_seconds + 1
 
 
 def _judgeable(guardrails: tuple[Guardrail, ...]) -> None:

@@ -143,6 +143,14 @@ def test_what_is_left_out_of_proof_needs_no_time() -> None:
     assert (watched,) == CanaryPlan(model="churn", guardrails=(watched,)).guardrails
 
 
+@pytest.mark.parametrize(
+    ("block", "most"), [(5e-324, math.inf), (60.0, 31), (1800.0, 2), (1801.0, 1), (None, math.inf)]
+)
+def test_so_many_blocks_close_in_a_stage(block: float | None, most: float) -> None:
+    """One more than fit; any number where a block is nothing, or answers stand for themselves."""
+    assert most == Guardrail(metric="accuracy", margin=0.05, block_seconds=block).blocks_in(1800)
+
+
 def test_a_recorded_plan_is_read_although_it_would_be_refused_today() -> None:
     """The ledger keeps what was once allowed."""
     born = CanaryPlan(model="churn").model_dump(mode="json")
