@@ -80,9 +80,10 @@ def test_what_lies_outside_the_namespace(overlay: str) -> None:
     assert enters(objects, "seldon-system", operator, named("seldon-scheduler"), 9004)
     assert not enters(objects, "elsewhere", operator, named("seldon-scheduler"), 9004)
     assert not enters(objects, "elsewhere", {}, named("seldon-envoy"), 9000)
-    for name, port in (("prefect-server", 4200), ("mlflow", 5000)):
-        assert enters(objects, "sign-in", {}, named(name), port, {"firstflight/people": "true"})
-        assert not enters(objects, "elsewhere", {}, named(name), port)
+    assert enters(objects, "sign-in", {}, named("mlflow"), 5000, {"firstflight/people": "true"})
+    assert not enters(objects, "elsewhere", {}, named("mlflow"), 5000)
+    assert enters(objects, HERE, named("people"), named("prefect-server"), 4200)
+    assert not enters(objects, "sign-in", {}, named("prefect-server"), 4200, {"firstflight/people": "true"})
 
 
 @pytest.mark.parametrize("path", BUILDS)
