@@ -1,6 +1,7 @@
 """Compare variants of a model on live traffic."""
 
 from prefect import flow
+from prefect.client.schemas import State
 from pydantic import Field
 
 from firstflight.acts.drive import drive
@@ -17,10 +18,10 @@ from tasks.runs import called_after_its_model
     on_crashed=[bring_run_home],
     on_cancellation=[bring_run_home],
 )
-def ab_test(plan: ABTestPlan = Field(description="Which variants to compare, and for how long.")) -> Rollout:
+def ab_test(plan: ABTestPlan = Field(description="Which variants to compare, and for how long.")) -> State[Rollout]:
     """Split traffic over the plan's variants for its number of requests, compare, and go back to the control."""
     rollout = rollouts.begin(plan)
     with rollouts.handed_over(rollout):
         rollout = drive(rollout, rollouts.InTasks())
     reports.write_report(rollout)
-    return rollout
+    return reports.outcome(rollout)

@@ -61,7 +61,8 @@ def compared_variants(test: ABTestPlan, trained: Trained) -> tuple[ModelVersion 
     if (kept := checkpoints.load("compared")) is None:
         numbers = tuple(sorted(set(test.versions.values())))
         deploy(DeployPlan(model=test.model, versions=numbers, shadow=test.versions.get(test.shadow or "")))
-        comparison = rollouts.comparison_of(ab_test(test))
+        reports.refuse_other_end(ab_test(test, return_state=True))
+        comparison = rollouts.comparison()
         kept = {
             "chosen": choose(comparison) if comparison else None,
             "why": comparison.summary if comparison else "the A/B test ended before it could conclude",

@@ -58,6 +58,12 @@ def outcome(rollout: Rollout) -> State[Any]:
     return end(name=OUTCOMES[rollout.phase], message="; ".join(rollout.reasons)[:500] or None)
 
 
+def refuse_other_end(state: State[Any]) -> None:
+    """Raise what ended a rollout's flow when `state` is no `outcome` of the rollout."""
+    if state.name not in OUTCOMES.values():
+        state.result()
+
+
 def kept_champion(why: str, champion: ModelVersion, trained: Trained) -> State[Any]:
     """The run did its work, and what serves stays."""
     refused = [f"{name}: {'; '.join(one.reasons)}" for name, one in trained.variants.items() if not one.passed]

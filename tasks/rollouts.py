@@ -20,6 +20,7 @@ from firstflight.acts import start as starting
 from firstflight.acts.approve import question, seconds_left
 from firstflight.acts.drive import LibraryAct
 from firstflight.acts.lease import hand_over
+from firstflight.acts.ledger_view import of_run
 from firstflight.comparison.compare import Comparison
 from firstflight.domain.plans import ABTestPlan, CanaryPlan, ReleasePlan
 from firstflight.rollout.approval import Answer, key
@@ -52,9 +53,10 @@ def begin(plan: CanaryPlan | ABTestPlan) -> Rollout:
 
 
 @task(**CALLS_OUT)
-def comparison_of(rollout: Rollout) -> Comparison | None:
-    """Return what the A/B test found, or None when it ended before it could tell."""
-    return comparing.comparison_in(open_world(Settings()).ledger, rollout)
+def comparison() -> Comparison | None:
+    """Return what this run's last A/B test found, or None when it ended before it could tell."""
+    ledger = open_world(Settings()).ledger
+    return comparing.comparison_in(ledger, of_run(ledger, top_run())[-1])
 
 
 @contextmanager

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from firstflight.acts.homecoming import bring_model_home
 from firstflight.acts.ledger_view import history
 from firstflight.ledger import open_store
 from firstflight.serving import open_backend
 from firstflight.workloads.market.training.faulty import Fault
-from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate
+from firstflight.world import open_world
+from tests.e2e.runs import CANARY, MODEL, RELEASE, Runs, assert_home, canary, candidate
 
 pytestmark = [pytest.mark.local, pytest.mark.usefixtures("released")]
 
@@ -22,6 +24,28 @@ def test_a_broken_candidate_is_caught(runs: Runs) -> None:
     assert_home(runs, rollout)
     assert () == rollout.passed
     assert "error rate" in " ".join(rollout.reasons)
+
+
+def test_an_ab_test_that_was_brought_home_is_red(runs: Runs) -> None:
+    """As a canary is: who reads the list of runs sees it."""
+    world = open_world(runs.settings)
+    champion = world.registry.get(MODEL, "champion")
+    plan = RELEASE.ab_test.model_copy(
+        update={
+            "control": champion.variant,
+            "versions": {champion.variant: champion.number},
+            "shadow": None,
+            "requests": 100_000,
+            "seconds": 600.0,
+        }
+    )
+    run = runs.start("ab-test/ab-test", plan)
+    runs.observing(run.id)
+    bring_model_home(world, MODEL, actor="ada", reason="seen enough")
+    ended = runs.ended(run.id)
+    assert ("FAILED", "RolledBack") == (ended.state_type, ended.state_name)
+    assert "seen enough" in ended.message
+    assert_home(runs, runs.rollout(run.id))
 
 
 def test_silence_leads_home(runs: Runs) -> None:
