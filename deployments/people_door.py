@@ -29,7 +29,7 @@ _READS = re.compile(
     rf"|/api/flow_runs/{_ID}/input/filter|/api/events/count-by/[a-z]+|/api/ui/schemas/validate"
 )
 _CROOKED = re.compile(r"/\.{0,2}/|[%\\;\x00-\x1f]")
-_SECRETIVE = re.compile(r"/api/(block_|admin|variables)")
+_SECRETIVE = re.compile(r"/api/(block_|admin/(?!version$)|variables)")
 _STARTS = re.compile(rf"/api/deployments/{_ID}/create_flow_run")
 _ANSWERS = re.compile(rf"/api/flow_runs/{_ID}/resume")
 _CHANGES = re.compile(rf"/api/flow_runs/{_ID}/set_state")

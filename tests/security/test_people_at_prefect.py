@@ -50,7 +50,15 @@ def passed_on(method: str, path: str, body: Any = None) -> Any:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v2/", "/v2/runs", f"/api/flow_runs/{RUN}", "/api/deployments/name/release/release", "/assets/index.js"],
+    [
+        "/",
+        "/v2/",
+        "/v2/runs",
+        f"/api/flow_runs/{RUN}",
+        "/api/deployments/name/release/release",
+        "/api/admin/version",
+        "/assets/index.js",
+    ],
 )
 def test_people_read(path: str) -> None:
     """The page, and what it asks for."""
