@@ -33,6 +33,8 @@ class ServingBackend(Protocol):
 
     bounds_itself: bool
     """Whether going home ends within its own time, so that nobody need cut it off."""
+    reads_router: bool
+    """Whether `get_traffic` is what the router itself holds, and not what somebody is about to tell it."""
 
     def deploy(self, version: ModelVersion, artifact: Path, name: str | None = None) -> None:
         """Serve `version` from the folder `artifact`; under `name` when given (a shadow needs one of its own).

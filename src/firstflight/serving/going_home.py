@@ -72,7 +72,8 @@ def bring_traffic_home(
 ) -> HomeProof:
     """Send `route` home by `first`, or by stopping `candidates` when it fails or stalls, and return the proof.
 
-    `share` of the requests were the candidates' before, 0 when nobody knows: the less, the longer they must be quiet.
+    `share` of the requests were the candidates' before, 0 when nobody knows: the less, the longer they must be quiet,
+    unless the router's own routes were read.
     What was `proved` a moment ago holds when the same is reported and none of them was asked since; nobody waits again.
 
     Raises:
@@ -88,7 +89,7 @@ def bring_traffic_home(
         candidates = [name for name in candidates if reported is None or name != reported.stable]
         if proved is not None and reported == proved.reported and _still_quiet(backend, route, candidates, proved):
             return proved
-        if quiet := _quiet(backend, route, candidates, wait, share):
+        if quiet := _quiet(backend, route, candidates, wait, 0.0 if backend.reads_router else share):
             seconds = time.monotonic() - begun
             return HomeProof(way="router", reported=reported, counted=quiet.said, seconds=seconds, asked=quiet.asked)
         trouble = f"the router reports {reported}, but not that no request reaches {', '.join(candidates)} any more"

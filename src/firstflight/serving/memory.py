@@ -24,6 +24,7 @@ class MemoryBackend:
     """
 
     bounds_itself = False
+    reads_router = False
 
     def __init__(self) -> None:
         """Begin with nothing."""

@@ -85,6 +85,16 @@ def test_the_less_a_candidate_had_the_longer_it_must_be_quiet(
     assert proof.counted.endswith(said)
 
 
+def test_a_router_whose_own_routes_were_read_need_not_be_outwaited(router: Router) -> None:
+    """That a small share missed the candidate says little; that no route leads to it says all."""
+    router.reads_router = True
+    router.count(CANDIDATE, 5)
+    router.asking = {STABLE: 4}
+    first = partial(router.go_home, MODEL)
+    proof = bring_traffic_home(router, MODEL, [CANDIDATE], first, router.wait, share=0.05)
+    assert proof.counted.endswith("for 0.5 s, 4 reached the others")
+
+
 def test_no_traffic_at_all_is_said(router: Router) -> None:
     """Where nobody asks, that the candidate is not asked says little."""
     assert home(router).counted.endswith("nor anybody else: there was no traffic at all")

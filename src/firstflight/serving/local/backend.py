@@ -42,6 +42,7 @@ class LocalBackend:
     """
 
     bounds_itself = False
+    reads_router = True
 
     def __init__(self, settings: Local) -> None:
         """Name the stack; nothing is started or asked yet."""

@@ -45,6 +45,7 @@ class SeldonBackend:
     """
 
     bounds_itself = True
+    reads_router = False
 
     def __init__(self, settings: Cluster, *, api: Api | None = None, patience: Patience | None = None) -> None:
         """Name the cluster that `settings` and the environment say; nothing is asked yet.
