@@ -399,7 +399,7 @@ class Twin:
                 # As the local gateway does: who is not there any more is answered for by the stable model.
                 name = chosen if chosen in self.backend.versions else split.stable
                 asked[name] = asked.get(name, 0) + 1
-        for name in {*self.counts, *asked}:
+        for name in dict.fromkeys([*self.counts, *asked]):  # a set has another order in each process
             if name not in self.counts:
                 self.counts[name], self.born[name] = [], len(self.moments)
             last = self.counts[name][-1] if self.counts[name] else Count()

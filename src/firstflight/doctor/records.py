@@ -15,23 +15,21 @@ SLOW_SECONDS, STOPPED_SECONDS = 10.0, 60.0
 _ANSWER_SECONDS = 5.0
 
 
-_FIXES = {
-    "local": {
-        "postgres": "`firstflight up`, or correct FIRSTFLIGHT_DATABASE_URL",
-        "store": "is the database `firstflight` there? `firstflight up` makes it",
-        "mlflow": "`firstflight up`, or correct MLFLOW_TRACKING_URI",
-        "collector": "is it running? `firstflight status`",
-    },
-    "seldon": {
-        "postgres": "is the server up, and the Secret firstflight-database right? From outside the cluster a"
-        " port-forward, and FIRSTFLIGHT_DATABASE_URL",
-        "store": "make the database `firstflight`, and let the account of the Secret firstflight-database use it",
-        "mlflow": "kubectl get pods -l app.kubernetes.io/name=mlflow; from outside the cluster a port-forward to"
-        " mlflow, and MLFLOW_TRACKING_URI",
-        "collector": "kubectl logs of the servers' pods, container collector",
-    },
+_ON_ONE_MACHINE = {
+    "postgres": "`firstflight up`, or correct FIRSTFLIGHT_DATABASE_URL",
+    "store": "is the database `firstflight` there? `firstflight up` makes it",
+    "mlflow": "`firstflight up`, or correct MLFLOW_TRACKING_URI",
+    "collector": "is it running? `firstflight status`",
 }
-"""What to do on each home."""
+"""What to do there about each part."""
+_IN_A_CLUSTER = {
+    "postgres": "is the server up, and the Secret firstflight-database right? From outside the cluster a"
+    " port-forward, and FIRSTFLIGHT_DATABASE_URL",
+    "store": "make the database `firstflight`, and let the account of the Secret firstflight-database use it",
+    "mlflow": "kubectl get pods -l app.kubernetes.io/name=mlflow; from outside the cluster a port-forward to"
+    " mlflow, and MLFLOW_TRACKING_URI",
+    "collector": "kubectl logs of the servers' pods, container collector",
+}
 
 
 def record_findings(settings: Settings) -> tuple[Finding, ...]:
@@ -47,7 +45,7 @@ def lag_finding(complete: datetime | None, now: datetime, backend: str = "local"
             "collector",
             "has stored nothing yet",
             wanted="its place in the log, which it writes even when nothing is said there",
-            fix=_FIXES[backend]["collector"],
+            fix=_fix("collector", backend),
         )
     seconds = max(0.0, (now - complete).total_seconds())
     if seconds <= SLOW_SECONDS:
@@ -70,20 +68,20 @@ def _database(settings: Settings) -> tuple[Finding, ...]:
                 "PostgreSQL",
                 "gives no answer",
                 wanted="an answer: ledger, predictions, Prefect and MLflow live there",
-                fix=_FIXES[settings.backend]["postgres"],
+                fix=_fix("postgres", settings.backend),
             ),
         )
     answers = passed("postgres", "PostgreSQL", "answers")
     try:
         window = StoreSource(settings.database("firstflight")).watermark("")
     except StoreUnavailableError as error:
-        fix = _FIXES[settings.backend]["store"]
+        fix = _fix("store", settings.backend)
         return answers, failed("store-unreachable", "prediction store", str(error), wanted="an answer", fix=fix)
     return answers, lag_finding(window.until if window else None, datetime.now(UTC), settings.backend)
 
 
 def _registry(settings: Settings) -> Finding:
-    wanted, fix = "200 from /health", _FIXES[settings.backend]["mlflow"]
+    wanted, fix = "200 from /health", _fix("mlflow", settings.backend)
     try:
         answer = httpx.get(f"{settings.mlflow_uri}/health", timeout=_ANSWER_SECONDS, trust_env=False)
     except (httpx.RequestError, httpx.InvalidURL) as error:
@@ -92,3 +90,7 @@ def _registry(settings: Settings) -> Finding:
     if answer.is_success:
         return passed("mlflow", "MLflow", f"answers at {settings.mlflow_uri}")
     return failed("mlflow-unreachable", "MLflow", f"answers {answer.status_code}", wanted=wanted, fix=fix)
+
+
+def _fix(part: str, backend: str) -> str:
+    return (_ON_ONE_MACHINE if backend == "local" else _IN_A_CLUSTER)[part]
