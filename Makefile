@@ -22,7 +22,7 @@ else
   TORCH_WHEEL := --group torch --torch-backend $(TORCH) -c requirements/torch.txt
 endif
 
-SIDE_BY_SIDE := --dist loadscope --no-loadscope-reorder
+SIDE_BY_SIDE := -n logical --dist loadfile --no-loadscope-reorder
 PURE := $(addprefix tests/unit/,acts analysis comparison decision domain drill guard ledger notify report rollout)
 
 .PHONY: help install demo up status down test test-fast test-faults test-pythons test-cluster test-seldon lint types docs lock clean
@@ -44,11 +44,12 @@ status: install ## Show the local stack.
 down: install ## Stop the local stack; its data stays.
 	.venv/bin/firstflight down
 
-test: install .venv/installed-dev ## Run the tests, those on a real stack beside the fast ones; all but test-faults.
-	.venv/bin/python -m pytest -m "not faults" $(SIDE_BY_SIDE) -n logical
+test: install .venv/installed-dev ## Run the tests, the fast ones, then those on a real stack; all but test-faults.
+	.venv/bin/python -m pytest -m "not local" $(SIDE_BY_SIDE)
+	.venv/bin/python -m pytest -m "local and not faults"
 
 test-fast: install .venv/installed-dev ## Run the tests that need no stack, side by side: what to run all day.
-	.venv/bin/python -m pytest -m "not local and not cluster" $(SIDE_BY_SIDE) -n logical
+	.venv/bin/python -m pytest -m "not local and not cluster" $(SIDE_BY_SIDE)
 
 test-faults: install .venv/installed-dev ## Kill and stop every part of a stack, again and again, under traffic.
 	.venv/bin/python -m pytest -m faults
@@ -60,7 +61,7 @@ test-pythons: .venv/installed-dev ## Run the tests that need neither torch nor a
 	  $(UV) python find --quiet --no-python-downloads $$python >/dev/null 2>&1 || { echo "Python $$python: not here"; continue; }; \
 	  echo "Python $$python:"; \
 	  $(UV) run --isolated --no-project --python $$python --with-requirements requirements/orchestrator.txt \
-	    --with-requirements requirements/dev.txt python -m pytest $(SIDE_BY_SIDE) -n logical -q $(PURE); done
+	    --with-requirements requirements/dev.txt python -m pytest $(SIDE_BY_SIDE) -q $(PURE); done
 
 test-cluster: install .venv/installed-dev ## Run the tests that need a cluster, on the one that KUBECONFIG names.
 	.venv/bin/python -m pytest -m cluster

@@ -13,8 +13,6 @@ from pathlib import Path
 import hypothesis
 import psutil
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from firstflight.serving import open_backend
 from firstflight.serving.local.model_server import program_name
@@ -48,28 +46,9 @@ hypothesis.settings.load_profile("firstflight")
 StackMaker = Callable[[Path], AbstractContextManager[Settings]]
 
 
-def group(nodeid: str) -> str:
-    """Return whose process runs the test: those of the shared stack have one, and so does each file of the rest."""
-    file = nodeid.partition("::")[0]
-    shared = file.startswith("tests/e2e/") and file not in {"tests/e2e/test_stack.py", "tests/e2e/test_prometheus.py"}
-    return "stack" if shared or file.endswith("_door.py") else file
-
-
-class ByGroup(LoadScopeScheduling):
-    """Hands whole groups to processes (xdist 3.8's own groups never reach pytest 9.2, whose node ids are fixed)."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return group(nodeid)
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup:
-    """Have xdist, where it is used at all, keep the groups together."""
-    return ByGroup(config, log)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, the shared stack."""
-    items.sort(key=lambda item: group(item.nodeid) != "stack")
+    """End with the shared stack: from its first test on it takes its part of the machine."""
+    items.sort(key=lambda item: "stack" in getattr(item, "fixturenames", ()))
 
 
 @pytest.hookimpl(wrapper=True)
