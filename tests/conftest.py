@@ -37,10 +37,12 @@ if (home / "postgres").is_symlink():
 shutil.rmtree(home)
 """
 
-# How long an example takes is the machine's affair, not the code's.
-hypothesis.settings.register_profile(
-    "firstflight", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
+# How long an example takes is the machine's affair, not the code's. The same code is tried with the same examples, lest
+# somebody's change fail for another's; `pytest --hypothesis-profile explore` looks for new ones.
+for name, same in (("firstflight", True), ("explore", False)):
+    hypothesis.settings.register_profile(
+        name, deadline=None, derandomize=same, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
 hypothesis.settings.load_profile("firstflight")
 
 StackMaker = Callable[[Path], AbstractContextManager[Settings]]
