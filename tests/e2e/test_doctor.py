@@ -73,6 +73,13 @@ def test_a_schedule_fires(stack: Settings) -> None:
                 time.sleep(0.5)
             _, report = doctor(stack)
         finally:
+            api.post(f"/deployments/{deployment}/pause_deployment").raise_for_status()
+            under_way = {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["PENDING", "RUNNING"]}}}
+            deadline = time.monotonic() + 480
+            while api.post("/flow_runs/filter", json={"flow_runs": under_way}).json():
+                assert time.monotonic() < deadline, "a run does not end"
+                time.sleep(0.5)
+            # A run whose deployment is gone cannot say whose it is, and complains in the worker's log.
             api.delete(f"/deployments/{deployment}").raise_for_status()
 
     assert all(one["auto_scheduled"] for one in ran)

@@ -98,7 +98,8 @@ def status(settings: Settings) -> tuple[PartStatus, ...]:
         found.append(
             PartStatus(
                 name=name,
-                up=state.state in _ALIVE and part.is_well() if part else state.state == "running",
+                up=state.state in _ALIVE
+                and (part is None or part.is_well()),  # whether a model is ready is asked of it
                 state=state.state,
                 pid=state.pid,
                 address=part.address if part else None,
