@@ -31,7 +31,7 @@ ShowPhase = Callable[[str, Phase], None]
 
 @dataclass(frozen=True)
 class PartStatus:
-    """How one part is: `up` when its process runs and answers."""
+    """How one part is: `up` when its process runs and answers; of a model server only that it runs."""
 
     name: str
     up: bool
@@ -98,8 +98,7 @@ def status(settings: Settings) -> tuple[PartStatus, ...]:
         found.append(
             PartStatus(
                 name=name,
-                up=state.state in _ALIVE
-                and (part is None or part.is_well()),  # whether a model is ready is asked of it
+                up=state.state in _ALIVE and (part is None or part.is_well()),
                 state=state.state,
                 pid=state.pid,
                 address=part.address if part else None,
