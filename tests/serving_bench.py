@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from firstflight.domain.digest import folder_digest
+from firstflight.domain.faults import FAULT_FILE, Fault
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.local.envoy.bootstrap import access_log
 from firstflight.serving.local.gateway import Gateway, program
@@ -24,7 +25,6 @@ from firstflight.settings import Settings
 from firstflight.supervision.supervisor import Supervisor
 from firstflight.workloads.market.features.indicators import ROWS, STEPS, feature_names
 from firstflight.workloads.market.features.transform import Transform
-from firstflight.workloads.market.training.faulty import FAULT_FILE, Fault
 from tests.conftest import free_ports
 
 MODEL = "direction"

@@ -11,6 +11,7 @@ import httpx
 
 from firstflight.acts.deploy import deploy
 from firstflight.acts.ledger_view import checks, history
+from firstflight.domain.faults import Fault, with_fault
 from firstflight.domain.plans import ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.values import Value
@@ -22,7 +23,6 @@ from firstflight.serving import open_backend
 from firstflight.settings import Settings
 from firstflight.stack.parts import parts
 from firstflight.supervision.supervisor import Supervisor
-from firstflight.workloads.market.training.faulty import Fault, with_fault
 from firstflight.world import open_world
 
 MODEL = "financial-predictor"

@@ -6,9 +6,9 @@ import pytest
 
 from firstflight.acts.homecoming import bring_model_home
 from firstflight.acts.ledger_view import history
+from firstflight.domain.faults import Fault
 from firstflight.ledger import open_store
 from firstflight.serving import open_backend
-from firstflight.workloads.market.training.faulty import Fault
 from firstflight.world import open_world
 from tests.e2e.runs import CANARY, MODEL, RELEASE, Runs, assert_home, canary, candidate
 

@@ -15,6 +15,7 @@ from firstflight.acts.deploy import deploy, ensure_champion
 from firstflight.acts.drive import Alone, drive
 from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import BackendUnavailableError, ServingError
+from firstflight.domain.faults import Fault
 from firstflight.domain.findings import Status
 from firstflight.domain.plans import CanaryPlan, Guardrail
 from firstflight.domain.samples import NoData, Sample, Window
@@ -33,7 +34,6 @@ from firstflight.serving.seldon.configuration import open_api
 from firstflight.serving.seldon.diagnosis.examination import examine
 from firstflight.serving.seldon.objects import name_of
 from firstflight.settings import Settings
-from firstflight.workloads.market.training.faulty import Fault
 from firstflight.world import World
 from tests.seldon_real import emptied, real_settings
 from tests.serving_bench import MODEL, artifact, history, until

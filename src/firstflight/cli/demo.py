@@ -22,6 +22,7 @@ from firstflight.cli.stack import bring_up
 from firstflight.cli.telling import plain, say, terminal
 from firstflight.cli.watch import Terminal, follow
 from firstflight.domain.errors import FirstflightError, StackError
+from firstflight.domain.faults import Fault, with_fault
 from firstflight.domain.plans import ABTestPlan, CanaryPlan, ReleasePlan
 from firstflight.domain.versions import ModelVersion
 from firstflight.domain.wording import duration, visible
@@ -34,7 +35,6 @@ from firstflight.settings import Settings
 from firstflight.stack import local
 from firstflight.stack.environment import environment
 from firstflight.stack.home import private_home
-from firstflight.workloads.market.training.faulty import Fault, with_fault
 from firstflight.world import World, open_world
 
 FAULTS: dict[str, Fault] = {

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from firstflight.domain.faults import Fault
 from firstflight.domain.values import Value
-from firstflight.workloads.market.training.faulty import Fault
 
 FaultName = Literal["errors", "latency", "inverted", "driver", "disk", "candidate", "gateway"]
 

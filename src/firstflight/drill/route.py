@@ -11,12 +11,12 @@ from firstflight.acts.homecoming import bring_model_home
 from firstflight.acts.ledger_view import current
 from firstflight.acts.start import champion, in_progress
 from firstflight.domain.errors import RolloutError
+from firstflight.domain.faults import Fault, with_fault
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
 from firstflight.rollout.machine import stream
 from firstflight.settings import Settings
 from firstflight.supervision.files import locked
-from firstflight.workloads.market.training.faulty import Fault, with_fault
 from firstflight.world import World
 
 SUFFIX = "-drill"

@@ -8,12 +8,12 @@ from firstflight.acts.freeze import begin_freeze
 from firstflight.acts.ledger_view import current
 from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import NoStableModelError, RolloutError
+from firstflight.domain.faults import FAULT_FILE, Fault
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.drill.route import drill_route
 from firstflight.rollout.freeze import Freeze
 from firstflight.rollout.machine import Phase
 from firstflight.settings import Settings
-from firstflight.workloads.market.training.faulty import FAULT_FILE, Fault
 from tests.unit.acts.twin import MODEL, PLAN, Twin
 
 ROUTE = f"{MODEL}-drill"

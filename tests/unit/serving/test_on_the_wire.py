@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
+from firstflight.domain.faults import Fault
 from firstflight.domain.route_header import served_name
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.observation.access_log import parse
@@ -26,7 +27,6 @@ from firstflight.serving.local.envoy.bootstrap import access_log
 from firstflight.serving.local.gateway import NAME, Gateway, program
 from firstflight.settings import Settings
 from firstflight.supervision.supervisor import Supervisor
-from firstflight.workloads.market.training.faulty import Fault
 from tests.serving_bench import MODEL, access_lines, artifact, gateway_is_ready, history, serving_stack, until
 
 pytestmark = pytest.mark.local

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from firstflight.workloads.market.training.faulty import FAULT_FILE, Fault
+from firstflight.domain.faults import FAULT_FILE, Fault
 
 SEED = 20_000
 """Equal for every server: the n-th request after a start always meets the same fate."""

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from firstflight.domain.faults import Fault
 from firstflight.observation.access_log import parse
 from firstflight.observation.log_file import Position, read
 from firstflight.serving.inference import body
@@ -18,7 +19,6 @@ from firstflight.serving.local.model_server import model_settings, server_settin
 from firstflight.serving.local.servers import ServerPorts
 from firstflight.serving.runtime.answers import Answers, answers_at, entry_of
 from firstflight.settings import Settings
-from firstflight.workloads.market.training.faulty import Fault
 from tests.conftest import ROOT, free_ports
 from tests.serving_bench import MODEL, artifact, history, until
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from firstflight.domain.faults import Fault
 from firstflight.serving.runtime.faults import Drill, inverted, read_fault
-from firstflight.workloads.market.training.faulty import Fault
 from tests.serving_bench import artifact
 
 

@@ -4,7 +4,7 @@
     transform.json   the fitted transform from rows of history to `features`
     model.json       what the model is: names and shapes of its tensors, an example, its origin and figures
     model_card.md    the same for people, with the gate's verdict (`model_card`)
-    fault.json       only in drills: what to break on purpose (`faulty`)
+    fault.json       only in drills: what to break on purpose (`domain.faults`)
 
 Everything in it follows from plan, data and code: no time, no machine, so that equal training gives
 an equal digest.

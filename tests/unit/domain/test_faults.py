@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from firstflight.workloads.market.training.faulty import Fault, with_fault
+from firstflight.domain.faults import Fault, with_fault
 
 
 @pytest.mark.parametrize(
