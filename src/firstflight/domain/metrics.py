@@ -1,0 +1,35 @@
+"""What is measured of an answer once its truth is known, and how it is read."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from pydantic import JsonValue
+
+from firstflight.domain.values import Value
+
+__all__ = ["Direction", "JsonValue", "Metric", "Score"]
+
+Direction = Literal["lower_is_better", "higher_is_better"]
+Score = Callable[[JsonValue, JsonValue, float | None], Mapping[str, float]]
+"""`score(prediction, truth, payoff)`: the value of each metric for one unit, by name.
+
+A metric that cannot be told is left out (a profit without a payoff); ValueError says what cannot be scored at all.
+"""
+
+
+class Metric(Value):
+    """One metric of outcomes: each unit has one value of it.
+
+    Attributes:
+        name: What guardrails and reports call it.
+        direction: Which way is better.
+        unit: In which its values are told to people; empty when they have none.
+        kind: A `share` is an event or none, 1 or 0 for each unit; a `mean` is any number.
+        bounds: Least and largest value of one unit; None: not known, and so its mean decides nothing.
+    """
+
+    name: str
+    direction: Direction
+    unit: str = ""
+    kind: Literal["share", "mean"] = "mean"
+    bounds: tuple[float, float] | None = None
