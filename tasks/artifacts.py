@@ -14,9 +14,9 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from firstflight.decision.reasons import ends, meaning
+from firstflight.decision.reasons import ends, meaning, outlasting
 from firstflight.decision.verdicts import Decision
-from firstflight.domain.plans import ABTestPlan
+from firstflight.domain.plans import ABTestPlan, CanaryPlan
 from firstflight.domain.samples import Look
 from firstflight.domain.wording import metric_name, odds, quantity
 from firstflight.rollout.machine import Rollout
@@ -63,7 +63,7 @@ class Progress:
         if self._artifact is None:
             key = f"progress-{self.rollout.id}"
             created = create_progress_artifact(
-                self._percent(look, decided=False), key=key, description=f"{_title(self.rollout)}\n\n{NO_HOLD}"
+                self._percent(look, decided=False), key=key, description=_introduction(self.rollout)
             )
             self._artifact = cast("UUID", created)  # awaitable only where an event loop runs, and none does here
         if decided or look.at.timestamp() - self._updated_at >= 60:  # noqa: PLR2004 - a minute, as the class says
@@ -112,6 +112,15 @@ def decision_table(decision: Decision) -> list[dict[str, Any]]:
     ]
 
 
-def _title(rollout: Rollout) -> str:
+def _introduction(rollout: Rollout) -> str:
+    """Return what is tried against what, what no stage of the plan can see, and what Suspend does not do."""
     tried = ", ".join(version.served_name for version in rollout.arms.candidates)
-    return f"{rollout.id}: {tried} against {rollout.arms.stable.served_name}"
+    plan = rollout.plan
+    blind = {each.metric: outlasting(plan, each) for each in plan.guardrails} if isinstance(plan, CanaryPlan) else {}
+    return "\n\n".join(
+        [
+            f"{rollout.id}: {tried} against {rollout.arms.stable.served_name}",
+            *[f"**{metric_name(metric)}**: {why}" for metric, why in blind.items() if why],
+            NO_HOLD,
+        ]
+    )

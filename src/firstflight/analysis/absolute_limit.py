@@ -50,7 +50,7 @@ def within_limit_log_e(events: float, exposures: float, limit: float) -> float:
 
     The mixture of the Bernoulli likelihood ratio over a Beta(½, ½/limit) distribution cut off at the limit (the
     one-sided beta-binomial mixture of Howard, Ramdas, McAuliffe and Sekhon, "Time-uniform, nonparametric,
-    nonasymptotic confidence sequences", Ann. Stat. 49, 2021, section 3):
+    nonasymptotic confidence sequences", Ann. Stat. 49, 2021, proposition 7; the two-sided one is proposition 6):
 
         log e = log B(a+s, b+f)·I(p0; a+s, b+f) - log B(a, b)·I(p0; a, b) - s·log p0 - f·log(1-p0)
 

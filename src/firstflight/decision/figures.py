@@ -8,6 +8,7 @@ from firstflight.analysis.exceedance import edges_for, quantile_estimate, quanti
 from firstflight.analysis.moments import control_arm, treatment_arm
 from firstflight.analysis.proportion import Interval, proportion_interval
 from firstflight.decision.evidence import Averaged, Counted, Evidence, Faulty, Tally, Timed
+from firstflight.decision.reasons import outlasting
 from firstflight.decision.verdicts import MetricVerdict
 from firstflight.decision.weighing.budget import certain_log_e
 from firstflight.decision.weighing.harm import sides
@@ -32,7 +33,7 @@ def metric_verdict(plan: CanaryPlan, evidence: Evidence, guardrail: Guardrail) -
         "log_threshold_promote": -math.log(plan.alpha_promote),
     }
     if known is None:
-        return MetricVerdict.model_validate({**about, "note": "never reported"})
+        return MetricVerdict.model_validate({**about, "note": outlasting(plan, guardrail) or "never reported"})
     if isinstance(known, Faulty):
         return MetricVerdict.model_validate({**about, "status": "invalid", "note": known.fault})
     control, alpha = evidence.has_control, plan.alpha_promote
@@ -43,6 +44,8 @@ def metric_verdict(plan: CanaryPlan, evidence: Evidence, guardrail: Guardrail) -
             about |= _time_numbers(guardrail, known, alpha)
         case Averaged():
             about |= _mean_numbers(guardrail, known, alpha, control=control)
+    if blind := outlasting(plan, guardrail):
+        about["note"] = "; ".join(filter(None, (blind, str(about.get("note", "")))))
     about["log_e_promote"] = known.log_proof
     about["status"] = _status(guardrail, known, harmed=guardrail.metric in evidence.harmed, control=control)
     if about["status"] == "harm":

@@ -13,6 +13,7 @@ from firstflight.analysis.sequential_plan import (
     proof_against_control,
     proof_within_limit,
 )
+from firstflight.decision.reasons import outlasting
 from firstflight.decision.weighing.budget import alpha_of
 from firstflight.decision.weighing.counts import COMMON
 from firstflight.decision.weighing.harm import RELATIVE_SHARE
@@ -79,7 +80,7 @@ def _guardrail(
     plan: CanaryPlan, guardrail: Guardrail, percent: int, per_second: float, baselines: Mapping[str, float]
 ) -> GuardrailForecast:
     base, limit = _harmful_shares(guardrail, baselines)
-    warning, block = _block_warning(plan, guardrail), guardrail.block_seconds
+    warning, block = outlasting(plan, guardrail), guardrail.block_seconds
     if base is None or (limit is None and guardrail.margin is None):
         note = "no limit or margin on a share"
         return GuardrailForecast(metric=guardrail.metric, verdict="not planned", note=note, warning=warning)
@@ -136,16 +137,6 @@ def _guardrail(
         harmed_requests=None if block or math.isinf(caught.median) else caught.median * reference,
         note="" if proof is not None else "nothing to prove without a stable arm",
         warning=warning,
-    )
-
-
-def _block_warning(plan: CanaryPlan, guardrail: Guardrail) -> str:
-    """Return why a stage sees nothing of a guardrail whose blocks outlast it; empty where they close."""
-    if guardrail.block_seconds is None or guardrail.block_seconds <= plan.stage_seconds:
-        return ""
-    return (
-        f"a block of {guardrail.block_seconds:,g} s does not close within a stage of {plan.stage_seconds:,g} s: none "
-        "can prove it, and harm may show only in a later one"
     )
 
 

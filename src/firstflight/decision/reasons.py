@@ -4,7 +4,18 @@ import math
 
 from firstflight.decision.evidence import Tally
 from firstflight.decision.verdicts import MetricVerdict, SampleRatio
+from firstflight.domain.plans import CanaryPlan, Guardrail
 from firstflight.domain.wording import gap, metric_name, odds, quantity, span
+
+
+def outlasting(plan: CanaryPlan, guardrail: Guardrail) -> str:
+    """Return why a stage sees nothing of a guardrail whose blocks outlast it; empty where they close."""
+    if guardrail.block_seconds is None or guardrail.block_seconds <= plan.stage_seconds:
+        return ""
+    return (
+        f"a block of {guardrail.block_seconds:,g} s does not close within a stage of {plan.stage_seconds:,g} s: none "
+        "can prove it, and harm may show only in a later one"
+    )
 
 
 def harm_sentence(metric: MetricVerdict) -> str:

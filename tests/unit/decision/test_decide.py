@@ -288,6 +288,14 @@ def test_means_that_are_not_worse_are_proven_so() -> None:
     assert "difference" == decision.metrics[0].interval_of
 
 
+def test_a_block_that_outlasts_a_stage_is_named_where_its_guardrail_is_shown() -> None:
+    """Whether or not any of its blocks has closed yet."""
+    brier = Guardrail(metric="brier", proves=False, block_seconds=86_400)
+    for shown in ({}, {"brier": Moments(count=50, mean=0.1, m2=1.0)}):
+        note = run(plan_with(ERRORS, brier), [look(0, shown, shown)]).metrics[1].note
+        assert note.startswith("a block of 86,400 s does not close within a stage of")
+
+
 def test_a_limit_between_two_edges_is_judged_on_the_safe_side() -> None:
     """Without an edge at the limit the verdict's note says what counts instead."""
     rail = Guardrail(metric="latency", limit=150.0, quantile=0.95)

@@ -8,7 +8,8 @@ import yaml
 
 from firstflight.acts.observe import peek, recall
 from firstflight.decision.verdicts import Decision, MetricVerdict, Verdict
-from tasks.artifacts import Progress, decision_table
+from firstflight.domain.plans import Guardrail
+from tasks.artifacts import Progress, _introduction, decision_table
 from tests.unit.acts.twin import PLAN, Twin, in_first_stage
 
 
@@ -50,6 +51,16 @@ def test_the_runs_page_says_what_suspend_does(twin: Twin, monkeypatch: pytest.Mo
     [description] = told.values()
     assert "Suspend does not hold a rollout" in description
     assert "firstflight freeze --as YOU" in description
+
+
+def test_the_runs_page_says_what_no_stage_can_see(twin: Twin) -> None:
+    """A block that outlasts a stage is named on the run's page from its first check on, as `firstflight plan` does."""
+    rollout = in_first_stage(twin)
+    watched = Guardrail(metric="brier", margin=0.1, proves=False, block_seconds=86_400)
+    plan = PLAN.model_copy(update={"guardrails": (*PLAN.guardrails, watched)})
+    said = "a block of 86,400 s does not close within a stage of"
+    assert said in _introduction(rollout.model_copy(update={"plan": plan}))
+    assert said not in _introduction(rollout)
 
 
 @pytest.mark.parametrize("name", ["canary", "ab-test", "release"])
