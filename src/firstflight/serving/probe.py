@@ -10,6 +10,7 @@ import numpy as np
 
 from firstflight.domain.errors import BackendUnavailableError, ServingError
 from firstflight.domain.findings import Finding, failed, passed, warned
+from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.inference import DATATYPES, Tensor, headers, predict
 
 PROBE_SECONDS = 5.0
@@ -19,6 +20,25 @@ _TYPES = {name: np.dtype(kind) for kind, name in DATATYPES.items()}
 
 Described = Callable[[], Mapping[str, Any]]
 """Returns what the model says of itself. Raises ServingError when it says nothing."""
+
+
+def is_judged(split: TrafficSplit) -> bool:
+    """Whether requests of this split are evidence: nobody can mark one so that the counters of a mesh leave it out."""
+    return len(split.weights) > 1 or split.shadow is not None
+
+
+def unasked(route: str, split: TrafficSplit, missed: Callable[[], str | None] = lambda: None) -> Finding:
+    """Return that `route` is asked for no prediction, since its split is judged by those.
+
+    `missed` returns which model of it cannot be reached, if any, in a way that is no evidence. Raises
+    BackendUnavailableError when the gateway does not answer.
+    """
+    try:
+        if (lost := missed()) is not None:
+            return _refused(_subject(route), lost)
+    except BackendUnavailableError as error:
+        return _unreachable(_subject(route), error)
+    return passed("inference", _subject(route), f"not asked for: {split} is judged by requests, and this would be one")
 
 
 def probe(url: str, route: str, described: Described | None = None, *, one_model: bool = False) -> Finding:
@@ -44,18 +64,11 @@ def _metadata(client: httpx.Client, url: str, route: str) -> Mapping[str, Any]:
 
 
 def _probe(client: httpx.Client, url: str, route: str, described: Described, *, one_model: bool) -> Finding:
-    subject = f"a prediction of {route}"
+    subject = _subject(route)
     try:
         inputs = ones(described())
     except BackendUnavailableError as error:
-        return failed(
-            "gateway-unreachable",
-            subject,
-            str(error),
-            wanted="an answer",
-            fix="is the gateway up, and can it be reached from here? From outside a cluster: a port-forward to"
-            " the mesh, and FIRSTFLIGHT_MESH_URL",
-        )
+        return _unreachable(subject, error)
     except ServingError as error:
         return _refused(subject, str(error))
     if not inputs:
@@ -72,6 +85,21 @@ def _probe(client: httpx.Client, url: str, route: str, described: Described, *, 
         return _refused(subject, str(error)[:300])
     served = f" by {answer.assigned}" if answer.assigned else ""
     return passed("inference", subject, f"answered{served} in {answer.seconds * 1000:.0f} ms")
+
+
+def _subject(route: str) -> str:
+    return f"a prediction of {route}"
+
+
+def _unreachable(subject: str, error: BackendUnavailableError) -> Finding:
+    return failed(
+        "gateway-unreachable",
+        subject,
+        str(error),
+        wanted="an answer",
+        fix="is the gateway up, and can it be reached from here? From outside a cluster: a port-forward to"
+        " the mesh, and FIRSTFLIGHT_MESH_URL",
+    )
 
 
 def _refused(subject: str, found: str) -> Finding:

@@ -8,7 +8,7 @@ from firstflight.domain.findings import Finding, failed, named, passed, warned
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.local.backend import LocalBackend
 from firstflight.serving.local.gateway import Gateway
-from firstflight.serving.probe import probe
+from firstflight.serving.probe import is_judged, probe, unasked
 from firstflight.settings import Settings
 
 _LOG = "see its log: `firstflight status` says where it is"
@@ -120,8 +120,14 @@ def _behind(route: str, split: TrafficSplit, ready: Mapping[str, bool]) -> Findi
 
 
 def diagnose(settings: Settings) -> tuple[Finding, ...]:
-    """Return every finding about the serving of the local stack, with a real prediction of each route."""
+    """Return every finding about the serving of the local stack, with a real prediction of each route not judged."""
     serving = read_serving(settings)
     reported = {} if isinstance(serving.reported, FirstflightError) else serving.reported
-    asked = [one for one in reported if one not in serving.declared or not serving.is_closed(one)]
-    return (*serving_findings(serving), *(probe(settings.gateway_url, one) for one in asked))
+    asked = {one: split for one, split in reported.items() if one not in serving.declared or not serving.is_closed(one)}
+    return (
+        *serving_findings(serving),
+        *(
+            unasked(one, split) if is_judged(split) else probe(settings.gateway_url, one)
+            for one, split in asked.items()
+        ),
+    )

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from firstflight.domain.findings import Status
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.local.diagnosis import Serving, read_serving, serving_findings
+from firstflight.serving.local.diagnosis import Serving, diagnose, read_serving, serving_findings
 from firstflight.settings import Settings
+from tests.conftest import free_ports
 
 SPLIT = TrafficSplit(stable="a-v1", weights={"a-v2": 10, "a-v1": 90}, shadow="a-shadow")
 READY = {"a-v1": True, "a-v2": True, "a-shadow": True}
@@ -50,6 +53,19 @@ def test_a_server_without_traffic_is_a_warning() -> None:
     one = TrafficSplit.all_to("a-v1")
     found = unwell(Serving({"a": one}, {"a": one}, {"a-v1": True, "a-v9": False}))
     assert {"model servers without traffic": "model-server-idle-down"} == found
+
+
+def test_what_is_judged_is_asked_for_no_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor's would be evidence; a route of one model alone is asked, here where nobody answers."""
+    splits = {"a": SPLIT, "b": TrafficSplit.all_to("b-v1")}
+    serving = Serving(splits, splits, {**READY, "b-v1": True})
+    monkeypatch.setattr("firstflight.serving.local.diagnosis.read_serving", lambda _: serving)
+    found = {one.subject: one for one in diagnose(Settings(ports=free_ports()))}
+    assert (Status.PASS, True) == (
+        found["a prediction of a"].status,
+        "not asked for" in found["a prediction of a"].found,
+    )
+    assert Status.FAIL is found["a prediction of b"].status
 
 
 def test_a_stack_that_never_was(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from firstflight.domain.findings import Status
 from firstflight.domain.traffic import TrafficSplit
-from firstflight.serving.probe import probe
+from firstflight.serving.probe import probe, unasked
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
-from firstflight.serving.seldon.diagnosis.examination import routes
+from firstflight.serving.seldon.diagnosis.examination import predictions, routes
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
 from firstflight.serving.seldon.mesh import Mesh
 from tests.doubles.cluster_objects import snapshot
@@ -40,11 +40,34 @@ def seen(cluster: Cluster) -> Snapshot:
 
 
 def test_what_the_backend_makes_is_well(cluster: Cluster) -> None:
-    """Models and Experiment pass, and the doctor's prediction is answered by one of the two."""
+    """Models and Experiment pass, and a prediction is answered by one of the two."""
     assert [] == [one for one in diagnose(seen(cluster)) if one.status is not Status.PASS]
-    assert (MODEL,) == routes(seen(cluster))
+    assert {MODEL: TrafficSplit.canary(STABLE, CANDIDATE, 50)} == routes(seen(cluster))
     answered = probe(cluster.seldon.url, MODEL, partial(Mesh(cluster.seldon.url, 2.0).metadata, MODEL))
     assert (Status.PASS, True) == (answered.status, any(name in answered.found for name in (STABLE, CANDIDATE)))
+
+
+def test_the_doctor_is_no_client_of_what_is_judged(cluster: Cluster) -> None:
+    """Of a split of two it sees that both are reached, and no counter of either moves; one alone is asked."""
+    before = cluster.backend().tallies(MODEL)
+    [found] = predictions(seen(cluster), cluster.seldon.url)
+    assert (Status.PASS, True) == (found.status, "not asked for" in found.found)
+    assert before == cluster.backend().tallies(MODEL)
+    cluster.backend().set_traffic(MODEL, TrafficSplit.all_to(STABLE), 2)
+    [found] = predictions(seen(cluster), cluster.seldon.url)
+    assert f"answered by {STABLE}" in found.found
+    assert before[STABLE].requests + 1 == cluster.backend().tallies(MODEL)[STABLE].requests
+    cluster.backend().set_traffic(MODEL, TrafficSplit.canary(STABLE, CANDIDATE, 50), 3)
+
+
+def test_a_judged_model_that_is_not_reached_is_found(cluster: Cluster) -> None:
+    """The mesh still has a split that names it not, whatever the Experiment says; and nobody may be there to ask."""
+    other = TrafficSplit.canary(STABLE, "lightweight-predictor-v9", 50)
+    assert f"{other} is judged" in unasked(MODEL, other).found
+    found = unasked(MODEL, other, partial(Mesh(cluster.seldon.url, 2.0).misses, MODEL, tuple(other.weights)))
+    assert (Status.FAIL, True) == (found.status, "lightweight-predictor-v9 is not reached" in found.found)
+    nobody = partial(Mesh("http://127.0.0.1:9", 2.0).misses, MODEL, tuple(other.weights))
+    assert "gateway-unreachable" == unasked(MODEL, other, nobody).id
 
 
 def test_a_candidate_that_is_lost_is_no_health(cluster: Cluster) -> None:

@@ -1,10 +1,13 @@
 """The examination of a cluster: read it once, diagnose it, and ask it for a prediction."""
 
+from collections.abc import Mapping
 from functools import partial
+from itertools import islice
 
 from firstflight.domain.errors import BackendUnavailableError
 from firstflight.domain.findings import Finding, failed, warned
-from firstflight.serving.probe import PROBE_SECONDS, probe
+from firstflight.domain.traffic import TrafficSplit
+from firstflight.serving.probe import PROBE_SECONDS, is_judged, probe, unasked
 from firstflight.serving.seldon.configuration import open_api
 from firstflight.serving.seldon.counters import Counters
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
@@ -13,6 +16,7 @@ from firstflight.serving.seldon.diagnosis.placement import AVAILABLE, state
 from firstflight.serving.seldon.diagnosis.reading import Reads, read_snapshot
 from firstflight.serving.seldon.diagnosis.snapshot import Snapshot
 from firstflight.serving.seldon.diagnosis.stored import stored_findings
+from firstflight.serving.seldon.experiments import readable
 from firstflight.serving.seldon.mesh import Mesh
 from firstflight.serving.seldon.objects import condition, name_of, spec
 from firstflight.settings import Settings
@@ -44,18 +48,18 @@ def examine(settings: Settings, api: Reads | None = None) -> tuple[Finding, ...]
         *scheduler_finding(settings.mesh_stats_url),
         *ghosts(snapshot, settings.mesh_stats_url),
         *lagging(snapshot, settings.gateway_url),
-        *_asked(snapshot, settings.gateway_url),
+        *predictions(snapshot, settings.gateway_url),
     )
 
 
-def routes(snapshot: Snapshot) -> tuple[str, ...]:
-    """Return the active Experiments of Models whose split is worth a request."""
-    active = (
-        name_of(one)
+def routes(snapshot: Snapshot) -> Mapping[str, TrafficSplit]:
+    """Return the splits of the active Experiments of Models, as many as are asked."""
+    active = {
+        name_of(one): readable(one)
         for one in snapshot.items("experiments")
         if spec(one).get("resourceType") != "pipeline" and condition(one, "ExperimentReady").get("status") == "True"
-    )
-    return tuple(active)[:_MOST_PROBES]
+    }
+    return dict(islice(((route, split) for route, split in active.items() if split), _MOST_PROBES))
 
 
 def scheduler_finding(stats_url: str) -> tuple[Finding, ...]:
@@ -128,10 +132,20 @@ def ghosts(snapshot: Snapshot, stats_url: str) -> tuple[Finding, ...]:
     )
 
 
-def _asked(snapshot: Snapshot, url: str) -> tuple[Finding, ...]:
+def predictions(snapshot: Snapshot, url: str) -> tuple[Finding, ...]:
+    """Return what came of a prediction of each route; of one that is judged, whether its models are reached.
+
+    Envoy counts what it sends to a model, whoever asked and whatever stands in the headers, so nothing that is judged
+    is asked for any.
+    """
     mesh = Mesh(url, PROBE_SECONDS)
     if asked := routes(snapshot):
-        return tuple(probe(url, route, partial(mesh.metadata, route)) for route in asked)
+        return tuple(
+            unasked(route, split, partial(mesh.misses, route, _fixed(split)))
+            if is_judged(split)
+            else probe(url, route, partial(mesh.metadata, route))
+            for route, split in asked.items()
+        )
     for model in snapshot.items("models"):
         if state(model)[0] == AVAILABLE:
             name = name_of(model)
@@ -145,3 +159,8 @@ def _asked(snapshot: Snapshot, url: str) -> tuple[Finding, ...]:
             fix="see the findings about Models",
         ),
     )
+
+
+def _fixed(split: TrafficSplit) -> tuple[str, ...]:
+    """Return the models of the split that have a route of their own in it: those with a share, where there are two."""
+    return tuple(name for name, weight in split.weights.items() if weight) if len(split.weights) > 1 else ()
