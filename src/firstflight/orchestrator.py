@@ -22,6 +22,8 @@ from firstflight.domain.values import Value
 
 BROUGHT_HOME = "BroughtHome"
 """Name of the state of a run that waited for a person when somebody else ended its rollout."""
+_QUESTION, _RESPONSE = "suspended-", "-response"
+"""What Prefect puts before and behind a question's name to name the answer to it."""
 FINAL_STATES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 AUTOMATIONS = ("bring traffic home", "crash silent runs", "crash runs that never begin")
 """What Prefect does when a run can no longer act for itself."""
@@ -57,6 +59,11 @@ class FlowRun(Value):
     def suspended(self) -> bool:
         """Whether it waits for a person, its process gone."""
         return self.state_type == "PAUSED"
+
+    @property
+    def begins(self) -> bool:
+        """Whether it is to start, or to start again once a person has answered, and no process of it is there yet."""
+        return self.state_type in {"SCHEDULED", "PENDING"}
 
 
 class Worker(Value):
@@ -176,6 +183,15 @@ class Orchestrator:
         result = self._call("POST", f"/flow_runs/{run}/resume", {"run_input": answer})
         if result["status"] != "ACCEPT":
             raise ApprovalRefusedError(f"run {run} did not take the answer: {result['details'].get('reason', result)}")
+
+    def answers(self, run: UUID | str) -> dict[str, str]:
+        """Return what people have answered the run so far: the question's name → JSON."""
+        told = self._call("POST", f"/flow_runs/{run}/input/filter", {"prefix": _QUESTION, "limit": 200})
+        return {
+            one["key"].removeprefix(_QUESTION).removesuffix(_RESPONSE): one["value"]
+            for one in told
+            if one["key"].endswith(_RESPONSE)
+        }
 
     def cancel(self, run: UUID | str) -> None:
         """Ask for the run to be cancelled; its worker or, when suspended, the server does so."""

@@ -78,6 +78,15 @@ def test_an_answer_is_sent_as_the_form_wants_it(server: Server) -> None:
     assert [("POST", f"/api/flow_runs/{RUN}/resume", {"run_input": ANSWER})] == server.asked
 
 
+def test_what_people_have_answered_is_told_by_question(server: Server) -> None:
+    """Forms and their schemas lie beside the answers, under names of Prefect's making."""
+    told = json.dumps(ANSWER)
+    names = ("schema", "description", "response")
+    server.answer = [{"key": f"suspended-m-r1-50-1-{name}", "value": told, "sender": None} for name in names]
+    assert {"m-r1-50-1": told} == client(server).answers(RUN)
+    assert [("POST", f"/api/flow_runs/{RUN}/input/filter", {"prefix": "suspended-", "limit": 200})] == server.asked
+
+
 def test_a_rejected_answer_is_an_error_with_the_reason(server: Server) -> None:
     """Prefect says 200 REJECT; a person must not take that for a yes."""
     server.answer = {"status": "REJECT", "details": {"reason": "approver: field required"}}

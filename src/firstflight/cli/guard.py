@@ -54,7 +54,7 @@ def guard(*, seconds: float | None, as_json: bool) -> None:
         threading.Thread(target=done, name="aside", daemon=True).start()
 
     world = open_world(settings)
-    runs = Polled(prefect.runs, lambda: close_runs(world.ledger, prefect))
+    runs = Polled(prefect.runs, prefect.answers, lambda: close_runs(world.ledger, prefect))
     runs.start()
     threading.Thread(target=StableWatch(world).rounds, daemon=True).start()
     watching = Guard(world, runs=runs, announce=announce, went=lambda: beat(settings.home), aside=aside)

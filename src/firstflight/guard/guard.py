@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
+from firstflight.acts.approve import refused, reject
 from firstflight.acts.lease import surrender_lease
 from firstflight.acts.ledger_view import history, open_rollouts
 from firstflight.acts.roll_back import bring_home, send_home
@@ -24,6 +25,7 @@ from firstflight.guard.counter_check import CounterCheck
 from firstflight.guard.runs import Runs, Unheard
 from firstflight.guard.watch import Watch
 from firstflight.notify.messages import Message
+from firstflight.rollout.approval import Answer, refusal
 from firstflight.rollout.machine import Phase, Rollout
 from firstflight.serving.going_home import HomeProof
 from firstflight.serving.lease import Lease, Surrender
@@ -146,6 +148,8 @@ class Guard:
         if lease and (lease.surrendered or _has_ended(lease, told)):
             return self._settle(lease, rollout, told)
         candidates = lease.candidates if lease else _candidates(rollout)
+        if rollout and (no := refusal(rollout, self._heard.answers(rollout.driver))):
+            return self._bring_home(route, lease, rollout, candidates, refused(no), no)
         over = self._heard.over(rollout.driver if rollout else lease.holder if lease else "")
         gone = over.why if over else lost
         if gone and not (over and over.asked) and rollout and self._alone(partial(self.watch.holds, rollout)):
@@ -181,7 +185,13 @@ class Guard:
             return f"it cannot be judged: {type(error).__name__}: {error}"
 
     def _bring_home(
-        self, route: str, lease: Lease | None, rollout: Rollout | None, candidates: tuple[str, ...], why: Surrender
+        self,
+        route: str,
+        lease: Lease | None,
+        rollout: Rollout | None,
+        candidates: tuple[str, ...],
+        why: Surrender,
+        no: Answer | None = None,
     ) -> BroughtHome:
         reason = why.reason
         log.error("%s: bringing traffic home: %s", route, reason)
@@ -189,7 +199,7 @@ class Guard:
         proof = send_home(self.world, route, candidates, rollout.split if rollout else None)
         log.error("%s: %s", route, proof.told)
         name = lease.rollout if lease else rollout.id if rollout else route
-        recorded = rollout is not None and self._record(rollout, why)
+        recorded = rollout is not None and self._record(rollout, why, no)
         if not recorded:
             self._page(name, guarded(route, name, candidates, reason, proof.counted))
         payload = {"model": route, "rollout": name, "reason": reason, "by": why.actor}
@@ -209,9 +219,10 @@ class Guard:
             self.world.leases.release(lease.route, lease.token)
         return None
 
-    def _record(self, rollout: Rollout, why: Surrender) -> bool:
-        """Write down that the rollout has ended and tell people; False when the ledger does not know yet."""
-        ended = self._alone(partial(bring_home, self.world, rollout, why))
+    def _record(self, rollout: Rollout, why: Surrender, no: Answer | None = None) -> bool:
+        """Write down that the rollout has ended, by a person's `no`, and tell people; False when the ledger is away."""
+        by = partial(reject, self.world, rollout, no) if no else partial(bring_home, self.world, rollout, why)
+        ended = self._alone(by)
         if ended is None:
             log.warning("%s: home, but the ledger does not know yet", rollout.model)
             return False

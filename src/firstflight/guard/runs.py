@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 from uuid import UUID
 
@@ -32,18 +32,30 @@ class Runs(Protocol):
     def over(self, driver: str) -> Over | None:
         """Return how the driver's run ended; None while it may act, and for who is no run."""
 
+    def answers(self, driver: str) -> Mapping[str, str]:
+        """Return what people have answered a run that is to go on and has no process yet: name of a question → JSON."""
+
     def pause(self, seconds: float) -> None:
-        """Return after so many seconds, or as soon as a run is found to be over."""
+        """Return after so many seconds, or as soon as a run is found to be over, or answered."""
 
 
 class Polled:
-    """Asks again and again, about nothing while nobody drives. `asks` are made in the thread, each round."""
+    """Asks again and again in a thread, about nothing while nobody drives."""
 
-    def __init__(self, states: Callable[[Collection[str]], Collection[FlowRun]], tidy: Callable[[], object]) -> None:
-        """`states` returns runs as they are, `tidy` is called in between; either may raise a FirstflightError."""
-        self._states, self._tidy = states, tidy
+    def __init__(
+        self,
+        states: Callable[[Collection[str]], Collection[FlowRun]],
+        answers: Callable[[UUID], Mapping[str, str]],
+        tidy: Callable[[], object],
+    ) -> None:
+        """`states` returns runs as they are, `answers` what one was told; `tidy` is called in between.
+
+        Each may raise a FirstflightError.
+        """
+        self._states, self._told, self._tidy = states, answers, tidy
         self._drivers: frozenset[str] = frozenset()
         self._over: dict[str, Over] = {}
+        self._answers: dict[str, Mapping[str, str]] = {}
         self._news = threading.Event()
 
     def start(self) -> None:
@@ -58,6 +70,10 @@ class Polled:
         """Return what was last heard."""
         return self._over.get(driver)
 
+    def answers(self, driver: str) -> Mapping[str, str]:
+        """Return what was last heard."""
+        return self._answers.get(driver, {})
+
     def pause(self, seconds: float) -> None:
         """Wait for news."""
         self._news.wait(seconds)
@@ -68,9 +84,10 @@ class Polled:
         drivers = self._drivers
         found = self._states(drivers) if drivers else ()
         over = {str(run.id): _over(run) for run in found if run.final or run.cancelled}
-        if over.keys() - self._over.keys():
+        answers = {str(run.id): self._told(run.id) for run in found if run.begins}
+        if over.keys() - self._over.keys() or any(told != self.answers(run) for run, told in answers.items()):
             self._news.set()
-        self._over = over
+        self._over, self._answers = over, answers
         self._tidy()
 
     def _go_on(self) -> None:
@@ -98,6 +115,10 @@ class Unheard:
 
     def over(self, _driver: str) -> None:
         """Know nothing."""
+
+    def answers(self, _driver: str) -> Mapping[str, str]:
+        """Know nothing."""
+        return {}
 
 
 def _over(run: FlowRun) -> Over:

@@ -1,14 +1,16 @@
 """The question whether a rollout may go on, and a person's answer to it."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from firstflight.decision.reasons import ends, held, meaning
 from firstflight.decision.verdicts import Decision, MetricVerdict, Verdict
 from firstflight.domain.values import Form, Name, Words
 from firstflight.domain.wording import metric_name, quantity
-from firstflight.rollout.machine import Rollout
+from firstflight.rollout.machine import Phase, Rollout
 
 
 class Answer(Form):
@@ -24,6 +26,23 @@ class Answer(Form):
 def key(rollout: str, stage: int, attempt: int) -> str:
     """Name of the question in Prefect; an attempt that died with its question open asks a new one."""
     return f"{rollout}-{stage}-{attempt}"
+
+
+def refusal(rollout: Rollout, answers: Mapping[str, str]) -> Answer | None:
+    """Return the no to what `rollout` asks now, if it is among `answers`: name of a question → JSON.
+
+    What cannot be read is left to the run, which says what is wrong with it.
+    """
+    if rollout.phase is not Phase.AWAITING_APPROVAL:
+        return None
+    asked = f"{rollout.id}-{max(rollout.asked)}"
+    for name, told in answers.items():
+        if name.rpartition("-")[0] == asked:
+            with suppress(ValidationError):
+                given = Answer.model_validate_json(told)
+                if given.decision == "reject":
+                    return given
+    return None
 
 
 def question(rollout: Rollout, stage: int, last: Decision | None, report: str) -> str:

@@ -1,22 +1,17 @@
-"""Answers: the ledger says who is asked, and a no is home before its run is."""
+"""Questions and answers: what a person is told, and a no is home before its run is."""
 
 from typing import Any
 
-import pytest
-
-from firstflight.acts.approve import asked, question, reject
+from firstflight.acts.approve import question, reject
 from firstflight.acts.close_runs import close_runs
 from firstflight.acts.homecoming import bring_model_home
-from firstflight.acts.lease import surrender_lease
 from firstflight.acts.ledger_view import reread
 from firstflight.acts.start import resume_or_start
 from firstflight.decision.verdicts import Decision, MetricVerdict, Verdict
-from firstflight.domain.errors import ApprovalRefusedError
 from firstflight.orchestrator import FlowRun
 from firstflight.rollout import approval
 from firstflight.rollout.approval import Answer
 from firstflight.rollout.machine import Phase, Rollout, stream
-from firstflight.serving.lease import Surrender
 from tests.unit.acts.twin import MODEL, PLAN, Twin, drive
 
 RUN = "5f3c9a52-9a3f-4d35-9f61-8f8f5a3b5a11"
@@ -80,28 +75,6 @@ def test_a_bar_in_a_name_splits_no_cell(twin: Twin) -> None:
     decision = Decision(verdict=Verdict.CONTINUE, reasons=("a|b cannot be judged",), metrics=(row,))
     told = approval.question(waiting(twin), 50, decision, "r1.html")
     assert r"| a\|b | – | – | not bounded yet | stable | invalid: no unit |" in told
-
-
-def test_who_is_asked_is_what_the_ledger_says(twin: Twin) -> None:
-    """By the run's id, or the latest question; another run's is refused with those that wait."""
-    rollout = waiting(twin)
-    assert rollout == asked(twin.world, RUN) == asked(twin.world, "latest")
-    with pytest.raises(ApprovalRefusedError, match=rf"run 'other' does not wait.*runs that do: {RUN} \({rollout.id}"):
-        asked(twin.world, "other")
-
-
-@pytest.mark.parametrize("told", [True, False])
-def test_a_question_that_is_over_takes_no_answer(twin: Twin, *, told: bool) -> None:
-    """Somebody brought it home meanwhile: he and his reason are named, the ledger told or not yet."""
-    rollout = waiting(twin)
-    if told:
-        bring_model_home(twin.world, MODEL, actor="guard", reason="half of its requests failed")
-    else:
-        surrender_lease(
-            twin.world, MODEL, Surrender(actor="guard", reason="half of its requests failed", trigger="guard")
-        )
-    with pytest.raises(ApprovalRefusedError, match=f"{rollout.id} is .*half of its requests failed"):
-        asked(twin.world, RUN)
 
 
 def test_a_no_is_home_at_once_in_the_name_of_who_said_it(twin: Twin) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection
+from uuid import UUID
 
 import pytest
 
@@ -12,7 +13,7 @@ from firstflight.domain.errors import OrchestratorUnavailableError
 from firstflight.guard.guard import Guard
 from firstflight.guard.runs import Polled
 from firstflight.orchestrator import FlowRun
-from firstflight.rollout.machine import Phase
+from firstflight.rollout.machine import Phase, Rollout, stream
 from tests.unit.acts.twin import MODEL, PLAN, Twin, drive, in_first_stage
 
 RUN = "5f3c9a52-9a3f-4d35-9f61-8f8f5a3b5a11"
@@ -24,6 +25,7 @@ class Prefect:
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
         self.asked: list[frozenset[str]] = []
+        self.told: dict[str, str] = {}
 
     def runs(self, identities: Collection[str]) -> tuple[FlowRun, ...]:
         """Those it knows."""
@@ -36,6 +38,10 @@ class Prefect:
             if one in identities
         )
 
+    def answers(self, _: UUID) -> dict[str, str]:
+        """What people have answered."""
+        return dict(self.told)
+
 
 @pytest.fixture
 def prefect() -> Prefect:
@@ -46,7 +52,7 @@ def prefect() -> Prefect:
 @pytest.fixture
 def runs(prefect: Prefect) -> Polled:
     """What is heard of it, when it is asked by hand."""
-    return Polled(prefect.runs, lambda: None)
+    return Polled(prefect.runs, prefect.answers, lambda: None)
 
 
 def guard_of(twin: Twin, runs: Polled) -> Guard:
@@ -76,8 +82,7 @@ def test_a_run_that_is_over_is_brought_home_in_the_next_round(
 
 def test_a_suspended_run_that_is_cancelled_is_brought_home(twin: Twin, prefect: Prefect, runs: Polled) -> None:
     """No process of it lives, and its lease lasts for as long as people may take to answer."""
-    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,), "approval_seconds": 3600})
-    rollout = drive(twin.world, resume_or_start(twin.world, plan, run=RUN))
+    rollout = asking(twin)
     assert Phase.AWAITING_APPROVAL is rollout.phase
     guard = guard_of(twin, runs)
     prefect.states[RUN] = "PAUSED"
@@ -88,6 +93,83 @@ def test_a_suspended_run_that_is_cancelled_is_brought_home(twin: Twin, prefect: 
     runs.ask()
     assert 1 == len(guard.round())
     assert rollout.home == twin.world.backend.get_traffic(MODEL)
+
+
+NO = '{"approver": "ada", "decision": "reject", "comment": "not on a Friday"}'
+
+
+def asking(twin: Twin) -> Rollout:
+    """A rollout that has passed 10 % and asks about 50 %; no process of its run lives."""
+    plan = PLAN.model_copy(update={"candidate": twin.candidate().number, "approvals": (50,), "approval_seconds": 3600})
+    return drive(twin.world, resume_or_start(twin.world, plan, run=RUN))
+
+
+@pytest.mark.parametrize("state", ["SCHEDULED", "PENDING"])
+def test_a_no_is_home_before_its_run_is(twin: Twin, prefect: Prefect, runs: Polled, state: str) -> None:
+    """Traffic first, then the run: the guard reads the answer that Prefect has taken, and ends it as that person's."""
+    rollout, guard = asking(twin), guard_of(twin, runs)
+    prefect.states[RUN] = "PAUSED"
+    runs.follow([RUN])
+    runs.ask()
+    assert () == guard.round()
+    prefect.states[RUN], prefect.told = state, {f"{rollout.id}-50-1": NO}
+    runs.ask()
+    [home] = guard.round()
+    assert ("ada rejected: not on a Friday", True) == (home.reason, home.recorded)
+    assert rollout.home == twin.world.backend.get_traffic(MODEL)
+    records = twin.world.ledger.read(stream(MODEL), after=rollout.head)
+    kinds = [record.kind for record in records if not record.kind.startswith("told")]
+    assert ["driver.attached", "approval.answered", "rollout.rolled_back"] == kinds
+    assert {"ada"} == {record.actor for record in records}
+    assert () == guard.round()
+    ended = resume_or_start(twin.world, rollout.plan, run=RUN)  # when the run goes on at last
+    assert (Phase.ROLLED_BACK, (home.reason,)) == (ended.phase, ended.reasons)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"50-1": NO.replace("reject", "approve")},
+        {"10-1": NO},  # of another stage
+        {"5-1": NO, "500-1": NO},
+        {"50-1": '{"decision": "reject"}'},  # nobody's
+        {"50-1": "reject"},
+        {},
+    ],
+)
+def test_nothing_but_a_no_to_what_is_asked_leads_home(
+    twin: Twin, prefect: Prefect, runs: Polled, told: dict[str, str]
+) -> None:
+    """A yes is the run's to follow, and what cannot be read is the run's to refuse."""
+    rollout, guard = asking(twin), guard_of(twin, runs)
+    prefect.states[RUN], prefect.told = "SCHEDULED", {f"{rollout.id}-{name}": one for name, one in told.items()}
+    runs.follow([RUN])
+    runs.ask()
+    assert () == guard.round()
+    assert rollout.split == twin.world.backend.get_traffic(MODEL)
+
+
+def test_an_old_no_ends_no_stage_that_observes(twin: Twin, prefect: Prefect, runs: Polled) -> None:
+    """A run that crashed and is scheduled again still has every answer: only an open question takes one."""
+    rollout, guard = in_first_stage(twin, RUN), guard_of(twin, runs)
+    prefect.states[RUN], prefect.told = "SCHEDULED", {f"{rollout.id}-10-1": NO}
+    runs.follow([RUN])
+    runs.ask()
+    assert () == guard.round()
+
+
+def test_an_answer_ends_the_wait_once(prefect: Prefect, runs: Polled) -> None:
+    """As the end of a run does."""
+    runs.follow([RUN])
+    prefect.states[RUN], prefect.told = "SCHEDULED", {"m-r1-50-1": NO}
+    runs.ask()
+    began = time.monotonic()
+    runs.pause(60)
+    assert time.monotonic() - began < 30
+    runs.ask()
+    began = time.monotonic()
+    runs.pause(0.05)
+    assert time.monotonic() - began >= 0.05
 
 
 def test_who_is_no_run_is_not_asked_for(twin: Twin, prefect: Prefect, runs: Polled) -> None:
@@ -119,7 +201,7 @@ def test_an_orchestrator_that_is_away_costs_no_round(twin: Twin) -> None:
     def away(_: Collection[str]) -> Collection[FlowRun]:
         raise OrchestratorUnavailableError("Prefect does not answer")
 
-    runs = Polled(away, lambda: None)
+    runs = Polled(away, lambda _: {}, lambda: None)
     in_first_stage(twin, RUN)
     guard = guard_of(twin, runs)
     runs.start()
