@@ -185,7 +185,8 @@ def _quiet(
 
 
 def _said(candidates: Sequence[str], after: Mapping[str, int], others: int, seconds: float, share: float) -> str:
-    counted = [f"{name} ({after[name]:,} before that)" for name in candidates if name in after]
+    # of a candidate that no split names any more a router may have forgotten its count: 0 is then not what was
+    counted = [f"{name} ({after[name]:,} before that)" if after[name] else name for name in candidates if name in after]
     said = [f"{name} is not served" for name in candidates if name not in after]
     if counted:
         beside = f"{others:,} reached the others" if others else "nor anybody else: there was no traffic at all"

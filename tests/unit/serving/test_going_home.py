@@ -64,6 +64,12 @@ def test_a_proof_says_what_was_counted_and_how_much(router: Router) -> None:
     assert f"no request reached {CANDIDATE} (1,200 before that) for 0.5 s, 25 reached the others" == proof.counted
 
 
+def test_a_count_that_the_router_no_longer_keeps_is_not_told(router: Router) -> None:
+    """Envoy forgets a cluster that no split names: 0 before would be untrue."""
+    router.asking = {STABLE: 25}
+    assert f"no request reached {CANDIDATE} for 0.5 s, 25 reached the others" == home(router).counted
+
+
 @pytest.mark.parametrize(
     ("percent", "asking", "said"),
     [
