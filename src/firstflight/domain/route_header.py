@@ -3,6 +3,9 @@
 import re
 from typing import overload
 
+CHOSEN = "/chosen"
+"""Behind a route's name: the client said which model it wants, so the request is no evidence of the split's doing."""
+
 
 def route_value(name: str) -> str:
     """Return what the header says when `name` was chosen."""

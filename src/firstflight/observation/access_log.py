@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, get_args
 
-from firstflight.domain.route_header import served_name
+from firstflight.domain.route_header import CHOSEN, served_name
 from firstflight.observation.records import SERVER_ERROR, Listener, Prediction
 
 LONGEST_TEXT = 300
 """What clients write into headers is cut here: longer ones would not fit the store's indexes."""
-CHOSEN, TOLD = "/chosen", "_told"
-"""Behind a route's name in `matched`: the client chose the model; it was no question for a prediction."""
+TOLD = "_told"
+"""Behind a route's name in `matched`: it was no question for a prediction."""
 _MOST = 2**53
 _LISTENERS = get_args(Listener)
 

@@ -16,12 +16,20 @@ class RouterTally(Value):
     """What the router itself has counted of one served model since the router started; a restart begins at zero.
 
     `requests` were sent to the model, retries and copies for a shadow included; `failures` are answers 5xx and
-    requests it left unanswered, whether or not somebody else then answered; `latency` is in milliseconds.
+    requests it left unanswered, whether or not somebody else then answered; `latency` is in milliseconds. Requests
+    whose clients chose the model are `chosen` and nothing else, where the router tells them apart (Seldon's does not):
+    clients must not decide what is held for its health.
     """
 
     requests: int = Field(default=0, ge=0)
+    chosen: int = Field(default=0, ge=0)
     failures: int = Field(default=0, ge=0)
     latency: Histogram | None = None
+
+    @property
+    def reached(self) -> int:
+        """All that was sent to the model, whoever chose it."""
+        return self.requests + self.chosen
 
 
 class ServingBackend(Protocol):

@@ -199,7 +199,7 @@ def _said(candidates: Sequence[str], after: Mapping[str, int], others: int, seco
 def _requests(backend: ServingBackend, route: str, candidates: Sequence[str]) -> Mapping[str, int] | None:
     """Return the requests of each model of `route`; None when they cannot be read, or miss a served candidate."""
     try:
-        counted = {name: tally.requests for name, tally in backend.tallies(route).items()}
+        counted = {name: tally.reached for name, tally in backend.tallies(route).items()}
         missing = set(candidates) - counted.keys()
         unknown = backend.served() & missing if missing else set()
     except BackendUnavailableError as error:

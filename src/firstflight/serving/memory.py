@@ -91,10 +91,12 @@ class MemoryBackend:
             name: self._counted.get(name, RouterTally()) for name, one in self.versions.items() if one.model == route
         }
 
-    def count(self, name: str, requests: int, failures: int = 0) -> None:
-        """Count requests as a router would: those who play its clients say what they asked."""
+    def count(self, name: str, requests: int, failures: int = 0, chosen: int = 0) -> None:
+        """Count requests as a router would: those who play its clients say what they asked, and whom they chose."""
         known = self._counted.get(name, RouterTally())
-        self._counted[name] = RouterTally(requests=known.requests + requests, failures=known.failures + failures)
+        self._counted[name] = RouterTally(
+            requests=known.requests + requests, failures=known.failures + failures, chosen=known.chosen + chosen
+        )
 
     def get_traffic(self, route: str) -> TrafficSplit | None:
         """Return the split kept for `route`."""

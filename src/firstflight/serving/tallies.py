@@ -3,7 +3,8 @@
 Clusters are named after the served model they lead to, up to the first `_`, which no served name has. On one machine a
 request to a candidate passes the clusters `<name>_or_<stable>` (codes, retries, times; see `local.envoy`) and
 `<name>_guarded` (what was really sent to it), one to anybody else `<name>_http` alone; in a cluster all pass
-`<name>_<number>_http`. What was asked about a model (`<name>_told`) is no prediction and not counted.
+`<name>_<number>_http`. On one machine a request whose client chose the model passes clusters of its own (`…_chosen`).
+What was asked about a model (`<name>_told`) is no prediction and not counted.
 https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/upstream/cluster_manager/cluster_stats
 """
 
@@ -21,6 +22,8 @@ ATTEMPTED = ("rq_total", "rq_pending_failure_eject", "rq_pending_overflow", "rq_
 """Counters of attempts: with a connection; that got none, had no room, were left before; that had nobody to go to."""
 TOLD = "_told"
 """Ends the name of a cluster that tells about a model: what is asked there is no prediction."""
+BY_CLIENT = "_chosen"
+"""Ends the name of a cluster for requests whose clients chose the model: they are no word of its health."""
 GRPC = "_grpc"
 """Ends the name of a cluster whose failures are answers of code 200, so that none of its counts is one of health."""
 _Buckets = dict[float, int]
@@ -43,7 +46,10 @@ def tallies(text: str, names: Iterable[str], *, with_abandoned: bool = False) ->
         cluster = labels["envoy_cluster_name"]
         if cluster.endswith((TOLD, GRPC)):
             continue
-        if found["what"] == "rq_time_bucket":
+        if cluster.endswith(BY_CLIENT):
+            if found["what"] == "rq_total":
+                counts[cluster.split("_")[0]]["chosen"] += value
+        elif found["what"] == "rq_time_bucket":
             buckets[cluster][float(labels["le"])] += value
         else:
             counts[cluster.split("_")[0]][found["what"]] += value
@@ -54,6 +60,7 @@ def tallies(text: str, names: Iterable[str], *, with_abandoned: bool = False) ->
     return {
         name: RouterTally(
             requests=counts[name]["rq_total"],
+            chosen=counts[name]["chosen"],
             failures=counts[name]["rq_5xx"]
             + counts[name]["rq_retry"]
             + (_abandoned(counts[name]) if with_abandoned else 0),

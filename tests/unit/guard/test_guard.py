@@ -183,6 +183,24 @@ def test_a_burst_of_errors_goes_home_without_statistics(twin: Twin) -> None:
     assert "of the candidate's last" in done[0].reason
 
 
+def test_failures_of_those_who_chose_the_candidate_are_not_its_own(twin: Twin) -> None:
+    """A client cannot have a rollout brought home by asking for the candidate, nor clear it of what the split shows."""
+    rollout = in_first_stage(twin)
+    name, guard = rollout.candidate.served_name, guard_of(twin, blind(twin))
+    rounds(guard, twin, 9, lambda: renew_lease(twin.world, rollout))
+
+    def choose() -> None:
+        twin.world.backend.count(name, requests=0, chosen=100)
+        renew_lease(twin.world, rollout)
+
+    assert [] == rounds(guard, twin, 31, choose)
+    twin.clients.failing[name] = 1.0
+    choose()
+    twin.wait(9)
+    [home] = guard.round()
+    assert "of the candidate's last" in home.reason
+
+
 def test_a_candidate_that_the_router_does_not_count_is_said_to_be_unseen(
     twin: Twin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,6 +16,7 @@ import pytest
 from firstflight.domain.faults import Fault
 from firstflight.domain.route_header import served_name
 from firstflight.domain.traffic import TrafficSplit
+from firstflight.guard.counter_check import CounterCheck
 from firstflight.observation.access_log import parse
 from firstflight.observation.records import Prediction
 from firstflight.serving.inference import body, headers, predict
@@ -266,6 +267,7 @@ def test_a_request_is_charged_when_it_is_routed(settings: Settings, client: http
     assert 200 == ask(settings, client, "gone", "u" * 2000).status_code
     assert 200 == ask(settings, client, "gone", "u" * 2000).status_code
     assert 200 == ask(settings, client, "picked", x_seldon_route=f":{name}_1:").status_code
+    assert (5, 1) == (counted(backend, name), backend.tallies(MODEL)[name].chosen)
     about = f"{settings.gateway_url}/v2/models/{MODEL}"
     assert 200 == client.get(f"{about}/ready", headers={"seldon-model": MODEL}).status_code
     before = counted(backend, STABLE)
@@ -282,6 +284,32 @@ def test_a_request_is_charged_when_it_is_routed(settings: Settings, client: http
     assert ({"gone"}, 5) == ({one.rid for one in mine}, len({one.counted_as for one in mine}))
     assert {None, "u" * LONGEST_NAME} == {one.unit for one in mine}
     assert ["picked"] == [one.rid for one in seen() if one.chosen]
+    backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), next(TOKENS))
+    backend.undeploy(name)
+
+
+def test_failures_that_a_client_chose_do_not_move_the_guard(
+    settings: Settings, client: httpx.Client, tmp_path: Path
+) -> None:
+    """Its fast rules hear of what the split gave alone, whoever else is failed, and no copy goes to a shadow."""
+    backend, name, now = LocalBackend(settings), "chosen-predictor-v7", 0.0
+    backend.deploy(
+        artifact(tmp_path / "errors", 7, says=0.9, fault=Fault(kind="errors", share=1.0)), tmp_path / "errors", name
+    )
+    split = TrafficSplit(stable=STABLE, weights={STABLE: 50, name: 50}, shadow=SHADOW)
+    backend.set_traffic(MODEL, split, next(TOKENS))
+    counters, copies = CounterCheck(time.sleep), counted(backend, SHADOW)
+    assert counters.fault(backend, MODEL, (name,), now) is None
+    for _ in range(100):
+        assert 500 == ask(settings, client, x_seldon_route=f":{name}_1:").status_code
+    tally = backend.tallies(MODEL)[name]
+    assert (0, 0, 100) == (tally.requests, tally.failures, tally.chosen)
+    assert counters.fault(backend, MODEL, (name,), now + 3) is None
+    for _ in range(40):
+        ask(settings, client)
+    assert "of the candidate's last" in str(counters.fault(backend, MODEL, (name,), now + 6))
+    until(lambda: counted(backend, SHADOW) >= copies + 40)
+    assert copies + 40 == counted(backend, SHADOW)
     backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), next(TOKENS))
     backend.undeploy(name)
 

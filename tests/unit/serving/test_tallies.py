@@ -1,5 +1,6 @@
 """From what Envoy says of its clusters to what each served model got."""
 
+from firstflight.serving.backend import RouterTally
 from firstflight.serving.tallies import tallies
 
 TEXT = """
@@ -44,3 +45,13 @@ def test_grpc_is_no_health() -> None:
     calls += 'envoy_cluster_upstream_rq_xx{envoy_response_code_class="2",envoy_cluster_name="b-v2_1_grpc"} 508\n'
     assert {} == tallies(calls, ["b-v2"])
     assert tallies(TEXT, ["b-v2"]) == tallies(TEXT + calls, ["b-v2"])
+
+
+def test_what_clients_chose_reaches_the_model_and_is_no_health() -> None:
+    """Neither its failures nor its times are the model's by the guard; that it was asked at all is not forgotten."""
+    chosen = TEXT.replace("b-v2_1_http", "b-v2_or_a-v1_chosen")
+    found = tallies(chosen, ["b-v2"], with_abandoned=True)["b-v2"]
+    assert RouterTally(chosen=409) == found
+    assert 409 == found.reached
+    both = tallies(TEXT + chosen, ["b-v2"])["b-v2"]
+    assert tallies(TEXT, ["b-v2"])["b-v2"] == both.model_copy(update={"chosen": 0})

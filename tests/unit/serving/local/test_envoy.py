@@ -69,7 +69,7 @@ def test_only_candidates_are_guarded() -> None:
     """Stable is the last resort: it is never ejected, whatever its health check says."""
     found = {cluster["name"]: cluster for cluster in clusters([THREE_WAYS], SERVERS, "safe", MIRROR)}
     guarded = {name for name, cluster in found.items() if "outlier_detection" in cluster}
-    assert {"b-v2_guarded", "c-v3_guarded"} == guarded
+    assert {f"{name}_guarded{end}" for name in ("b-v2", "c-v3") for end in ("", "_chosen")} == guarded
     assert "health_checks" not in found["a-v1_http"]
     targets = [choice["name"] for choice in weighted(routes({"direction": THREE_WAYS}, "main", "safe"))]
     assert ["b-v2_or_a-v1", "c-v3_or_a-v1", "a-v1_http"] == targets
@@ -89,7 +89,8 @@ def test_the_clusters_of_a_server_are_known_by_its_name() -> None:
     """Its own, and those that name it as candidate or as stable; nobody else's, nor our own listener."""
     made = clusters([THREE_WAYS], SERVERS, "safe", MIRROR)
     found = {cluster["name"] for cluster in made if concerns(cluster, "b-v2")}
-    assert {"b-v2_http", "b-v2_guarded", "b-v2_or_a-v1"} == found
+    of_the_split = {"b-v2_http", "b-v2_guarded", "b-v2_or_a-v1"}
+    assert of_the_split | {f"{name}_chosen" for name in of_the_split} == found
     assert not any(concerns(cluster, "mirror") for cluster in made)
 
 
@@ -99,7 +100,7 @@ def test_nobody_sticks_to_a_model_without_weight() -> None:
     sticky = [
         r["route"]["cluster"] for r in configuration["virtual_hosts"][0]["routes"] if r["name"].endswith("chosen")
     ]
-    assert ["a-v1_http"] == sticky
+    assert ["a-v1_http_chosen"] == sticky
 
 
 def test_everything_listens_on_loopback_alone() -> None:
@@ -136,4 +137,19 @@ def test_only_a_prediction_reaches_what_is_counted(split: TrafficSplit, profile:
         predicts = (method, entry["match"].get("path")) == ({"exact": "POST"}, "/v2/models/direction/infer")
         assert predicts != entry["route"].get("cluster", "").endswith("_told")
         named = [one["name"] for one in entry["match"]["headers"]]
-        assert ("x-seldon-route" in named) == entry["name"].endswith("/chosen")
+        chosen = "x-seldon-route" in named
+        assert chosen == entry["name"].endswith("/chosen") == entry["route"].get("cluster", "").endswith("_chosen")
+        assert ("request_mirror_policies" in entry["route"]) == bool(predicts and not chosen and split.shadow)
+
+
+@given(splits(), st.sampled_from(["safe", "seldon"]))
+def test_what_a_client_chose_meets_nothing_of_the_split(split: TrafficSplit, profile: Profile) -> None:
+    """Neither counters, nor who is left alone for failing, nor whoever steps in: all on its way is its own."""
+    made = {cluster["name"]: cluster for cluster in clusters([split], SERVERS, profile, MIRROR)}
+    for entry in routes({"direction": split}, "main", profile)["virtual_hosts"][0]["routes"]:
+        divided = entry["route"].get("weighted_clusters", {"clusters": []})["clusters"]
+        for target in [one["name"] for one in divided] or [entry["route"]["cluster"]]:
+            behind = made[target].get("cluster_type", {}).get("typed_config", {}).get("clusters", [])
+            ways = {target, *(one["name"] for one in behind)}
+            assert ways <= made.keys()
+            assert {entry["name"].endswith("/chosen")} == {way.endswith("_chosen") for way in ways}

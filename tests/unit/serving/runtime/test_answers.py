@@ -64,6 +64,14 @@ def test_every_request_of_a_route_is_a_line_whatever_the_client_calls_it() -> No
     assert ("b7", None) == (found["rid"], found["unit"])
 
 
+def test_a_model_that_the_client_chose_is_told_apart() -> None:
+    """By its header, whatever name the mesh then asks for it by: it is nobody's evidence."""
+    for route in ("m", "m.experiment", "m-v1"):
+        found = entry_of({"seldon-model": route, "x-seldon-route": ":m-v1_3:"}, "b7", KNOWN)
+        [prediction] = parse([json.dumps(found).encode()]).predictions
+        assert (True, None) == (prediction.chosen, prediction.arm)
+
+
 def test_a_long_file_is_put_aside_and_read_to_its_end(tmp_path: Path) -> None:
     """Files rotate by length, the last one is kept, and a reader that follows misses nothing."""
     path = tmp_path / "answers.jsonl"

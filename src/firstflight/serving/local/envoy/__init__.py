@@ -12,5 +12,7 @@ Clusters, by served name (none changes its meaning while it is in use):
     <name>_http          the server, as it is
     <name>_guarded       the same, left alone as soon as it fails (safe; candidates only, never the last resort)
     <name>_or_<stable>   first `<name>_guarded`, at the second try `<stable>_http` (safe)
+    …_chosen             the same three for requests whose clients chose the model: what they do is counted apart, and
+                         has nobody left alone for others
     mirror               our own second listener
 """

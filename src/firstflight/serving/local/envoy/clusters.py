@@ -6,7 +6,7 @@ from pathlib import Path
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.limits import MOST_CONNECTIONS
 from firstflight.serving.local.envoy.names import HOST, MIRROR, PREFIX, TYPES, Json, Profile, address, is_guarded, pipe
-from firstflight.serving.tallies import TOLD
+from firstflight.serving.tallies import BY_CLIENT, TOLD
 
 # A server that dies between the headers and the body of an answer has sent something a second try cannot take back.
 # So a candidate's answer (at most 1 MiB) is collected before the client sees its first byte.
@@ -38,14 +38,15 @@ def clusters(
     """Return the clusters that `splits` need; `servers` gives model and REST port of each served name."""
     found = {MIRROR: _cluster(MIRROR, "mirror", pipe(mirror))}
     for split in splits:
-        for name in (*split.weights, *([split.shadow] if split.shadow else [])):
+        named = [(name, end) for name in split.weights for end in ("", BY_CLIENT)]
+        for name, end in (*named, *([(split.shadow, "")] if split.shadow else [])):
             model, port = servers[name]
-            plain = _cluster(f"{name}_http", name, address(port))
+            plain = _cluster(f"{name}_http{end}", name, address(port))
             wanted = [plain if profile == "safe" else _as_in_seldon(plain)]
             if is_guarded(split, name, profile):
                 wanted += [
-                    _guard(_cluster(f"{name}_guarded", name, address(port)), model),
-                    _fallback(name, split.stable),
+                    _guard(_cluster(f"{name}_guarded{end}", name, address(port)), model),
+                    _fallback(name, split.stable, end),
                 ]
             found.update({cluster["name"]: cluster for cluster in wanted})
         told = _cluster(f"{split.stable}{TOLD}", split.stable, address(servers[split.stable][1]))
@@ -115,9 +116,9 @@ def _guard(cluster: Json, model: str) -> Json:
     }
 
 
-def _fallback(name: str, stable: str) -> Json:
+def _fallback(name: str, stable: str, end: str) -> Json:
     return {
-        "name": f"{name}_or_{stable}",
+        "name": f"{name}_or_{stable}{end}",
         "lb_policy": "CLUSTER_PROVIDED",
         "connect_timeout": "0.25s",
         "circuit_breakers": _ROOM,
@@ -126,7 +127,7 @@ def _fallback(name: str, stable: str) -> Json:
             "name": "envoy.clusters.composite",
             "typed_config": {
                 "@type": f"{TYPES}extensions.clusters.composite.v3.ClusterConfig",
-                "clusters": [{"name": f"{name}_guarded"}, {"name": f"{stable}_http"}],
+                "clusters": [{"name": f"{name}_guarded{end}"}, {"name": f"{stable}_http{end}"}],
             },
         },
     }

@@ -13,8 +13,6 @@ LISTENERS: dict[Listener, str] = {"main": "listener_0", "mirror": "listener_1"}
 """Names of the route configurations, as in Seldon."""
 PREFIX = "/v2/models/"
 """Below it lies what clients may ask for."""
-CHOSEN = "/chosen"
-"""Behind a route's name: the client said which model it wants, so the request is no evidence of the split's doing."""
 MIRROR = "mirror"
 HOST = "127.0.0.1"
 """Whom model servers let themselves be asked for; clients may call the gateway `localhost` as well."""

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from firstflight.domain.route_header import route_value, served_name
+from firstflight.domain.route_header import CHOSEN, route_value, served_name
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.local.envoy.names import (
-    CHOSEN,
     HOST,
     LISTENERS,
     MIRROR,
@@ -17,7 +16,7 @@ from firstflight.serving.local.envoy.names import (
     target,
 )
 from firstflight.serving.route_header import ROUTE_HEADER
-from firstflight.serving.tallies import TOLD
+from firstflight.serving.tallies import BY_CLIENT, TOLD
 
 UNIT_HEADER = "x-unit-id"
 _NOTES = "firstflight"
@@ -96,15 +95,16 @@ def _main_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Json
         "timeout": _TIMEOUT[profile],
         "hash_policy": [{"header": {"header_name": UNIT_HEADER}, "terminal": True}],
         "retry_policy": _RETRY[profile],
-        **({"request_mirror_policies": [_COPY]} if split.shadow else {}),
     }
+    copied = {"request_mirror_policies": [_COPY]} if split.shadow else {}
     # Seldon's own routes answer 404 to a name that no longer has a route, and keep those who send back a name at a
-    # model whose weight is 0. Here both get whom the weights say.
+    # model whose weight is 0. Here both get whom the weights say. Nor are they copied, there as here: a shadow is held
+    # against what the split gave the stable model.
     sticky = [
         {
             "name": f"{route}{CHOSEN}",
             "match": _predicts(route, {"name": ROUTE_HEADER, "string_match": {"contains": route_value(choice_name)}}),
-            "route": {"cluster": choice["name"], **action},
+            "route": {"cluster": f"{choice['name']}{BY_CLIENT}", **action},
             "response_headers_to_add": choice["response_headers_to_add"],
         }
         for choice_name, choice in zip(names, choices, strict=True)
@@ -115,7 +115,7 @@ def _main_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Json
         {
             "name": route,
             "match": _predicts(route),
-            "route": {"weighted_clusters": {"use_hash_policy": True, "clusters": choices}, **action},
+            "route": {"weighted_clusters": {"use_hash_policy": True, "clusters": choices}, **action, **copied},
             "metadata": {"filter_metadata": {_NOTES: {"route": route, "stable": split.stable}}},
         },
         {
