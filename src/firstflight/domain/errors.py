@@ -10,6 +10,7 @@
     │   ├── OrchestratorUnavailableError
     │   └── NotificationFailedError
     ├── InvalidDataError                market data breaks its contract; every fault is named
+    ├── UnanswerableError               a request is not one that the model can answer
     ├── TrainingFailedError             a variant cannot be fitted or evaluated
     ├── RegistryRefusedError            the registry does not take what it was sent
     ├── StoreRefusedError               the database of predictions does not take what it was asked
@@ -90,6 +91,10 @@ class InvalidDataError(FirstflightError):
         self.source = source
         self.faults = faults
         super().__init__(f"{source}: {len(faults)} fault(s): " + "; ".join(faults))
+
+
+class UnanswerableError(FirstflightError):
+    """A request is not one that the model can answer; the message names each fault."""
 
 
 class TrainingFailedError(FirstflightError):

@@ -14,8 +14,8 @@ FAULT_FILE = "fault.json"
 class Fault(Value):
     """What the serving runtime does wrong on `share` of the requests.
 
-    `errors` answers with an error, `latency` waits `milliseconds` first, `inverted` answers
-    1 - probability.
+    `errors` answers with an error, `latency` waits `milliseconds` first, `inverted` answers what is wrong: of a
+    probability 1 minus it (`serving.runtime.faults.inverted` says what of anything else).
     """
 
     kind: Literal["errors", "latency", "inverted"]

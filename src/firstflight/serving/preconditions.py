@@ -9,7 +9,8 @@ from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.values import Value
 from firstflight.domain.versions import ModelVersion
 
-MODEL_FILE = "model.onnx"
+MODEL_FILES = ("model.onnx", "MLmodel")
+"""One of them is in every folder that can be served."""
 
 
 def names_in(split: TrafficSplit) -> tuple[str, ...]:
@@ -68,8 +69,8 @@ def refuse_used(name: str, splits: Mapping[str, TrafficSplit]) -> None:
 
 def refuse_other_files(name: str, version: ModelVersion, artifact: Path) -> None:
     """Raise ModelNotReadyError when the folder holds no model, or other files than the registered ones."""
-    if not (artifact / MODEL_FILE).is_file():
-        raise ModelNotReadyError(f"{name}: {artifact} holds no {MODEL_FILE}, nothing to serve")
+    if not any((artifact / file).is_file() for file in MODEL_FILES):
+        raise ModelNotReadyError(f"{name}: {artifact} holds no {' or '.join(MODEL_FILES)}, nothing to serve")
     if (digest := folder_digest(artifact)) != version.digest:
         raise ModelNotReadyError(f"{name}: {artifact} has {digest}, wanted {version.digest} of {version}")
 

@@ -48,7 +48,7 @@ def model_settings(name: str, version: ModelVersion, artifact: Path) -> dict[str
         "parameters": {
             "uri": str(artifact),
             "version": str(version.number),
-            "extra": {"served_name": name},
+            "extra": {"served_name": name, "variant": version.variant, "digest": version.digest},
         },
     }
 

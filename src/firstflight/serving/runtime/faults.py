@@ -1,13 +1,12 @@
 """Faults for drills: a model that is broken on purpose, the same way every time."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from firstflight.domain.faults import FAULT_FILE, Fault
+from firstflight.domain.tensors import Tensor
 
 SEED = 20_000
 """Equal for every server: the n-th request after a start always meets the same fate."""
@@ -31,6 +30,20 @@ class Drill:
         return self.chance.random() < self.fault.share
 
 
-def inverted(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 1 - probability: just as sure, and wrong."""
-    return 1.0 - probability
+def inverted(tensor: Tensor) -> Tensor:
+    """Return what is just as sure, and wrong.
+
+    Of numbers that all lie from 0 to 1, 1 minus each; of other numbers the negative, of whole ones -1 minus each, lest
+    0 stay right; of true, false; of a label one that there is not.
+    """
+    return replace(tensor, data=[_opposite(tensor, one) for one in tensor.data])
+
+
+def _opposite(tensor: Tensor, one: Any) -> Any:
+    if isinstance(one, bool):
+        return not one
+    if isinstance(one, int):
+        return -1 - one
+    if isinstance(one, float):
+        return 1.0 - one if all(0 <= other <= 1 for other in tensor.data) else -one
+    return f"not {one}"

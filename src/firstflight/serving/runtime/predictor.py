@@ -1,16 +1,18 @@
 """The runtime that MLServer loads: one registered folder behind the Open Inference Protocol.
 
-Input `history` FP64 [B, ROWS, 6], output `probability_up` FP64 [B]. The answer carries the headers
-`x-prediction` (the first probability, 6 digits) and `x-model-version` (the served name), and nothing that a client
+What it takes and answers is the model's affair (`domain.tensors.Served`). The answer carries the headers `x-prediction`
+(what was predicted of the first thing asked about) and `x-model-version` (the served name), and nothing that a client
 wrote. Errors are MLServer's own, with a code: a raw exception would become a 500 that says nothing and may cut a
 neighbour's connection. What a client asks in a wrong way is 422; 400 and 404 would have Seldon load the model again.
 """
 
 import asyncio
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from mlserver import MLModel
 from mlserver.errors import MLServerError
 from mlserver.types import (
@@ -19,44 +21,39 @@ from mlserver.types import (
     MetadataModelResponse,
     MetadataTensor,
     Parameters,
-    RequestInput,
     ResponseOutput,
 )
 from mlserver.utils import to_absolute_path
-from numpy.typing import NDArray
 
-from firstflight.domain.errors import InvalidDataError, ServingError
+from firstflight.domain.errors import ServingError, UnanswerableError
+from firstflight.domain.tensors import Declared, Tensor
 from firstflight.serving.limits import LONGEST_ID
 from firstflight.serving.runtime.answers import answers_at, entry_of
 from firstflight.serving.runtime.faults import Drill, inverted, read_fault
-from firstflight.serving.runtime.served_model import LARGEST, LEAST, ServedModel
+from firstflight.serving.runtime.loading import load
 from firstflight.settings import Settings
-from firstflight.workloads.market.data.columns import COLUMNS
 
-INPUT = "history"
-OUTPUT = "probability_up"
 OK, UNPROCESSABLE, INTERNAL_ERROR = 200, 422, 500
 
 
 class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed where types are checked
-    """Answers with what the network in the folder `parameters.uri` says."""
+    """Answers with what the model in the folder `parameters.uri` says."""
 
     async def load(self) -> bool:
         """Load the folder; MLServer ends when this raises."""
         folder = Path(to_absolute_path(self.settings, self.settings.parameters.uri))
-        self._model = ServedModel.load(folder)
+        extra = self.settings.parameters.extra
+        self._model = load(folder, extra.get("digest"))
+        self._alone = ThreadPoolExecutor(1) if self._model.apart else None
         fault = read_fault(folder)
         self._drill = Drill(fault) if fault else None
-        extra = self.settings.parameters.extra
+        self._variant = self._model.variant or extra.get("variant")
         self._served_name = extra["served_name"]
         self._listener = extra.get("listener", "main")
         file = Settings().answers_file
         self._answers = answers_at(file) if file else None
-        self.inputs = [
-            MetadataTensor(name=INPUT, datatype="FP64", shape=[-1, self._model.transform.rows, len(COLUMNS)])
-        ]
-        declared = Parameters(minimum=LEAST, maximum=LARGEST)
-        self.outputs = [MetadataTensor(name=OUTPUT, datatype="FP64", shape=[-1], parameters=declared)]
+        self.inputs = [_declared(one) for one in self._model.inputs]
+        self.outputs = [_declared(one) for one in self._model.outputs]
         return True
 
     async def metadata(self) -> MetadataModelResponse:
@@ -66,7 +63,7 @@ class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed whe
         described.parameters = Parameters(
             served_name=self._served_name,
             digest=self._model.digest,
-            variant=self._model.description.get("variant"),
+            variant=self._variant,
         )
         return described
 
@@ -104,26 +101,45 @@ class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed whe
         """
         if len(payload.id or "") > LONGEST_ID:
             raise MLServerError(f"id has {len(payload.id):,} characters, at most {LONGEST_ID:,}", UNPROCESSABLE)
-        history = _history(payload)
+        try:
+            question = self._model.read(
+                [Tensor(one.name, one.datatype, tuple(one.shape), one.data.root) for one in payload.inputs]
+            )
+        except UnanswerableError as error:
+            raise MLServerError(str(error), UNPROCESSABLE) from error
         fault = self._drill.fault if self._drill and self._drill.strikes() else None
         if fault and fault.kind == "errors":
             raise MLServerError(f"{self._served_name}: an error of a drill (fault.json)", INTERNAL_ERROR)
         if fault and fault.milliseconds:
             await asyncio.sleep(fault.milliseconds / 1000)
         try:
-            probability = self._model.probability_up(history)
-        except InvalidDataError as error:
+            answer = await self._run(self._model.answer, question)
+        except UnanswerableError as error:
             raise MLServerError(str(error), UNPROCESSABLE) from error
         except ServingError as error:
             raise MLServerError(f"{self._served_name}: {error}", INTERNAL_ERROR) from error
         if fault and fault.kind == "inverted":
-            probability = inverted(probability)
+            answer = tuple(map(inverted, answer))
         return InferenceResponse(
             model_name=self.name,
             model_version=self.version,
-            outputs=[ResponseOutput(name=OUTPUT, datatype="FP64", shape=[len(probability)], data=probability.tolist())],
-            parameters=_headed(x_prediction=f"{probability[0]:.6f}", x_model_version=self._served_name),
+            outputs=[
+                ResponseOutput(name=one.name, datatype=one.datatype, shape=list(one.shape), data=one.data)
+                for one in answer
+            ],
+            parameters=_headed(x_prediction=self._model.said(answer), x_model_version=self._served_name),
         )
+
+    async def _run(self, work: Callable[[Any], tuple[Tensor, ...]], question: Any) -> tuple[Tensor, ...]:
+        """Have `work` done, aside where it takes its time: the server says meanwhile that it is well."""
+        if self._alone is None:
+            return work(question)
+        return await asyncio.get_running_loop().run_in_executor(self._alone, work, question)
+
+
+def _declared(one: Declared) -> MetadataTensor:
+    bounds = Parameters(minimum=one.least, maximum=one.largest) if one.least is not None else None
+    return MetadataTensor(name=one.name, datatype=one.datatype, shape=list(one.shape), parameters=bounds)
 
 
 class _Headers(dict[str, str]):
@@ -137,19 +153,3 @@ def _headed(**headers: str) -> Parameters:
     parameters = Parameters()
     parameters.headers = _Headers({name.replace("_", "-"): value for name, value in headers.items()})
     return parameters
-
-
-def _history(payload: InferenceRequest) -> NDArray[np.float64]:
-    names = [tensor.name for tensor in payload.inputs]
-    if names != [INPUT]:
-        raise MLServerError(f"inputs {sorted(names)}, must be exactly one, {INPUT!r}", UNPROCESSABLE)
-    tensor: RequestInput = payload.inputs[0]
-    if tensor.datatype != "FP64":
-        raise MLServerError(f"{INPUT} has datatype {tensor.datatype}, must be FP64", UNPROCESSABLE)
-    if min(tensor.shape, default=0) < 0:  # numpy would take it for "as many as there are"
-        raise MLServerError(f"{INPUT} has shape {tensor.shape}, must not be negative", UNPROCESSABLE)
-    try:
-        return np.asarray(tensor.data.root, dtype=np.float64).reshape(tensor.shape)
-    except (TypeError, ValueError, OverflowError) as error:
-        fault = f"{INPUT}: cannot make a tensor of shape {tensor.shape} of the data: {error}"
-        raise MLServerError(fault, UNPROCESSABLE) from error

@@ -1,11 +1,13 @@
 """Faults for drills."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from firstflight.domain.faults import Fault
+from firstflight.domain.tensors import Tensor
 from firstflight.serving.runtime.faults import Drill, inverted, read_fault
 from tests.serving_bench import artifact
 
@@ -35,4 +37,18 @@ def test_a_full_share_always_strikes() -> None:
     """Share 1 leaves nobody out."""
     drill = Drill(Fault(kind="inverted"))
     assert all(drill.strikes() for _ in range(500))
-    assert [0.25, 1.0] == inverted(np.array([0.75, 0.0])).tolist()
+
+
+@pytest.mark.parametrize(
+    ("datatype", "data", "wrong"),
+    [
+        ("FP64", [0.75, 0.0], [0.25, 1.0]),
+        ("FP64", [0.5, -3.0], [-0.5, 3.0]),
+        ("INT64", [0, 7], [-1, -8]),
+        ("BOOL", [True], [False]),
+        ("BYTES", ["cat"], ["not cat"]),
+    ],
+)
+def test_what_is_inverted_is_wrong_whatever_it_is(datatype: str, data: list[Any], wrong: list[Any]) -> None:
+    """A probability stays one, a number is another, a label is one that there is not."""
+    assert Tensor("y", datatype, (len(data),), wrong) == inverted(Tensor("y", datatype, (len(data),), data))

@@ -1,6 +1,9 @@
-"""A registered folder, loaded: history in, probability out. Needs no server."""
+"""A registered folder of the market, loaded: history in, probability out. Needs no server.
 
-import json
+Input `history` FP64 [B, ROWS, 6], output `probability_up` FP64 [B].
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,11 +12,14 @@ import onnxruntime
 from numpy.typing import ArrayLike, NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
-from firstflight.domain.digest import folder_digest
-from firstflight.domain.errors import InvalidDataError, ServingError
-from firstflight.serving.preconditions import MODEL_FILE
+from firstflight.domain.errors import InvalidDataError, ServingError, UnanswerableError
+from firstflight.domain.tensors import Declared, Tensor
+from firstflight.workloads.market.data.columns import COLUMNS
 from firstflight.workloads.market.features.transform import Transform
 
+MODEL_FILE = "model.onnx"
+INPUT = "history"
+OUTPUT = "probability_up"
 LEAST, LARGEST = 0.0, 1.0
 """What a model may answer; the metadata of its output declares it."""
 
@@ -21,22 +27,26 @@ LEAST, LARGEST = 0.0, 1.0
 class ServedModel:
     """The network and its transform, with the digest of the files they were loaded from."""
 
-    def __init__(self, session: Any, transform: Transform, description: dict[str, Any], digest: str) -> None:
+    apart = False
+
+    def __init__(self, session: Any, transform: Transform, variant: str | None, digest: str) -> None:
         self._session = session
         self._input = session.get_inputs()[0].name
         self._output = session.get_outputs()[0].name
-        self.transform = transform
-        self.description = description
+        self._transform = transform
+        self.variant = variant
         self.digest = digest
+        self.inputs = (Declared(INPUT, "FP64", (-1, transform.rows, len(COLUMNS))),)
+        self.outputs = (Declared(OUTPUT, "FP64", (-1,), LEAST, LARGEST),)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Load `model.onnx`, `transform.json` and `model.json`, and ask the network once.
+    def load(cls, folder: Path, description: Mapping[str, Any], digest: str) -> Self:
+        """Load `model.onnx` and `transform.json`, and ask the network once; `description` is that of `model.json`.
 
         Raises:
             ServingError: The network does not take what the transform gives.
             OSError: A file is missing.
-            ValueError: The transform or the description cannot be read.
+            ValueError: The transform cannot be read.
         """
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = (
@@ -44,15 +54,43 @@ class ServedModel:
         )
         options.inter_op_num_threads = 1
         transform = Transform.from_json((folder / "transform.json").read_bytes())
-        description = json.loads((folder / "model.json").read_bytes())
         session = onnxruntime.InferenceSession(folder / MODEL_FILE, options, providers=["CPUExecutionProvider"])
-        model = cls(session, transform, description, folder_digest(folder))
+        model = cls(session, transform, description.get("variant"), digest)
         for batch in (1, 2):
             given = (batch, transform.steps, len(transform.features))
             answered = model._answer(np.zeros(given, dtype=np.float32)).shape
             if answered != (batch,):
                 raise ServingError(f"{folder}: the network answers {answered} to features {given}, must be {(batch,)}")
         return model
+
+    def read(self, tensors: Sequence[Tensor]) -> NDArray[np.float64]:
+        """Return the histories in the one tensor `history`. Raises UnanswerableError when it holds none."""
+        names = [tensor.name for tensor in tensors]
+        if names != [INPUT]:
+            raise UnanswerableError(f"inputs {sorted(names)}, must be exactly one, {INPUT!r}")
+        tensor = tensors[0]
+        if tensor.datatype != "FP64":
+            raise UnanswerableError(f"{INPUT} has datatype {tensor.datatype}, must be FP64")
+        if min(tensor.shape, default=0) < 0:  # numpy would take it for "as many as there are"
+            raise UnanswerableError(f"{INPUT} has shape {list(tensor.shape)}, must not be negative")
+        try:
+            return np.asarray(tensor.data, dtype=np.float64).reshape(tensor.shape)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UnanswerableError(
+                f"{INPUT}: cannot make a tensor of shape {list(tensor.shape)} of the data: {error}"
+            ) from error
+
+    def answer(self, question: NDArray[np.float64]) -> tuple[Tensor, ...]:
+        """Return the probabilities of histories [B, ROWS, 6]. Raises as `Served`."""
+        try:
+            probability = self.probability_up(question)
+        except InvalidDataError as error:
+            raise UnanswerableError(str(error)) from error
+        return (Tensor(OUTPUT, "FP64", (len(probability),), probability.tolist()),)
+
+    def said(self, answer: Sequence[Tensor]) -> str:
+        """Return the first probability, 6 digits."""
+        return f"{answer[0].data[0]:.6f}"
 
     def probability_up(self, history: ArrayLike) -> NDArray[np.float64]:
         """Return the probability [B] that the next close is higher, of histories [B, ROWS, 6].
@@ -62,7 +100,7 @@ class ServedModel:
             ServingError: The network failed, or answered what no probability can be.
         """
         with np.errstate(all="ignore"):
-            features = self.transform.apply(history)
+            features = self._transform.apply(history)
         if not np.isfinite(features).all():
             raise InvalidDataError("history", ("too extreme: its features are not finite",))
         answered = self._answer(features)
