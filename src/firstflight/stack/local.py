@@ -1,7 +1,7 @@
 """The local stack as a whole: bring it up, look at it, take it down."""
 
 import os
-import sys
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,8 @@ from firstflight.stack.ports import check_ports
 from firstflight.supervision.program import ProgramState, State
 from firstflight.supervision.supervisor import Supervisor
 
-SUPPORTED_PYTHONS = ((3, 11), (3, 12))
+SERVING_PYTHONS = ((3, 11), (3, 12))
+_ASK_SECONDS = 60
 UP_SECONDS = 180
 _BACKOFF_SECONDS = 30
 _POLL_SECONDS = 0.1
@@ -49,11 +50,11 @@ def up(settings: Settings, progress: ShowPhase = lambda _name, _phase: None) -> 
         progress: Told of each part, and of the step "deployments", when it waits, starts and is up.
 
     Raises:
-        StackError: This interpreter cannot run the serving side, the home is not private, a port belongs to another
-            process, or the database refuses.
+        StackError: The serving environment is missing or cannot run the model server, the home is not private, a port
+            belongs to another process, or the database refuses.
         ProcessFailedError: A part did not come up in time; the message holds the end of its log.
     """
-    require_supported_python(sys.version_info[:2])
+    require_serving_python(settings.serving_python)
     os.umask(0o077)  # the home and the folders above it that are missing, and all that this process writes there
     private_home(settings)
     sign_in.make_password(settings)
@@ -147,15 +148,24 @@ def _require_patience(supervisor: Supervisor, name: str, seconds: float) -> None
     )
 
 
-def require_supported_python(version: tuple[int, ...]) -> None:
-    """Return when the interpreter is one on which every part runs.
+def require_serving_python(python: Path) -> None:
+    """Return when `python` is an interpreter on which the model server runs; what runs this may be a later one.
 
     Raises:
-        StackError: It is another.
+        StackError: It is another, or none.
     """
-    if version not in SUPPORTED_PYTHONS:
-        wanted = " or ".join(".".join(map(str, known)) for known in SUPPORTED_PYTHONS)
+    wanted = " or ".join(".".join(map(str, known)) for known in SERVING_PYTHONS)
+    ask = [str(python), "-c", "import sys; print(*sys.version_info[:2])"]
+    try:
+        told = subprocess.run(ask, capture_output=True, text=True, check=True, timeout=_ASK_SECONDS).stdout
+        version = tuple(map(int, told.split()))
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise StackError(
-            f"Python {'.'.join(map(str, version))} cannot run the model server: mlserver 1.7.1 supports up to 3.12 "
-            f"and Firstflight needs at least 3.11; use {wanted}"
+            f"no Python of the serving environment answers at {python} ({error}); `make install` makes one in "
+            f".venv-serving; FIRSTFLIGHT_SERVING_PYTHON names another: {wanted}, with requirements/serving.txt"
+        ) from error
+    if version not in SERVING_PYTHONS:
+        raise StackError(
+            f"{python} is Python {'.'.join(map(str, version))}, and mlserver 1.7.1, the newest, runs on {wanted}: "
+            "`rm -r .venv-serving; make install` makes it anew, FIRSTFLIGHT_SERVING_PYTHON names another"
         )

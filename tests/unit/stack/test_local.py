@@ -1,6 +1,7 @@
 """The stack as a whole, when it does not run; running: tests/e2e/test_stack.py."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -8,20 +9,40 @@ from typer.testing import CliRunner
 from firstflight.cli.main import app
 from firstflight.domain.errors import StackError
 from firstflight.settings import Settings
-from firstflight.stack.local import down, require_supported_python, status
+from firstflight.stack.local import down, require_serving_python, status
 
 
-@pytest.mark.parametrize("version", [(3, 11), (3, 12)])
-def test_supported_pythons_pass(version: tuple[int, int]) -> None:
-    """The versions every part runs on."""
-    require_supported_python(version)
+def python(folder: Path, version: str) -> Path:
+    """What says that it is Python `version`."""
+    file = folder / "python"
+    file.write_text(f"#!/bin/sh\necho '{version}'\n")
+    file.chmod(0o700)
+    return file
 
 
-@pytest.mark.parametrize("version", [(3, 10), (3, 13)])
-def test_other_pythons_are_refused_with_the_reason(version: tuple[int, int]) -> None:
-    """The error says what is missing and what to use."""
-    with pytest.raises(StackError, match=r"mlserver 1\.7\.1.*use 3\.11 or 3\.12"):
-        require_supported_python(version)
+@pytest.mark.parametrize("version", ["3 11", "3 12"])
+def test_the_model_server_has_a_python_of_its_own(tmp_path: Path, version: str) -> None:
+    """Whatever runs the rest: most machines of today have 3.13 or later."""
+    require_serving_python(python(tmp_path, version))
+
+
+@pytest.mark.parametrize("version", ["3 10", "3 13"])
+def test_another_python_is_refused_with_the_way_out(tmp_path: Path, version: str) -> None:
+    """The error says which one, what runs on which, and what to do."""
+    file = python(tmp_path, version)
+    told = rf"{file} is Python {version.replace(' ', '.')}, and mlserver 1\.7\.1.* 3\.11 or 3\.12: .*make install"
+    with pytest.raises(StackError, match=told):
+        require_serving_python(file)
+
+
+@pytest.mark.parametrize("says", [None, "no number", "exit"])
+def test_no_python_at_all_is_refused_with_the_way_out(tmp_path: Path, says: str | None) -> None:
+    """A checkout whose serving environment was never made, or is broken."""
+    file = tmp_path / "python" if says is None else python(tmp_path, says)
+    if says == "exit":
+        file.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(StackError, match=rf"no Python of the serving environment answers at {file}.*make install"):
+        require_serving_python(file)
 
 
 def test_looking_at_a_stack_that_never_ran_makes_nothing(settings: Settings) -> None:
