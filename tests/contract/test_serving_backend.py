@@ -1,11 +1,13 @@
 """What every ServingBackend promises."""
 
 import contextlib
+import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from firstflight.domain.digest import folder_digest
@@ -13,7 +15,7 @@ from firstflight.domain.errors import ModelNotLoadedError, ModelNotReadyError, S
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving import ServingBackend, open_backend
-from firstflight.serving.inference import predict
+from firstflight.serving.inference import headers, predict
 from firstflight.serving.memory import MemoryBackend
 from firstflight.serving.seldon.api import Api
 from firstflight.serving.seldon.backend import Patience, SeldonBackend
@@ -42,20 +44,28 @@ class Bench:
     artifacts: dict[str, Path]
     ask: Callable[[str], str | None]
     """Asks a route and returns the served name that was chosen to answer."""
+    url: str | None
+    """Where clients send requests; None where none are sent."""
+
+
+Home = tuple[ServingBackend, Callable[[str], str | None], str | None]
+"""A backend, a client of it, and where that client asks."""
+
+
+def client_of(url: str) -> tuple[Callable[[str], str | None], str]:
+    """Return a client of the gateway at `url`, and the URL."""
+    return lambda route: predict(url, route, {"history": history()}).assigned, url
 
 
 @pytest.fixture(scope="module")
-def local() -> Iterator[tuple[ServingBackend, Callable[[str], str | None]]]:
+def local() -> Iterator[Home]:
     """A real gateway, and a client of it."""
     with serving_stack() as settings:
-        yield (
-            open_backend(settings),
-            lambda route: predict(settings.gateway_url, route, {"history": history()}).assigned,
-        )
+        yield open_backend(settings), *client_of(settings.gateway_url)
 
 
 @pytest.fixture(scope="module")
-def memory() -> tuple[ServingBackend, Callable[[str], str | None]]:
+def memory() -> Home:
     """A backend in memory, and a client that draws as the split says."""
     chance, backend = random.Random(5), MemoryBackend()
 
@@ -66,34 +76,33 @@ def memory() -> tuple[ServingBackend, Callable[[str], str | None]]:
         backend.count(chosen, requests=1)
         return chosen
 
-    return backend, ask
+    return backend, ask, None
 
 
 @pytest.fixture(scope="module")
-def seldon() -> Iterator[tuple[ServingBackend, Callable[[str], str | None]]]:
+def seldon() -> Iterator[Home]:
     """Doubles of a Kubernetes API, of Seldon and of object storage, over HTTP, and a client of the mesh."""
     with seldon_cluster() as cluster:
-        url = cluster.settings.gateway_url
-        yield cluster.backend(), lambda route: predict(url, route, {"history": history()}).assigned
+        yield cluster.backend(), *client_of(cluster.settings.gateway_url)
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[tuple[ServingBackend, Callable[[str], str | None]]]:
+def cluster() -> Iterator[Home]:
     """A real Kubernetes API with Seldon's kinds, and doubles of Seldon itself and of object storage."""
     with own_namespace("contract") as namespace, object_storage(), contextlib.ExitStack() as ends:
         reached = named_cluster()
         seldon = ends.enter_context(Seldon(ends.enter_context(OperatedNamespace(reached, namespace))))
         backend = SeldonBackend(settings_of(namespace, seldon), api=Api(reached, namespace), patience=PATIENT)
-        yield backend, lambda route: predict(seldon.url, route, {"history": history()}).assigned
+        yield backend, *client_of(seldon.url)
 
 
 @pytest.fixture(scope="module")
-def real() -> Iterator[tuple[ServingBackend, Callable[[str], str | None]]]:
+def real() -> Iterator[Home]:
     """A real Seldon, with whatever it runs on."""
     settings = real_settings()
     emptied(settings)
     backend = SeldonBackend(settings, patience=PATIENT)
-    yield backend, lambda route: predict(settings.gateway_url, route, {"history": history()}).assigned
+    yield backend, *client_of(settings.gateway_url)
     emptied(settings)
 
 
@@ -109,7 +118,7 @@ HOMES = (
 @pytest.fixture(scope="module", params=HOMES)
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """A backend that serves three variants of one model, the third of them once more as a shadow, and another model."""
-    backend, ask = request.getfixturevalue(request.param)
+    backend, ask, url = request.getfixturevalue(request.param)
     folder = tmp_path_factory.mktemp("artifacts")
     versions, artifacts = {}, {}
     for variant, number in VARIANTS.items():
@@ -119,7 +128,7 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     versions[PLAIN], artifacts[PLAIN] = artifact(folder / "plain", 1, variant="plain", model=OTHER), folder / "plain"
     for name, version in versions.items():
         backend.deploy(version, artifacts[name], name)
-    return Bench(backend, versions, artifacts, ask)
+    return Bench(backend, versions, artifacts, ask, url)
 
 
 @pytest.fixture
@@ -354,3 +363,36 @@ def test_an_evicted_model_is_gone_though_it_is_needed_and_comes_back(bench: Benc
     bench.backend.deploy(bench.versions[ENHANCED], bench.artifacts[ENHANCED])
     assert bench.backend.is_ready(ENHANCED)
     assert bench.versions[ENHANCED].digest == bench.backend.loaded_digest(ENHANCED)
+
+
+TENSOR = {"name": "history", "shape": [1, 1], "datatype": "FP64", "data": [1.0]}
+NO_REQUESTS = (
+    b"",
+    b"{",
+    b"[]",
+    b'{"inputs": 1e999}',
+    *(
+        json.dumps({"inputs": inputs, **more}).encode()
+        for inputs, more in (
+            ([], {}),
+            ([TENSOR], {}),
+            ([{**TENSOR, "name": "prices"}], {}),
+            ([{**TENSOR, "datatype": "INT64"}], {}),
+            ([{**TENSOR, "shape": [-1, 6]}], {}),
+            ([TENSOR, TENSOR], {}),
+            ([TENSOR], {"id": "x" * 60_000}),
+        )
+    ),
+)
+
+
+def test_nothing_that_a_client_sends_makes_a_model_look_missing(bench: Bench, token: int) -> None:
+    """What is no request is 422: at 400 and 404 Seldon's agent loads the model again and repeats the request."""
+    if bench.url is None:
+        pytest.skip("nothing is sent to what is in memory")
+    bench.backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), token)
+    at = f"{bench.url}/v2/models/{MODEL}/infer"
+    with httpx.Client(timeout=30, trust_env=False) as client:
+        codes = {one: client.post(at, content=one, headers=headers(MODEL, "r")).status_code for one in NO_REQUESTS}
+    assert dict.fromkeys(NO_REQUESTS, 422) == codes
+    assert STABLE == bench.ask(MODEL)

@@ -3,7 +3,8 @@
 It plays the traps too: reason and message are swapped; every error of an experiment stands in a condition of type
 `ModelReady` and stays there, with a scheduler that is away as well; `Ready` stays from before until a change is taken;
 a scheduler that comes back takes what was written meanwhile and tells nobody; status events may come in reverse; times
-have whole seconds; agents answer REST questions about a model with 400, and know three calls of gRPC.
+have whole seconds; agents answer REST questions about a model with 400, know three calls of gRPC, and load a
+model again whose server says 400 or 404.
 """
 
 import contextlib
@@ -32,6 +33,7 @@ from firstflight.serving.seldon.open_inference import MESSAGES
 from firstflight.workloads.market.features.indicators import ROWS
 from tests.doubles.kubernetes_api import Object
 
+_MISSING = {400, 404}
 _FINALIZERS = {"models": "seldon.model.finalizer", "experiments": "seldon.experiment.finalizer"}
 
 
@@ -75,6 +77,8 @@ class Behaviour:
     """Models whose next deletion finds a scheduler that has just come back: the finalizer goes, the model stays."""
     hanging: set[str] = field(default_factory=set)
     """Models whose server answers nothing."""
+    blame: int = 422
+    """What model servers answer to what is no request, as our runtime does."""
 
 
 class Operated(Protocol):
@@ -99,6 +103,8 @@ class Seldon:
         self.mirrored: Counter[str] = Counter()
         self.answered: Counter[tuple[str, int]] = Counter()
         """Answers by Envoy's cluster and code."""
+        self.reloaded: Counter[str] = Counter()
+        """How often an agent took a model for missing, by its server's answer, and loaded it again."""
         self.going = threading.Event()
         """Cleared: the scheduler is away, and nothing is taken until it is back."""
         self.going.set()
@@ -443,7 +449,7 @@ def _handler(seldon: Seldon) -> type[BaseHTTPRequestHandler]:  # noqa: C901 a se
         def do_POST(self) -> None:
             self._route(self._infer)
 
-        def _route(self, answer: Callable[[str, dict[str, Any]], Object] | None) -> None:
+        def _route(self, answer: Callable[[str, bytes], tuple[int, Object]] | None) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             chosen = seldon.choose(self.headers["seldon-model"], self.headers.get("x-seldon-route"))
             loaded = seldon.loaded.get(chosen) if chosen else None
@@ -456,14 +462,24 @@ def _handler(seldon: Seldon) -> type[BaseHTTPRequestHandler]:  # noqa: C901 a se
                 seldon.answered[f"{chosen}_{loaded.number}_http", 400] += 1
                 self._send(400, b"Failed to get path termination for request: no valid marker found in path", {})
             else:
-                seldon.answered[f"{chosen}_{loaded.number}_http", 200] += 1
-                body = answer(chosen, json.loads(content or b"{}"))
-                self._send(200, json.dumps(body).encode(), {"x-seldon-route": f":{chosen}_{loaded.number}:"})
+                code, body = answer(chosen, content)
+                seldon.reloaded[chosen] += code in _MISSING
+                seldon.answered[f"{chosen}_{loaded.number}_http", code] += 1
+                self._send(code, json.dumps(body).encode(), {"x-seldon-route": f":{chosen}_{loaded.number}:"})
 
-        def _infer(self, chosen: str, asked: dict[str, Any]) -> Object:
-            rows = asked["inputs"][0]["shape"][0]
+        def _infer(self, chosen: str, content: bytes) -> tuple[int, Object]:
+            try:
+                asked = json.loads(content)
+                [tensor] = asked["inputs"]
+                rows, *rest = tensor["shape"]
+                understood = (tensor["name"], tensor["datatype"], rest) == ("history", "FP64", [ROWS, 6])
+            except (ValueError, KeyError, TypeError):
+                understood = False
+            if not understood:
+                return seldon.behaviour.blame, {"error": "no request for this model"}
             said = {"name": "probability_up", "datatype": "FP64", "shape": [rows], "data": [0.5] * rows}
-            return {"model_name": f"{chosen}_{seldon.loaded[chosen].number}", "id": asked.get("id"), "outputs": [said]}
+            named = f"{chosen}_{seldon.loaded[chosen].number}"
+            return 200, {"model_name": named, "id": asked.get("id"), "outputs": [said]}
 
         def _send(self, code: int, body: bytes, headers: dict[str, str]) -> None:
             self.send_response(code)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
 from firstflight.domain.errors import (
@@ -28,6 +29,7 @@ from firstflight.domain.versions import ModelVersion
 from firstflight.guard.stable_watch import StableWatch
 from firstflight.notify.messages import Message
 from firstflight.serving.going_home import bring_traffic_home
+from firstflight.serving.inference import headers
 from firstflight.serving.lease import Lease, Surrender
 from firstflight.serving.preconditions import Fence
 from firstflight.serving.seldon.annotations import CHANGE, FENCE, VERSION, fence_of
@@ -279,6 +281,16 @@ def test_a_candidate_that_hangs_or_fails_holds_no_split_up(cluster: Cluster) -> 
     assert CANARY == backend.set_traffic(MODEL, CANARY, 2)
     assert not backend.is_ready(CANDIDATE)
     assert HOME == backend.go_home(MODEL)
+
+
+@pytest.mark.parametrize(("blame", "loaded_again"), [(422, 0), (400, 1), (404, 1)])
+def test_what_is_no_request_has_a_model_loaded_again_or_not(cluster: Cluster, blame: int, loaded_again: int) -> None:
+    """As the real agent does: a server that says 400 or 404 to what a client sent is loaded again."""
+    cluster.seldon.behaviour.blame, before = blame, cluster.seldon.reloaded.total()
+    answer = httpx.post(
+        f"{cluster.seldon.url}/v2/models/x/infer", content=b"{", headers=headers(MODEL, "r"), timeout=30
+    )
+    assert (blame, before + loaded_again) == (answer.status_code, cluster.seldon.reloaded.total())
 
 
 def test_an_envoy_that_cannot_be_asked_proves_nothing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
