@@ -17,7 +17,7 @@ from firstflight.serving.route_header import ROUTE_HEADER
 
 TIMEOUT_SECONDS = 10.0
 DATATYPES = {"float64": "FP64", "float32": "FP32", "int64": "INT64", "int32": "INT32", "bool": "BOOL"}
-"""The protocol's name of each numpy type."""
+"""The protocol's name of each type of number in numpy; text is BYTES."""
 _TYPES = {name: np.dtype(kind) for kind, name in DATATYPES.items()}
 
 Tensor = NDArray[Any]
@@ -51,17 +51,21 @@ def headers(route: str, request_id: str, unit: str | None = None, *, one_model: 
 def body(inputs: Mapping[str, Tensor], request_id: str | None = None) -> bytes:
     """Return the JSON body that carries `inputs`, under the id `request_id` when given."""
     tensors = [
-        {"name": name, "shape": list(data.shape), "datatype": DATATYPES[data.dtype.name], "data": data.ravel().tolist()}
+        {"name": name, "shape": list(data.shape), "datatype": _datatype(data), "data": data.ravel().tolist()}
         for name, data in inputs.items()
     ]
     named = {"id": request_id} if request_id is not None else {}
     return json.dumps({**named, "inputs": tensors}, separators=(",", ":")).encode()
 
 
+def _datatype(data: Tensor) -> str:
+    return "BYTES" if data.dtype.kind in "OU" else DATATYPES[data.dtype.name]
+
+
 def outputs(answer: bytes) -> dict[str, Tensor]:
     """Return the tensors of a JSON answer."""
     return {
-        tensor["name"]: np.asarray(tensor["data"], dtype=_TYPES[tensor["datatype"]]).reshape(tensor["shape"])
+        tensor["name"]: np.asarray(tensor["data"], dtype=_TYPES.get(tensor["datatype"])).reshape(tensor["shape"])
         for tensor in json.loads(answer)["outputs"]
     }
 

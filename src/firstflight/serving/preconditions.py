@@ -8,8 +8,9 @@ from firstflight.domain.errors import ModelNotLoadedError, ModelNotReadyError, S
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.values import Value
 from firstflight.domain.versions import ModelVersion
+from firstflight.serving.runtime import MLFLOW_FILE
 
-MODEL_FILES = ("model.onnx", "MLmodel")
+MODEL_FILES = ("model.onnx", MLFLOW_FILE)
 """One of them is in every folder that can be served."""
 
 

@@ -72,6 +72,14 @@ def test_an_answer_becomes_tensors() -> None:
     assert (np.dtype("float64"), [0.25, 0.5]) == (tensor.dtype, tensor.tolist())
 
 
+def test_text_travels_as_bytes_do() -> None:
+    """Labels, both ways."""
+    (sent,) = json.loads(body({"plan": np.array(["a", "b"])}))["inputs"]
+    assert {"name": "plan", "shape": [2], "datatype": "BYTES", "data": ["a", "b"]} == sent
+    (found,) = outputs(json.dumps({"outputs": [sent]}).encode()).values()
+    assert ["a", "b"] == found.tolist()
+
+
 def test_a_question_names_route_unit_and_request(server: Server) -> None:
     """The same request id in header and body, so that logs and answers join."""
     answered = predict(server.url, "direction", {"history": np.zeros((1, 2))}, unit="AAPL@2019-01-02")
