@@ -19,6 +19,7 @@ from firstflight.domain.errors import (
     OrchestratorUnavailableError,
 )
 from firstflight.domain.values import Value
+from firstflight.settings import trusted
 
 BROUGHT_HOME = "BroughtHome"
 """Name of the state of a run that waited for a person when somebody else ended its rollout."""
@@ -251,7 +252,9 @@ class Orchestrator:
 
     def _call(self, method: str, path: str, body: dict[str, Any] | list[Any] | None = None) -> Any:
         try:
-            response = httpx.request(method, self.api + path, json=body, auth=self._auth, timeout=15.0)
+            response = httpx.request(
+                method, self.api + path, json=body, auth=self._auth, timeout=15.0, verify=trusted()
+            )
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise OrchestratorUnavailableError(
                 f"Prefect does not answer at {self.api} ({error}); is the stack up? `firstflight status` tells"

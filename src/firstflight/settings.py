@@ -7,7 +7,9 @@ below the project, then the defaults here. Inside the local stack they are set f
 so that a value has one name wherever it is written: `mesh_url`, FIRSTFLIGHT_MESH_URL, and `mesh_url` in the TOML file.
 """
 
+import functools
 import os
+import ssl
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -22,6 +24,14 @@ from firstflight.supervision.sockets import socket_folder
 Database = Literal["prefect", "mlflow", "firstflight"]
 Absolute = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 """A path as seen from the folder where the command was given: processes of the stack have other ones."""
+
+
+@functools.cache
+def trusted() -> ssl.SSLContext:
+    """Return whom HTTPS trusts here, as httpx finds it; to read that anew takes longer than any question."""
+    import httpx  # noqa: PLC0415 - who asks nothing over HTTP is spared it
+
+    return httpx.create_ssl_context()
 
 
 class Ports(BaseSettings):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from firstflight.domain.errors import RegistryRefusedError, RegistryUnavailableError
+from firstflight.settings import trusted
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = "6"
@@ -96,6 +97,7 @@ class MlflowRest:
                 timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
                 auth=(name, password) if name and password else None,
                 headers={"authorization": f"Bearer {token}"} if token else None,
+                verify=trusted(),
                 **content,
             )
         except httpx.ConnectError as error:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from firstflight.domain.errors import BackendUnavailableError, ServingError
 from firstflight.domain.route_header import served_name
 from firstflight.serving.route_header import ROUTE_HEADER
+from firstflight.settings import trusted
 
 TIMEOUT_SECONDS = 10.0
 DATATYPES = {"float64": "FP64", "float32": "FP32", "int64": "INT64", "int32": "INT32", "bool": "BOOL"}
@@ -87,7 +88,7 @@ def predict(
         ServingError: An answer other than 200; the message holds its code and text.
     """
     if client is None:
-        with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as own:
+        with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=trusted()) as own:
             return predict(url, route, inputs, unit=unit, request_id=request_id, client=own, one_model=one_model)
     request_id = request_id or str(uuid.uuid4())
     content = body(inputs, request_id)

@@ -12,6 +12,7 @@ from firstflight.domain.errors import BackendUnavailableError, ServingError
 from firstflight.domain.findings import Finding, failed, passed, warned
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.inference import DATATYPES, Tensor, headers, predict
+from firstflight.settings import trusted
 
 PROBE_SECONDS = 5.0
 _ROWS = 1
@@ -48,7 +49,7 @@ def probe(url: str, route: str, described: Described | None = None, *, one_model
     in the counts, unless `described` knows another way. With `one_model`, `route` is the name of a single model, see
     `inference.headers`.
     """
-    with httpx.Client(timeout=PROBE_SECONDS, trust_env=False) as client:
+    with httpx.Client(timeout=PROBE_SECONDS, trust_env=False, verify=trusted()) as client:
         return _probe(client, url, route, described or partial(_metadata, client, url, route), one_model=one_model)
 
 

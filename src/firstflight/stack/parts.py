@@ -11,7 +11,7 @@ from firstflight.domain.errors import FirstflightError
 from firstflight.guard.heartbeat import seconds_since
 from firstflight.orchestrator import Orchestrator
 from firstflight.serving.local import gateway
-from firstflight.settings import Settings
+from firstflight.settings import Settings, trusted
 from firstflight.stack import postgres, sign_in
 from firstflight.stack.environment import environment, password, without_secrets
 from firstflight.supervision.program import Program
@@ -180,7 +180,7 @@ def _python(module: str) -> tuple[str, ...]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=_ANSWER_SECONDS, trust_env=False).is_success
+        return httpx.get(url, timeout=_ANSWER_SECONDS, trust_env=False, verify=trusted()).is_success
     except (httpx.RequestError, httpx.InvalidURL):
         return False
 

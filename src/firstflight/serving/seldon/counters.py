@@ -10,6 +10,7 @@ from firstflight.domain.errors import BackendUnavailableError
 from firstflight.serving.backend import RouterTally
 from firstflight.serving.seldon.addresses import addresses
 from firstflight.serving.tallies import ATTEMPTED, tallies
+from firstflight.settings import trusted
 
 _COUNTED = rf"^cluster\..*\.upstream_({'|'.join(ATTEMPTED)}|rq_([1-5]xx|retry|time|active))$"
 
@@ -52,7 +53,7 @@ class Counters:
         return sum(one is not None and one[1] == "0" for one in told), len(told)
 
     def _read(self, counted: str = _COUNTED) -> Iterator[str]:
-        with httpx.Client(timeout=self._seconds, trust_env=False) as client:
+        with httpx.Client(timeout=self._seconds, trust_env=False, verify=trusted()) as client:
             for host in addresses(self._url, "nobody reads what the mesh counts; is the Service mesh-stats there?"):
                 url = f"{self._url.scheme}://{host}:{self._url.port or 80}{self._url.path}?filter={quote(counted)}"
                 try:
