@@ -42,7 +42,9 @@ def release(
     winner, why = compared_variants(test, trained)
     if winner is None:
         return reports.kept_champion(why, champion, trained)
-    rollout = drive(rollouts.begin(canary_after(plan.canary, winner, champion)), rollouts.InTasks())
+    rollout = rollouts.begin(canary_after(plan.canary, winner, champion))
+    with rollouts.handed_over(rollout):
+        rollout = drive(rollout, rollouts.InTasks())
     reports.write_report(rollout)
     return reports.outcome(rollout)
 

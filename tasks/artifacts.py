@@ -21,10 +21,15 @@ from firstflight.domain.samples import Look
 from firstflight.domain.wording import metric_name, odds, quantity
 from firstflight.rollout.machine import Rollout
 
+HOLD = (
+    "**Suspend holds this rollout** where it is when its stage ends, watched, until **Resume**: for the time you give, "
+    "and for {:,.0f} s at most; then traffic goes home, as it does at Cancel. "
+    "`firstflight freeze --as YOU --reason WHY` holds every rollout until `firstflight thaw`."
+)
 NO_HOLD = (
-    "**Suspend does not hold a rollout.** It ends the run's process at the end of its stage, and the guard then brings "
-    "traffic home. `firstflight freeze --as YOU --reason WHY` holds every rollout where it stands, armed, until "
-    "`firstflight thaw`; Cancel brings this one home."
+    "**Suspend does not hold an A/B test.** It ends the run's process when the test has run its length, and the guard "
+    "then brings traffic home, as Cancel does at once. `firstflight freeze --as YOU --reason WHY` keeps new ones from "
+    "beginning."
 )
 """What Prefect's buttons do to a run that is under way, on its page."""
 log = logging.getLogger("firstflight.artifacts")  # below the one that Prefect keeps with the run
@@ -113,7 +118,7 @@ def decision_table(decision: Decision) -> list[dict[str, Any]]:
 
 
 def _introduction(rollout: Rollout) -> str:
-    """Return what is tried against what, what no stage of the plan can see, and what Suspend does not do."""
+    """Return what is tried against what, what no stage of the plan can see, and what Suspend does."""
     tried = ", ".join(version.served_name for version in rollout.arms.candidates)
     plan = rollout.plan
     blind = {each.metric: outlasting(plan, each) for each in plan.guardrails} if isinstance(plan, CanaryPlan) else {}
@@ -121,6 +126,6 @@ def _introduction(rollout: Rollout) -> str:
         [
             f"{rollout.id}: {tried} against {rollout.arms.stable.served_name}",
             *[f"**{metric_name(metric)}**: {why}" for metric, why in blind.items() if why],
-            NO_HOLD,
+            HOLD.format(plan.approval_seconds) if isinstance(plan, CanaryPlan) else NO_HOLD,
         ]
     )

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from prefect import task
-from prefect.exceptions import TerminationSignal
+from prefect.exceptions import Pause, TerminationSignal
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput, keyset_from_base_key, read_flow_run_input
 from prefect.input.run_input import Keyset
@@ -19,6 +19,7 @@ from firstflight.acts import policy as holding
 from firstflight.acts import start as starting
 from firstflight.acts.approve import question, seconds_left
 from firstflight.acts.drive import LibraryAct
+from firstflight.acts.hold import hold
 from firstflight.acts.lease import hand_over
 from firstflight.acts.ledger_view import of_run
 from firstflight.comparison.compare import Comparison
@@ -61,9 +62,17 @@ def comparison() -> Comparison | None:
 
 @contextmanager
 def handed_over(rollout: Rollout) -> Iterator[None]:
-    """Hand `rollout` over when this process is told to end and its run is started again elsewhere, as by a drain."""
+    """Leave `rollout` to the process that goes on with it.
+
+    When this one is told to end and its run is started again elsewhere, as by a drain; and when a person has suspended
+    the run, which Prefect tells where the next task would begin.
+    """
     try:
         yield
+    except Pause as suspended:
+        until = suspended.state.state_details.pause_timeout if suspended.state else None
+        hold(open_world(Settings()), rollout, until)
+        raise
     except TerminationSignal:
         if os.environ.get("PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR") in GOES_ON:
             hand_over(open_world(Settings()), rollout)

@@ -98,7 +98,7 @@ def _perform(rollout: Rollout, act: Act, acts: Acts) -> Rollout:
         case EnterStage(stage=stage):
             return acts.do(enter_stage, rollout, stage)
         case Observe() | Bake():
-            return _follow(rollout, acts.watch(_watch_of(rollout), rollout), acts)
+            return follow_decision(rollout, acts.watch(_watch_of(rollout), rollout), acts)
         case AwaitApproval(stage=stage):
             rollout = acts.do(ask, rollout, stage)
             acts.tell(tell_approval_wanted, rollout, stage)
@@ -117,7 +117,8 @@ def _watch_of(rollout: Rollout) -> Callable[[World, Rollout], Decision]:
     return bake if rollout.phase is Phase.BAKING else observe
 
 
-def _follow(rollout: Rollout, decision: Decision, acts: Acts) -> Rollout:
+def follow_decision(rollout: Rollout, decision: Decision, acts: Acts) -> Rollout:
+    """Write down what follows from how a stage, or the bake, was decided, and return the rollout after it."""
     if decision.verdict is not Verdict.PROMOTE:
         return acts.do(intend_roll_back, rollout, decision.reasons, trigger=decision.verdict.value)
     if rollout.phase is Phase.BAKING:

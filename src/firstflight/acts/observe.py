@@ -104,8 +104,12 @@ def peek(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tupl
     names = (rollout.arms.stable.served_name, rollout.candidate.served_name)
     look = take_look(world, rollout, names, since=known.until, pace=known.pace, after=known.evidence.at)
     evidence = update(plan, known.evidence, look)
-    # A stage that has passed is only being waited out: it cannot be late any more.
-    limits = plan if rollout.phase is Phase.OBSERVING else plan.model_copy(update={"stage_seconds": math.inf})
+    # A stage that has passed, or is held, is only being waited out: it cannot be late.
+    limits = (
+        plan
+        if rollout.phase is Phase.OBSERVING and not rollout.held
+        else plan.model_copy(update={"stage_seconds": math.inf})
+    )
     found = judge(limits, evidence)
     blind = None if found.verdict is Verdict.HOLD else records_fault(plan, look)
     return look, evidence, fault_of(world, rollout) or blind or found

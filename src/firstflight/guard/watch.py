@@ -43,7 +43,7 @@ class Watch:
             return None
         late = self._late(rollout)
         try:
-            found = self._judge(rollout, rollout.plan, alone=rollout.phase is Phase.AWAITING_APPROVAL)
+            found = self._judge(rollout, rollout.plan, alone=rollout.waits)
         except (Outage, HeadMovedError):
             return late
         return None if found is not None and found.verdict is Verdict.HOLD else late or self._harm(rollout, found)
@@ -94,9 +94,8 @@ class Watch:
         return decision
 
     def _harm(self, rollout: Rollout, found: Decision | None) -> str | None:
-        alone = rollout.phase is Phase.AWAITING_APPROVAL
         if found is None or not (
-            found.verdict is Verdict.ROLL_BACK or (alone and found.verdict is Verdict.INCONCLUSIVE)
+            found.verdict is Verdict.ROLL_BACK or (rollout.waits and found.verdict is Verdict.INCONCLUSIVE)
         ):
             return None
         return "; ".join(found.reasons)

@@ -89,12 +89,18 @@ class Rollout(Value):
     token: int
     head: int
     ended_at: AwareDatetime | None = None
+    held: bool = Field(default=False, description="A person suspended its run: no process drives it until they resume.")
     unreadable: int | None = Field(default=None, description="Number of a record that could not be read.")
 
     @property
     def final(self) -> bool:
         """Whether the rollout has ended."""
         return self.phase in FINAL
+
+    @property
+    def waits(self) -> bool:
+        """Whether no process drives it until a person has answered or resumed its run, so that others have to look."""
+        return self.phase is Phase.AWAITING_APPROVAL or (self.held and self.phase in {Phase.OBSERVING, Phase.PASSED})
 
     @property
     def activity(self) -> Literal["ab_test", "canary"]:
@@ -228,11 +234,13 @@ def follow(rollout: Rollout, record: Record) -> Rollout:
     return rollout.model_copy(update={**changes, "head": record.number})
 
 
-def _changes(rollout: Rollout, record: Record) -> dict[str, Any]:  # noqa: C901, PLR0911 - one case for each kind of record
+def _changes(rollout: Rollout, record: Record) -> dict[str, Any]:  # noqa: C901, PLR0911, PLR0912 - one case for each kind
     body = record.body
     match record.kind:
         case "driver.attached":
-            return {"token": record.number, "driver": record.actor}
+            return {"token": record.number, "driver": record.actor, "held": False}
+        case "rollout.held":
+            return {"held": True}
         case "stage.intended":
             return {"phase": Phase.ENTERING, "stage": _stage(body)}
         case "stage.entered":

@@ -49,6 +49,9 @@ SENTENCES: dict[str, Callable[[Body], str]] = {
     "rollout.started": _started,
     "driver.attached": lambda body: f"took over from {actor_name(body['before'])}",
     "driver.detached": lambda body: f"its process was told to end; another has {body['seconds']:,.0f} s to go on",
+    "rollout.held": lambda body: (
+        f"held where it stands: its run was suspended; it goes on at Resume, or home in {body['seconds']:,.0f} s"
+    ),
     "stage.intended": lambda body: (
         f"dividing traffic: {_split(body)}" if _is_of_a_test(body) else f"moving to {body['stage']} %"
     ),

@@ -35,7 +35,7 @@ def test_a_table_reads_as_the_report_does() -> None:
 
 
 def test_the_runs_page_says_what_suspend_does(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A person who wants to hold a rollout reads there, before pressing it, that it does not, and what does."""
+    """A person who wants to hold a rollout reads there, before pressing it, for how long it does."""
     told: dict[str, str] = {}
 
     def create(_percent: float, *, key: str, description: str) -> UUID:
@@ -49,7 +49,8 @@ def test_the_runs_page_says_what_suspend_does(twin: Twin, monkeypatch: pytest.Mo
     look, _, decision = peek(twin.world, rollout, PLAN, recall(twin.world, rollout, PLAN))
     Progress(rollout)._show(look, decision, decided=False)
     [description] = told.values()
-    assert "Suspend does not hold a rollout" in description
+    assert "Suspend holds this rollout" in description
+    assert f"for {PLAN.approval_seconds:,.0f} s at most; then traffic goes home" in description
     assert "firstflight freeze --as YOU" in description
 
 
@@ -63,9 +64,16 @@ def test_the_runs_page_says_what_no_stage_can_see(twin: Twin) -> None:
     assert said not in _introduction(rollout)
 
 
-@pytest.mark.parametrize("name", ["canary", "ab-test", "release"])
-def test_a_deployments_page_says_so_too(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("canary", "Suspend holds it where it stands, watched"),
+        ("ab-test", "Suspend does not hold a test"),
+        ("release", "Suspend holds its canary where it stands, watched"),
+    ],
+)
+def test_a_deployments_page_says_so_too(name: str, said: str) -> None:
     """Whoever starts one sees what its buttons do."""
     deployments = yaml.safe_load((Path(__file__).parents[3] / "prefect.yaml").read_text())["deployments"]
     [found] = [one for one in deployments if one["name"] == name]
-    assert "Suspend does not hold a run that is under way: `firstflight freeze` does" in found["description"]
+    assert said in found["description"]

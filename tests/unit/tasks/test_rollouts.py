@@ -1,11 +1,13 @@
 """Asking a person: what is done before the run suspends, and that an answer waits for none of it."""
 
 import signal
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from prefect.exceptions import TerminationSignal
+from prefect.exceptions import Pause, TerminationSignal
 from prefect.input import keyset_from_base_key, run_input
+from prefect.states import Suspended
 
 from firstflight.acts.start import resume_or_start
 from firstflight.rollout.approval import Answer
@@ -47,6 +49,19 @@ def test_sigterm_hands_over_where_the_run_goes_on_elsewhere(
     with pytest.raises(TerminationSignal):
         told_to_end(rollout)
     assert seconds == twin.leases.all[MODEL].seconds
+
+
+def test_a_run_that_a_person_suspends_is_held_for_the_time_they_gave(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prefect tells it where the next task would begin, with the moment until which the run may wait."""
+    rollout = in_first_stage(twin)
+    monkeypatch.setattr(rollouts, "open_world", lambda _settings: twin.world)
+    until = twin.world.now() + timedelta(seconds=60)
+    state = Suspended(pause_expiration_time=until)
+    with pytest.raises(Pause), rollouts.handed_over(rollout):
+        raise Pause(state=state)
+    assert 90 == pytest.approx(twin.leases.all[MODEL].seconds, abs=0.001)
 
 
 @pytest.mark.parametrize("before", [(), ("response",), ("schema",)])
