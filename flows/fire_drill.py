@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.client.schemas import State
 from pydantic import Field
 
+from firstflight.domain.plans import WORKLOAD
 from firstflight.drill.faults import FaultName, alone
 from tasks import drills
 
@@ -16,8 +17,9 @@ def fire_drill(
     faults: list[FaultName] = Field(
         default=list(alone()), description="What to break. gateway breaks every route's requests for about a second."
     ),
+    workload: str = Field(default=WORKLOAD, description="What the model is about; it says what to ask."),
 ) -> State[Any]:
     """Measure, fault by fault, how a staged rollout comes home; fail when one did not as promised."""
-    done = drills.run_drill(model, faults)
+    done = drills.run_drill(model, faults, workload)
     drills.show(done)
     return drills.outcome(done)

@@ -11,6 +11,7 @@ from firstflight.comparison.compare import choose
 from firstflight.domain.plans import ABTestPlan, DeployPlan, ReleasePlan
 from firstflight.domain.versions import ModelVersion, Trained
 from firstflight.rollout.release import ab_test_after, canary_after
+from firstflight.workloads.find import filled
 from flows.ab_test import ab_test
 from flows.deploy import deploy
 from flows.roll_back import bring_run_home
@@ -34,6 +35,7 @@ def release(
     ledger, so nothing is trained, deployed or compared twice. It contains the canary's steps itself,
     since only a run that a person started can suspend.
     """
+    plan = filled(plan)
     rollouts.refuse_by_policy(plan)
     trained = trained_variants(plan)
     champion = serving.ensure_champion(trained.variants[plan.first_champion])

@@ -3,6 +3,7 @@
 from prefect import flow
 from pydantic import Field
 
+from firstflight.domain.plans import WORKLOAD
 from tasks import outcomes
 
 
@@ -13,6 +14,7 @@ def score_outcomes(
         default=None,
         description="CSV or Parquet with the truths, below the configured data folder. None: the packaged data.",
     ),
+    workload: str = Field(default=WORKLOAD, description="What the model is about; its questions hold the truths."),
 ) -> int:
     """Post the truth of every prediction of `model` that has none and whose truth is known; return how many."""
-    return outcomes.score_outcomes(model, data)
+    return outcomes.score_outcomes(model, data, workload)

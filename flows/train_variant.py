@@ -1,12 +1,10 @@
 """Train one variant, in a run of its own: in a cluster, a job."""
 
 from prefect import flow
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from firstflight.domain.plans import TrainingPlan
-from firstflight.workloads.market.training.apart import TrainedApart, kept_as
-from firstflight.workloads.market.training.evaluation import Evaluation
-from firstflight.workloads.market.training.variants import VariantName
+from firstflight.workloads.apart import TrainedApart, kept_as
 from tasks import checkpoints, training
 from tasks.runs import called_after_its_model
 
@@ -14,8 +12,8 @@ from tasks.runs import called_after_its_model
 @flow(flow_run_name=called_after_its_model)
 def train_variant(
     plan: TrainingPlan = Field(description="The training it is part of."),
-    variant: VariantName = Field(description="Which of its variants to train."),
-    reference: Evaluation | None = Field(
+    variant: str = Field(description="Which of its variants to train."),
+    reference: dict[str, JsonValue] | None = Field(
         default=None, description="How the reference did, which a training fills in. None: this is the reference."
     ),
 ) -> TrainedApart:

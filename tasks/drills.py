@@ -13,17 +13,17 @@ from firstflight.drill.result import HEADERS, LEGEND, Drill, headline, row
 from firstflight.drill.run import drill
 from firstflight.drill.traffic import QUESTIONS
 from firstflight.settings import Settings
-from firstflight.workloads.market.data.market import load_market
-from firstflight.workloads.market.features.held_out import held_out_questions
+from firstflight.workloads.find import find
 from tasks.options import CALLS_OUT, WATCHES
 from tasks.runs import top_run
 
 
 @task(**WATCHES)
-def run_drill(model: str, faults: list[FaultName]) -> Drill:
+def run_drill(model: str, faults: list[FaultName], workload: str) -> Drill:
     """Let each fault strike a rollout of copies of the champion, on the drill's own route."""
-    questions = tuple(islice(held_out_questions(load_market()), QUESTIONS))
-    return drill(Settings(), model, faults, questions, actor=top_run())
+    settings = Settings()
+    questions = tuple(islice(find(workload).questions(settings), QUESTIONS))
+    return drill(settings, model, faults, questions, actor=top_run())
 
 
 @task(**CALLS_OUT)

@@ -18,8 +18,7 @@ from firstflight.replay.progress import line
 from firstflight.replay.run import Load, run
 from firstflight.replay.tally import ReplaySummary
 from firstflight.settings import Settings
-from firstflight.workloads.market.data.market import load_market
-from firstflight.workloads.market.features.held_out import held_out_questions
+from firstflight.workloads.find import find
 
 P95_MS = 100.0
 FAILED_SHARE = 0.001
@@ -50,13 +49,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gateway", default=Settings().gateway_url, metavar="URL", help="default: %(default)s")
     parser.add_argument("--model", default="financial-predictor", help="the route to ask; default: %(default)s")
+    parser.add_argument("--workload", default="market", metavar="NAME", help="what it is about; default: %(default)s")
     parser.add_argument("--rate", type=float, default=50.0, help="requests a second; default: %(default)g")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long; default: %(default)g")
     parser.add_argument("--seed", type=int, default=7, help="the same seed gives the same arrivals")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with every count")
     options = parser.parse_args()
     load = Load(options.model, options.rate, seconds=options.seconds, seed=options.seed)
-    questions = tuple(held_out_questions(load_market()))
+    questions = tuple(find(options.workload).questions(Settings()))
     with console.status("asking") as status:
         summary = asyncio.run(
             run(

@@ -17,7 +17,7 @@ from firstflight.stack.parts import parts
 from firstflight.supervision.supervisor import Supervisor
 from firstflight.workloads.market.data.market import load_market
 from firstflight.workloads.market.training.side_by_side import train_side_by_side
-from firstflight.workloads.market.training.tracking import MemoryTracker
+from firstflight.workloads.tracking import MemoryTracker
 from firstflight.world import World, open_world
 
 DEPLOYMENT = "canary/doomed"

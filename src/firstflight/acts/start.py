@@ -22,6 +22,7 @@ from firstflight.domain.versions import ModelVersion
 from firstflight.rollout.machine import Arms, Rollout, rollouts, stream
 from firstflight.rollout.story import sentence
 from firstflight.serving.backend import ServingBackend
+from firstflight.workloads.find import filled
 from firstflight.world import World
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ def resume_or_start(world: World, plan: CanaryPlan | ABTestPlan, *, run: str) ->
     Raises RolloutError when another run holds the model, a freeze holds, the plan falls short of a policy, or plan,
     registry and router do not agree on who is stable.
     """
+    plan = filled(plan)
     while True:
         try:
             return _resume_or_start(world, plan, run)

@@ -69,6 +69,9 @@ Changes = Annotated[
         help="Change one value of the plan, such as guardrails.error_rate.limit=0.02; may be given again.",
     ),
 ]
+OfWorkload = Annotated[
+    str, typer.Option("--workload", metavar="NAME", help="What the model is about: it says what to ask and to train.")
+]
 Run = Annotated[
     str,
     typer.Argument(help="Run that waits: its id, its model, or `latest`.", autocompletion=_known("waiting")),
@@ -196,6 +199,9 @@ def train(
     changes: Changes = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Most epochs for a variant; none: the plan's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random number; none: the plan's.")] = None,
+    workload: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the model is about; none: the plan's.")
+    ] = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -239,6 +245,7 @@ def replay(
     seed: Annotated[int, typer.Option(help="The same seed gives the same arrivals.")] = 7,
     outcome_delay: Annotated[float, typer.Option(min=0.0, help="Seconds until the truth is posted.")] = 1.0,
     data: Annotated[str | None, typer.Option(help="Data of one's own, as in the training plan.")] = None,
+    workload: OfWorkload = "market",
     *,
     as_json: Json = False,
 ) -> None:
@@ -390,6 +397,7 @@ def drill(
         ),
     ] = None,
     model: Annotated[str, typer.Option(help="Model whose champion is copied for the drill.")] = "financial-predictor",
+    workload: OfWorkload = "market",
     *,
     as_json: Json = False,
 ) -> None:

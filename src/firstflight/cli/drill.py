@@ -19,16 +19,15 @@ from firstflight.drill.run import Show
 from firstflight.drill.run import drill as run
 from firstflight.drill.traffic import QUESTIONS
 from firstflight.settings import Settings
-from firstflight.workloads.market.data.market import load_market
-from firstflight.workloads.market.features.held_out import held_out_questions
+from firstflight.workloads.find import find
 
 
-def drill(fault: list[str] | None, model: str, *, as_json: bool) -> None:
+def drill(fault: list[str] | None, model: str, workload: str, *, as_json: bool) -> None:
     """Run the drill and show its table; exit code 1 when a promise was broken."""
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     settings = Settings()
     console = terminal(stderr=as_json)
-    questions = tuple(itertools.islice(held_out_questions(load_market()), QUESTIONS))
+    questions = tuple(itertools.islice(find(workload).questions(settings), QUESTIONS))
     with _progress(console) as show:
         done = run(settings, model, _names(fault), questions, actor="terminal", show=show)
     if as_json:

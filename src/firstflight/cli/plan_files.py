@@ -8,7 +8,9 @@ import typer
 import yaml
 from pydantic import ValidationError
 
-from firstflight.domain.plans import DEFAULT_GUARDRAILS, ABTestPlan, CanaryPlan, ReleasePlan, TrainingPlan
+from firstflight.domain.errors import InvalidPlanError, NotFoundError
+from firstflight.domain.plans import WORKLOAD, ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
+from firstflight.workloads.find import filled, find
 
 Plan = TypeVar("Plan", CanaryPlan, ABTestPlan, ReleasePlan, TrainingPlan)
 PARTS = {CanaryPlan: "canary", ABTestPlan: "ab_test", TrainingPlan: "training"}
@@ -20,17 +22,19 @@ def plan_from(
 ) -> Plan:
     """Return the plan in `file` (of `kind`, or that part of a release's plan) once each PATH=VALUE has been changed.
 
-    Without a file, `otherwise` is changed. A guardrail is named by its metric: guardrails.error_rate.limit=0.02 changes
-    that one and keeps the others, the defaults included.
+    Without a file, `otherwise` is changed; what is left to the workload is filled in. A guardrail is named by its
+    metric: guardrails.error_rate.limit=0.02 changes that one and keeps the others, the defaults included.
 
     Raises:
         typer.BadParameter: The file holds no plan, or what comes of it is not valid; each fault is named.
     """
     body = _apart(_content(kind, file) if file else dict(otherwise or {}))
-    for change in changes:
-        _change(body, change)
     try:
-        return kind.model_validate(body)
+        for change in changes:
+            _change(body, change)
+        return filled(kind.model_validate(body))
+    except (InvalidPlanError, NotFoundError) as error:
+        raise typer.BadParameter(f"{file or 'this'} is not a valid {_words(kind)}: {error}") from error
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc'])) or 'the plan'}: {fault['msg'].removeprefix('Value error, ')}"
@@ -71,7 +75,7 @@ def _change(body: dict[str, Any], change: str) -> None:
     place: Any = body
     for name in names[:-1]:
         if isinstance(place, dict) and name == "guardrails" and name not in place:
-            place[name] = [guardrail.model_dump(mode="json") for guardrail in DEFAULT_GUARDRAILS]
+            place[name] = [guardrail.model_dump(mode="json") for guardrail in _guardrails(place)]
         place = _inside(place, name, path)
     if not isinstance(place, dict):
         raise typer.BadParameter(f"{path}: name what of {names[-1]} is to change, such as {path}.limit")
@@ -79,6 +83,10 @@ def _change(body: dict[str, Any], change: str) -> None:
         place[names[-1]] = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise typer.BadParameter(f"{change!r}: {value!r} is no value: {error}") from error
+
+
+def _guardrails(plan: dict[str, Any]) -> tuple[Guardrail, ...]:
+    return find(str(plan.get("workload", WORKLOAD))).guardrails
 
 
 def _inside(place: Any, name: str, path: str) -> Any:

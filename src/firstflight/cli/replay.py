@@ -17,8 +17,7 @@ from firstflight.replay.progress import line
 from firstflight.replay.run import Load, OnProgress, run
 from firstflight.replay.tally import ReplaySummary
 from firstflight.settings import Settings
-from firstflight.workloads.market.data.market import load_market
-from firstflight.workloads.market.features.held_out import held_out_questions
+from firstflight.workloads.find import find
 
 _LOG_SECONDS = 10.0
 SOME_FAILED = 4
@@ -32,12 +31,13 @@ def replay(
     seed: int,
     outcome_delay: float,
     data: str | None,
+    workload: str,
     *,
     as_json: bool,
 ) -> None:
     """Ask, with a line of progress, and end with a summary."""
     settings = Settings()
-    market = load_market(settings.data_file(data), settings.fear_index_file)
+    questions = tuple(find(workload).questions(settings, data))
     load = Load(route=model, rate=rate, seconds=seconds, requests=requests, seed=seed)
 
     async def ask(on_progress: OnProgress) -> ReplaySummary:
@@ -47,7 +47,7 @@ def replay(
         return await run(
             settings.gateway_url,
             load,
-            tuple(held_out_questions(market)),
+            questions,
             stop=stop,
             sink=PredictionStore(settings.database("firstflight")),
             outcome_delay=outcome_delay,

@@ -17,26 +17,24 @@ from firstflight.domain.plans import TrainingPlan
 from firstflight.registry.mlflow_registry import MlflowRegistry
 from firstflight.registry.mlflow_tracker import MlflowTracker
 from firstflight.settings import Settings
-from firstflight.workloads.market.data.market import load_market
-from firstflight.workloads.market.training.provenance import git_commit
-from firstflight.workloads.market.training.side_by_side import train_side_by_side
-from firstflight.workloads.market.training.trained import Epoch, TrainedVariant
-from firstflight.workloads.market.training.variants import VariantName
+from firstflight.workloads.find import find
+from firstflight.workloads.provenance import git_commit
+from firstflight.workloads.workload import TrainedModel, Training
 
 
-class EpochBars:
-    """One bar per variant that grows with its epochs; used as `with EpochBars(plan, console) as bars`."""
+class Bars:
+    """One bar per variant that grows with its epochs; used as `with Bars(plan, console) as bars`."""
 
     def __init__(self, plan: TrainingPlan, console: Console) -> None:
         self._progress = Progress(
             TextColumn("{task.description:<12}"),
             BarColumn(),
-            TextColumn("epoch {task.completed:.0f}/{task.total:.0f}  {task.fields[loss]}"),
+            TextColumn("{task.fields[told]}"),
             TimeElapsedColumn(),
             console=console,
         )
-        self._bars: dict[VariantName, TaskID] = {
-            variant: self._progress.add_task(variant, total=plan.max_epochs, loss="starting")
+        self._bars: dict[str, TaskID] = {
+            variant: self._progress.add_task(variant, total=plan.max_epochs, told="starting")
             for variant in plan.variants
         }
 
@@ -47,25 +45,30 @@ class EpochBars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def show(self, variant: VariantName, epoch: Epoch) -> None:
-        """Move the bar of `variant` to `epoch`; safe from any thread."""
-        loss = f"loss {epoch.validation_loss:.4f}, AUC {epoch.validation_auc:.4f} (validation)"
-        self._progress.update(self._bars[variant], completed=epoch.number, loss=loss)
+    def show(self, variant: str, done: int, told: str) -> None:
+        """Move the bar of `variant`; safe from any thread."""
+        self._progress.update(self._bars[variant], completed=done, told=told)
 
 
-def train(file: Path | None, changes: list[str] | None, epochs: int | None, seed: int | None, *, as_json: bool) -> None:
+def train(
+    file: Path | None,
+    changes: list[str] | None,
+    epochs: int | None,
+    seed: int | None,
+    workload: str | None,
+    *,
+    as_json: bool,
+) -> None:
     """Train with bars that grow, register, and show the figures."""
     settings, console = Settings(), terminal(stderr=as_json)
-    given = {"max_epochs": epochs, "seed": seed}
+    given = {"max_epochs": epochs, "seed": seed, "workload": workload}
     more = [f"{name}={value}" for name, value in given.items() if value is not None]
     plan = plan_from(TrainingPlan, file, [*(changes or ()), *more])
-    market = load_market(settings.data_file(plan.data), settings.fear_index_file)
     folder = settings.home / "artifacts" / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     registry, tracker = MlflowRegistry(settings.mlflow_uri), MlflowTracker(settings.mlflow_uri)
-    with EpochBars(plan, console) as bars:
-        trained = train_side_by_side(
-            plan, market, folder, tracker, commit=git_commit(settings.project), on_epoch=bars.show
-        )
+    with Bars(plan, console) as bars:
+        training = Training(settings, folder, tracker, commit=git_commit(settings.project), on_step=bars.show)
+        trained = find(plan.workload).train(plan, training)
     registered = [register(registry, one) for one in trained]
     if as_json:
         typer.echo(json.dumps([one.model_dump(mode="json") for one in registered]))
@@ -76,21 +79,9 @@ def train(file: Path | None, changes: list[str] | None, epochs: int | None, seed
     show_table(console, figures(trained))
 
 
-def figures(trained: tuple[TrainedVariant, ...]) -> Table:
-    """Return the table of what was trained: the gate's part first, the untouched test part beside it."""
-    headers = ("variant", "gate", "AUC", "MCC", "Brier", "Sharpe", "test AUC", "test Sharpe", "CPU s")
-    table = Table(*headers, box=None, pad_edge=False)
+def figures(trained: tuple[TrainedModel, ...]) -> Table:
+    """Return the table of what was trained: whether it passed the gate, and the figures its workload shows."""
+    table = Table("variant", "gate", *trained[0].shown, box=None, pad_edge=False)
     for one in trained:
-        v, t = one.validation, one.test
-        table.add_row(
-            one.variant,
-            "passed" if one.gate.passed else "refused",
-            f"{v.scores.auc:.4f}",
-            f"{v.scores.mcc:+.4f}",
-            f"{v.scores.brier:.4f}",
-            f"{v.trading.sharpe:.2f}",
-            f"{t.scores.auc:.4f}",
-            f"{t.trading.sharpe:.2f}",
-            f"{one.cpu_seconds:.0f}",
-        )
+        table.add_row(one.variant, "passed" if one.gate.passed else "refused", *one.shown.values())
     return table

@@ -11,6 +11,7 @@
     │   └── NotificationFailedError
     ├── InvalidDataError                market data breaks its contract; every fault is named
     ├── UnanswerableError               a request is not one that the model can answer
+    ├── InvalidPlanError                a plan asks a workload for what it has not
     ├── TrainingFailedError             a variant cannot be fitted or evaluated
     ├── RegistryRefusedError            the registry does not take what it was sent
     ├── StoreRefusedError               the database of predictions does not take what it was asked
@@ -95,6 +96,10 @@ class InvalidDataError(FirstflightError):
 
 class UnanswerableError(FirstflightError):
     """A request is not one that the model can answer; the message names each fault."""
+
+
+class InvalidPlanError(FirstflightError):
+    """A plan asks its workload for what it has not; the message says what it has."""
 
 
 class TrainingFailedError(FirstflightError):

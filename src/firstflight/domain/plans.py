@@ -8,7 +8,7 @@ import math
 import re
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, model_validator
 
 from firstflight.domain.traffic import Percent
 from firstflight.domain.values import Form
@@ -48,6 +48,11 @@ Span = Annotated[float, Field(ge=0), _within(0, LONGEST_SECONDS)]
 Number = Annotated[float, _within(-LARGEST_NUMBER, LARGEST_NUMBER)]
 VersionNumber = Annotated[int, Field(ge=1), _within(1, _LARGEST_VERSION)]
 
+DnsLabelOrNone = Annotated[str, StringConstraints(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$", max_length=40)]
+"""A variant's name; empty: the workload says which."""
+WorkloadName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?$", max_length=200)]
+WORKLOAD = "market"
+"""What models here are about, unless a plan says otherwise."""
 MOST_REQUESTS = 1e9
 """A proof that takes more requests than this in one stage, all of them perfect, is never made."""
 SHARES = frozenset({"error_rate", "refused_rate", "timeout_rate", "accuracy"})
@@ -273,6 +278,7 @@ DEFAULT_GUARDRAILS = (
 """Errors over 1 %, p95 over 200 ms, accuracy down 5 points, a point more of the requests refused than stable refuses;
 profit is watched. A form shows them: no factory."""
 
+_ABOUT = "What the model is about; package.module:name for a workload of one's own."
 _MODEL = "Registered model; it is also the name that clients ask for."
 _AS_IT_STANDS = "The list is used as it stands here: add to it, change it, take away."
 
@@ -340,6 +346,7 @@ class CanaryPlan(Form):
         description="Of passing a candidate that is worse than a margin or limit allows; 0.05 is 5 %. Smaller asks for "
         "more requests.",
     )
+    workload: WorkloadName = Field(default=WORKLOAD, description=_ABOUT)
     environment: Literal["local", "staging", "production"] = Field(
         default="local",
         description="Whose policy the plan is held to, besides that of the place where it runs.",
@@ -402,18 +409,22 @@ class ABTestPlan(Form):
 
     model: DnsLabel = Field(description=_MODEL)
     weights: dict[DnsLabel, Percent] = Field(
-        default={"baseline": 50, "enhanced": 30, "lightweight": 20},
+        default={},
         title="Weights, in % of traffic",
-        description="Each variant and its share of requests; together 100.",
+        description="Each variant and its share of requests; together 100. None named: the workload's own.",
     )
-    control: DnsLabel = Field(
-        default="baseline", description="Variant that the others are compared with, and that serves afterwards."
+    control: DnsLabelOrNone = Field(
+        default="",
+        description="Variant that the others are compared with, and that serves afterwards. None named: the workload's "
+        "reference.",
     )
     versions: dict[DnsLabel, VersionNumber] = Field(
         default={}, description="Variant and number of its registered version; one not named takes its newest."
     )
     shadow: DnsLabel | None = Field(
-        default="lightweight", description="Variant that answers a copy of every request; nobody gets its answers."
+        default=None,
+        description="Variant that answers a copy of every request; nobody gets its answers. Left out of a plan: the "
+        "workload's own.",
     )
     requests: Annotated[int, _within(100, 1e9)] = Field(
         default=20_000, ge=100, description="Length of the test: number of requests, all variants together."
@@ -436,6 +447,7 @@ class ABTestPlan(Form):
         description="Of calling any two variants different that are not, over all metrics; 0.05 is 5 %.",
     )
     check_seconds: Seconds = Field(default=30, description="Time between two looks at the metrics.")
+    workload: WorkloadName = Field(default=WORKLOAD, description=_ABOUT)
 
     @model_validator(mode="after")
     def _can_answer(self, info: ValidationInfo) -> Self:
@@ -443,6 +455,8 @@ class ABTestPlan(Form):
             return self
         _judgeable(self.guardrails)
         _looks_fit(self.check_seconds, self.seconds)
+        if not self.weights:
+            return self
         if len(self.weights) > MOST_VARIANTS:
             raise ValueError(f"{len(self.weights)} variants; at most {MOST_VARIANTS} are compared at once")
         if idle := sorted(name for name, weight in self.weights.items() if not weight):
@@ -455,9 +469,11 @@ class ABTestPlan(Form):
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
+        if not self.weights:
+            return self
         if (total := sum(self.weights.values())) != 100:  # noqa: PLR2004 - percent
             raise ValueError(f"weights {self.weights} sum to {total}, must be 100")
-        if self.control not in self.weights:
+        if self.control and self.control not in self.weights:
             raise ValueError(f"control {self.control!r} is not among the weights {sorted(self.weights)}")
         return self
 
@@ -466,8 +482,8 @@ class TrainingPlan(Form):
     """Which variants to train, how long and from which seed."""
 
     model: DnsLabel = Field(default="financial-predictor", description="Name under which the variants are registered.")
-    variants: tuple[Literal["baseline", "enhanced", "lightweight"], ...] = Field(
-        default=("baseline", "enhanced", "lightweight"), description="Designs to train, each once."
+    variants: tuple[DnsLabel, ...] = Field(
+        default=(), description="Designs to train, each once. None named: all of the workload's."
     )
     data: str | None = Field(
         default=None,
@@ -486,10 +502,11 @@ class TrainingPlan(Form):
     seed: int = Field(
         default=7, ge=0, lt=2**32, description="Start of the random numbers: the same seed trains the same model."
     )
+    workload: WorkloadName = Field(default=WORKLOAD, description=_ABOUT)
 
     @model_validator(mode="after")
     def _names_variants_once(self) -> Self:
-        if not self.variants or len(set(self.variants)) != len(self.variants):
+        if len(set(self.variants)) != len(self.variants):
             raise ValueError(f"variants {self.variants} must be named, each once")
         return self
 
@@ -520,7 +537,9 @@ class ReleasePlan(Form):
     canary: CanaryPlan = Field(
         description="Last: how the best variant takes over. Candidate is whom the test recommends, stable the champion."
     )
-    first_champion: DnsLabel = Field(default="baseline", description="Variant made champion when there is none yet.")
+    first_champion: DnsLabelOrNone = Field(
+        default="", description="Variant made champion when there is none yet. None named: the workload's reference."
+    )
 
     @model_validator(mode="after")
     def _is_about_one_model(self) -> Self:

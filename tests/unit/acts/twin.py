@@ -31,6 +31,7 @@ PLAN = CanaryPlan(
 AB_TEST = ABTestPlan(
     model=MODEL,
     weights={"baseline": 80, "lightweight": 20},
+    control="baseline",
     shadow=None,
     requests=1000,
     seconds=300,

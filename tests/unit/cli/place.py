@@ -44,6 +44,7 @@ from firstflight.replay.tally import ReplaySummary, ReplayTally
 from firstflight.rollout.machine import Rollout
 from firstflight.settings import Settings
 from firstflight.stack.local import PartStatus
+from firstflight.workloads.workload import Workload
 from tests.conftest import ROOT
 from tests.unit.acts.twin import MODEL, Twin, begun, drive, in_first_stage
 from tests.unit.cli.doubles import RUN, Prefect, flow_run
@@ -164,14 +165,11 @@ class Place:
         return settings.home / "open.html"
 
     def _training(self, patch: pytest.MonkeyPatch) -> None:
-        for module in (drill, replay, train):
-            patch.setattr(module, "load_market", lambda *_: None)
-        for module in (drill, replay):
-            patch.setattr(module, "held_out_questions", lambda _: ())
+        patch.setattr(Workload, "questions", lambda *_: ())
+        patch.setattr(Workload, "train", self._trained)
         patch.setattr(replay, "PredictionStore", lambda _: None)
         patch.setattr(replay, "run", self._replayed)
         patch.setattr(drill, "run", self._drilled)
-        patch.setattr(train, "train_side_by_side", self._trained)
         patch.setattr(train, "MlflowRegistry", lambda _: self.twin.registry)
         patch.setattr(train, "MlflowTracker", lambda _: None)
         patch.setattr(demo, "console", terminal())

@@ -28,6 +28,7 @@ from firstflight.domain.errors import (
     NotFoundError,
 )
 from firstflight.replay.tally import ReplayTally
+from firstflight.workloads.workload import Workload
 from tests.unit.cli.doubles import Ledger
 
 Firstflight = Callable[..., tuple[int, str, str]]
@@ -145,9 +146,8 @@ def test_a_replay_says_whether_it_was_answered(
             tally.record(status, None, 0.01, 0.0)
         return tally.summary(1.0)
 
-    for name in ("load_market", "PredictionStore"):
-        monkeypatch.setattr(replay, name, lambda *_: None)
-    monkeypatch.setattr(replay, "held_out_questions", lambda _: ())
+    monkeypatch.setattr(Workload, "questions", lambda *_: ())
+    monkeypatch.setattr(replay, "PredictionStore", lambda _: None)
     monkeypatch.setattr(replay, "run", run)
     left, told, why = firstflight("replay", "m", "--json")
     assert (code, len(statuses)) == (left, json.loads(told)["requests"])

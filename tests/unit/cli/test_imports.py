@@ -8,7 +8,7 @@ import pytest
 
 HEAVY = {
     *("aiohttp", "httpx", "kubernetes", "matplotlib", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "prefect"),
-    *("psycopg", "pydantic_settings", "rich", "scipy", "slack_sdk", "talib", "torch"),
+    *("psycopg", "pydantic_settings", "rich", "scipy", "sklearn", "slack_sdk", "talib", "torch"),
 }
 
 
@@ -61,7 +61,7 @@ def test_a_flow_imports_what_it_needs() -> None:
     """Neither plots, which are drawn when it has ended, nor training, which a release that goes on has behind it."""
     judging = ("canary", "ab_test", "release", "roll_back", "watch_health")
     flows = ("deploy", "train", *judging)  # one process: who judges nothing is asked before whoever loads more
-    late = {"matplotlib", "mlflow", "onnxruntime", "pandas", "scipy.stats", "slack_sdk", "talib", "torch"}
+    late = {"matplotlib", "mlflow", "onnxruntime", "pandas", "scipy.stats", "sklearn", "slack_sdk", "talib", "torch"}
     found = dict(zip(flows, imported(*(f"import flows.{flow}" for flow in flows)), strict=True))
     assert {flow: set() for flow in flows} == {
         flow: (late if flow in judging else late | {"scipy"}) & modules for flow, modules in found.items()

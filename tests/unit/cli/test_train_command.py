@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -12,58 +11,37 @@ from firstflight.cli.main import app
 from firstflight.domain.plans import TrainingPlan
 from firstflight.domain.versions import PARAMETERS
 from firstflight.registry.memory import MemoryRegistry
-from firstflight.workloads.market.training.evaluation import Evaluation, Scores
-from firstflight.workloads.market.training.gate import GateResult
-from firstflight.workloads.market.training.trading import Trading
-from firstflight.workloads.market.training.trained import TrainedVariant
-
-SCORES = Scores(rows=1, days=1, accuracy=0.5, auc=0.5, mcc=0.0, brier=0.25, log_loss=0.7, up_share=0.5)
-TRADING = Trading(profit=0.0, sharpe=0.0, max_drawdown=0.0, turnover=0.0)
-JUDGED = Evaluation(scores=SCORES, trading=TRADING, constant=SCORES, buy_and_hold=TRADING)
+from firstflight.workloads.workload import GateResult, TrainedModel, Workload
 
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryRegistry:
     """Train in no time what the plan asks for: the lightweight variant is refused by the gate."""
 
-    def trained(plan: TrainingPlan, *_: object, **__: object) -> tuple[TrainedVariant, ...]:
+    def trained(_: Workload, plan: TrainingPlan, *__: object) -> tuple[TrainedModel, ...]:
         return tuple(made(plan, variant, tmp_path / variant) for variant in plan.variants)
 
     kept = MemoryRegistry()
-    for name, fake in {
-        "train_side_by_side": trained,
-        "load_market": lambda *_: None,
-        "MlflowRegistry": lambda _: kept,
-    }.items():
-        monkeypatch.setattr(command, name, fake)
+    monkeypatch.setattr(Workload, "train", trained)
+    monkeypatch.setattr(command, "MlflowRegistry", lambda _: kept)
     monkeypatch.setenv("FIRSTFLIGHT_HOME", str(tmp_path / "home"))
     return kept
 
 
-def made(plan: TrainingPlan, variant: Any, folder: Path) -> TrainedVariant:
+def made(plan: TrainingPlan, variant: str, folder: Path) -> TrainedModel:
     """Return a variant whose only file is its name."""
     folder.mkdir()
     (folder / "model.onnx").write_text(variant)
     refused = ("worse",) if variant == "lightweight" else ()
-    return TrainedVariant(
+    return TrainedModel(
         model=plan.model,
         variant=variant,
-        seed=plan.seed,
-        training_data_hash="",
-        git_commit="",
-        weights_digest="",
         artifact=folder,
-        features=(),
-        parameters=1234,
-        training_rows=1,
-        epochs=(),
-        best_epoch=1,
-        validation=JUDGED,
-        test=JUDGED,
-        wall_seconds=1,
-        cpu_seconds=1,
         gate=GateResult(passed=not refused, reasons=refused),
-        run=None,
+        validation={},
+        tags={"seed": str(plan.seed), "gate": "refused" if refused else "passed"},
+        parameters=1234,
+        shown={"AUC": "0.5000"},
     )
 
 

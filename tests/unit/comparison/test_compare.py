@@ -17,7 +17,9 @@ from firstflight.domain.plans import ABTestPlan, Guardrail
 from firstflight.domain.samples import Counts, Histogram, Moments, NoData, PairedMoments, Sample
 
 CONTROL, LIGHT, DEEP, SHADOW = "baseline-predictor-v1", "lightweight-predictor-v3", "enhanced-predictor-v2", "shadow-3"
-PLAN = ABTestPlan(model="m", weights={"baseline": 50, "lightweight": 50}, shadow=None, requests=10_000)
+PLAN = ABTestPlan(
+    model="m", weights={"baseline": 50, "lightweight": 50}, control="baseline", shadow=None, requests=10_000
+)
 SPLIT = {CONTROL: 10_000, DEEP: 6000, LIGHT: 4000}
 CHEAP = {CONTROL: 50_000.0, LIGHT: 5_000.0}
 
@@ -504,7 +506,7 @@ def three(**changes: Any) -> Comparison:
         **changes,
     }
     return compare(
-        ABTestPlan(model="m"),
+        ABTestPlan(model="m", control="baseline"),
         control=CONTROL,
         weights={CONTROL: 50, DEEP: 30, LIGHT: 20},
         variants={DEEP: "enhanced", LIGHT: "lightweight"},

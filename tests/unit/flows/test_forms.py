@@ -20,8 +20,6 @@ DEPLOYED = {
     one["name"]: one["entrypoint"] for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 }
 FORMS = [form for form in vars(plans).values() if inspect.isclass(form) and issubclass(form, Form) and form is not Form]
-NOBODY_FILLS_IN = {"Evaluation"}
-"""What one run hands to another."""
 JARGON = ("null", "arm", "e-value", "INCONCLUSIVE")
 
 
@@ -37,7 +35,7 @@ def fields(schema: dict[str, Any], inside: dict[str, Any], path: str = "") -> It
         yield f"{path}{name}", field
         for part in (field, field.get("items", {}), *field.get("anyOf", ())):
             below = part.get("$ref", "").rpartition("/")[2]
-            if below and below not in NOBODY_FILLS_IN:
+            if below:
                 yield from fields(schema, schema["definitions"][below], f"{path}{name}.")
 
 

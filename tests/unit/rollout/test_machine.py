@@ -98,7 +98,7 @@ def test_a_healthy_canary_climbs_every_stage_and_asks_where_the_plan_says() -> N
 
 def test_an_ab_test_ends_at_its_control() -> None:
     """One split, one comparison, and traffic goes back."""
-    plan = ABTestPlan(model="m", weights={"baseline": 80, "lightweight": 20}, shadow=None)
+    plan = ABTestPlan(model="m", weights={"baseline": 80, "lightweight": 20}, control="baseline", shadow=None)
     weights = {"lightweight-predictor-v2": 20, "baseline-predictor-v1": 80}
     rollout = Rollout.started(started(plan, ARMS.model_copy(update={"weights": weights})))
     assert TrafficSplit(stable="baseline-predictor-v1", weights=weights) == rollout.split_at(20)

@@ -5,7 +5,9 @@ from firstflight.domain.versions import ModelVersion, Registered, Trained
 from firstflight.rollout.release import ab_test_after, canary_after
 
 NUMBERS = {"baseline": 1, "enhanced": 2, "lightweight": 3}
-PLAN = ABTestPlan(model="m", weights={"baseline": 50, "enhanced": 30, "lightweight": 20}, shadow="lightweight")
+PLAN = ABTestPlan(
+    model="m", weights={"baseline": 50, "enhanced": 30, "lightweight": 20}, control="baseline", shadow="lightweight"
+)
 
 
 def version(variant: str, number: int) -> ModelVersion:

@@ -7,8 +7,8 @@ model that always says "up" has the best accuracy, and profit rises with exposur
 
 from dataclasses import dataclass
 
-from firstflight.domain.values import Value
 from firstflight.workloads.market.training.evaluation import Evaluation, Scores
+from firstflight.workloads.workload import GateResult
 
 SKILL_AUC = 0.5
 ONE_CLASS_SHARE = 0.97
@@ -39,13 +39,6 @@ shift of all probabilities by 0.03 costs. One seed more or less moves a design a
 0.517 to 0.536 over five seeds of the baseline), so the gate keeps out what is plainly worse; it
 does not say which of two close designs is better.
 """
-
-
-class GateResult(Value):
-    """Whether the candidate passed, and one sentence with figures for each thing that was asked."""
-
-    passed: bool
-    reasons: tuple[str, ...]
 
 
 def judge(candidate: Evaluation, reference: Evaluation | None) -> GateResult:

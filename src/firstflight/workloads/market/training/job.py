@@ -7,7 +7,6 @@ from firstflight.domain.plans import TrainingPlan
 from firstflight.domain.values import Value
 from firstflight.workloads.market.features.dataset import Dataset
 from firstflight.workloads.market.training.trained import Epoch, FittedVariant
-from firstflight.workloads.market.training.variants import VariantName
 
 
 @dataclass(frozen=True)
@@ -15,7 +14,7 @@ class Job:
     """The arguments of `fit_variant`."""
 
     plan: TrainingPlan
-    variant: VariantName
+    variant: str
     dataset: Dataset
     folder: Path
     commit: str

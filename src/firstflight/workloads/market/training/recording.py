@@ -9,9 +9,9 @@ from firstflight.workloads.market.data.market import Market
 from firstflight.workloads.market.training.evaluation import Evaluation
 from firstflight.workloads.market.training.gate import judge
 from firstflight.workloads.market.training.model_card import FILE, model_card
-from firstflight.workloads.market.training.tracking import TrackedRun, Tracker
 from firstflight.workloads.market.training.trained import Epoch, FittedVariant, OnEpoch, TrainedVariant
-from firstflight.workloads.market.training.variants import VARIANTS, VariantName
+from firstflight.workloads.market.training.variants import VARIANTS
+from firstflight.workloads.tracking import TrackedRun, Tracker
 
 
 def conclude(
@@ -40,7 +40,7 @@ def conclude(
 
 @contextmanager
 def tracked(
-    tracker: Tracker, plan: TrainingPlan, variant: VariantName, training_data_hash: str, commit: str
+    tracker: Tracker, plan: TrainingPlan, variant: str, training_data_hash: str, commit: str
 ) -> Iterator[TrackedRun]:
     """Open a run for one variant and close it, as failed when the block raises."""
     design = VARIANTS[variant]

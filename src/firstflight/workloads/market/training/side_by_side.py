@@ -16,9 +16,9 @@ from firstflight.workloads.market.features.dataset import build_dataset
 from firstflight.workloads.market.training.evaluation import Evaluation
 from firstflight.workloads.market.training.job import Job, Line
 from firstflight.workloads.market.training.recording import conclude, epochs_to, tracked
-from firstflight.workloads.market.training.tracking import Tracker
 from firstflight.workloads.market.training.trained import Epoch, FittedVariant, OnEpoch, TrainedVariant
-from firstflight.workloads.market.training.variants import REFERENCE, VARIANTS, VariantName
+from firstflight.workloads.market.training.variants import REFERENCE, VARIANTS
+from firstflight.workloads.tracking import Tracker
 
 LOG_TAIL = 2000
 
@@ -40,7 +40,7 @@ def train_side_by_side(
     tracker: Tracker,
     *,
     commit: str,
-    on_epoch: Callable[[VariantName, Epoch], None] = lambda _variant, _epoch: None,
+    on_epoch: Callable[[str, Epoch], None] = lambda _variant, _epoch: None,
     reference: Evaluation | None = None,
 ) -> tuple[TrainedVariant, ...]:
     """Train every variant of `plan` and return them in its order; artifacts lie in `folder/<variant>`.
@@ -61,7 +61,7 @@ def train_side_by_side(
             j.variant: stack.enter_context(tracked(tracker, plan, j.variant, j.dataset.digest, commit)) for j in jobs
         }
 
-        def listener(variant: VariantName) -> OnEpoch:
+        def listener(variant: str) -> OnEpoch:
             return epochs_to(runs[variant], also=lambda epoch: on_epoch(variant, epoch))
 
         fitted = _fit_all([(job, listener(job.variant)) for job in jobs])
@@ -78,7 +78,7 @@ def train_side_by_side(
         )
 
 
-def _fit_all(jobs: list[tuple[Job, OnEpoch]]) -> dict[VariantName, FittedVariant]:
+def _fit_all(jobs: list[tuple[Job, OnEpoch]]) -> dict[str, FittedVariant]:
     with ExitStack() as stack:
         children = [stack.enter_context(_child(job)) for job, _ in jobs]
         pool = stack.enter_context(ThreadPoolExecutor(len(jobs)))

@@ -11,14 +11,14 @@ from firstflight.workloads.market.training.evaluation import Evaluation, evaluat
 from firstflight.workloads.market.training.export import export
 from firstflight.workloads.market.training.fit import fit, predict
 from firstflight.workloads.market.training.recording import conclude, epochs_to, tracked
-from firstflight.workloads.market.training.tracking import Tracker
 from firstflight.workloads.market.training.trained import FittedVariant, OnEpoch, Origin, TrainedVariant
-from firstflight.workloads.market.training.variants import VARIANTS, VariantName
+from firstflight.workloads.market.training.variants import VARIANTS
+from firstflight.workloads.tracking import Tracker
 
 
 def train_variant(
     plan: TrainingPlan,
-    variant: VariantName,
+    variant: str,
     market: Market,
     folder: Path,
     tracker: Tracker,
@@ -40,7 +40,7 @@ def train_variant(
 
 
 def fit_variant(
-    plan: TrainingPlan, variant: VariantName, dataset: Dataset, folder: Path, *, commit: str, on_epoch: OnEpoch
+    plan: TrainingPlan, variant: str, dataset: Dataset, folder: Path, *, commit: str, on_epoch: OnEpoch
 ) -> FittedVariant:
     """Fit, evaluate and export one variant to `folder/<variant>`; needs no network and no tracker."""
     wall, cpu = time.perf_counter(), _cpu_seconds()

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from firstflight.domain.values import Value
 from firstflight.workloads.market.training.evaluation import Evaluation
-from firstflight.workloads.market.training.gate import GateResult
-from firstflight.workloads.market.training.variants import VariantName
+from firstflight.workloads.workload import GateResult, TrainedModel
 
 
 class Epoch(Value):
@@ -25,7 +24,7 @@ class Origin(Value):
     """Where a model comes from."""
 
     model: str
-    variant: VariantName
+    variant: str
     seed: int
     training_data_hash: str
     git_commit: str
@@ -68,3 +67,26 @@ class TrainedVariant(FittedVariant):
             "gate_reasons": "\n".join(self.gate.reasons),
         }
         return tags if self.run is None else {**tags, "mlflow_run": self.run}
+
+    @property
+    def told(self) -> TrainedModel:
+        """What everybody else needs to know of it; of the figures the gate's part first, the untouched test part."""
+        v, t = self.validation, self.test
+        return TrainedModel(
+            model=self.model,
+            variant=self.variant,
+            artifact=self.artifact,
+            gate=self.gate,
+            validation=v.model_dump(mode="json"),
+            tags=self.tags,
+            parameters=self.parameters,
+            shown={
+                "AUC": f"{v.scores.auc:.4f}",
+                "MCC": f"{v.scores.mcc:+.4f}",
+                "Brier": f"{v.scores.brier:.4f}",
+                "Sharpe": f"{v.trading.sharpe:.2f}",
+                "test AUC": f"{t.scores.auc:.4f}",
+                "test Sharpe": f"{t.trading.sharpe:.2f}",
+                "CPU s": f"{self.cpu_seconds:.0f}",
+            },
+        )

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
-VariantName = Literal["baseline", "enhanced", "lightweight"]
-REFERENCE: VariantName = "baseline"
+REFERENCE = "baseline"
 """The variant the others are judged against."""
 
 
@@ -13,7 +11,7 @@ REFERENCE: VariantName = "baseline"
 class Variant:
     """One design: groups of features it sees, and size and regularisation of its network."""
 
-    name: VariantName
+    name: str
     groups: tuple[str, ...]
     hidden: int
     layers: int

@@ -14,13 +14,14 @@ from firstflight.workloads.market.data.market import Market
 from firstflight.workloads.market.features.dataset import Dataset
 from firstflight.workloads.market.training import side_by_side
 from firstflight.workloads.market.training.side_by_side import train_side_by_side
-from firstflight.workloads.market.training.tracking import MemoryTracker
 from firstflight.workloads.market.training.train import train_variant
+from firstflight.workloads.market.training.variants import VARIANTS
+from firstflight.workloads.tracking import MemoryTracker
 
 
 def test_three_variants_train_as_they_would_alone(tmp_path: Path, invented_market: Market) -> None:
     """Side by side, in order, with progress; the weights are those of training alone in this process."""
-    plan, tracker = TrainingPlan(max_epochs=1), MemoryTracker()
+    plan, tracker = TrainingPlan(max_epochs=1, variants=tuple(VARIANTS)), MemoryTracker()
     seen: list[tuple[str, int]] = []
     trained = train_side_by_side(
         plan,

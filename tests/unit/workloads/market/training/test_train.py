@@ -11,9 +11,9 @@ from firstflight.workloads.market.data.market import Market
 from firstflight.workloads.market.features.dataset import Dataset
 from firstflight.workloads.market.training.evaluation import Evaluation
 from firstflight.workloads.market.training.recording import tracked
-from firstflight.workloads.market.training.tracking import MemoryTracker
 from firstflight.workloads.market.training.train import train_variant
 from firstflight.workloads.market.training.trained import TrainedVariant
+from firstflight.workloads.tracking import MemoryTracker
 
 PLAN = TrainingPlan(max_epochs=2)
 

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from firstflight.workloads.market.training.provenance import git_commit
+from firstflight.workloads.provenance import git_commit
 
 IDENTITY = ["-c", "user.name=tester", "-c", "user.email=tester@example.org"]
 
