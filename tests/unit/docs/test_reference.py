@@ -40,7 +40,7 @@ def test_variables_of_others_are_those_that_are_read() -> None:
 
 def test_it_is_written_without_the_stack() -> None:
     """The site's environment has neither torch nor Prefect, nor anything else that a command needs to run."""
-    found = imported("from docs.reference import pages; pages()")
+    [found] = imported("from docs.reference import pages; pages()")
     assert set() == {"torch", "prefect", "mlflow", "numpy", "rich.table", "psycopg", "httpx", "yaml"} & found
 
 
