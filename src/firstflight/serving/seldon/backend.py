@@ -125,8 +125,9 @@ class SeldonBackend:
         the stable model that already has the route is what a mesh does anyway when in doubt.
         """
         now = self._admission.show(route, split, token)
-        before = self._routes.known(now) if now else None
-        home = before is not None and split == TrafficSplit.all_to(before.stable)
+        home = now is not None and self._routes.is_home(now, split)
+        before = self._routes.known(now) if now and not home else None
+        home = home or (before is not None and split == TrafficSplit.all_to(before.stable))
         written = self._routes.write(route, split, token, now, home=home)
         try:
             seen = self._routes.confirm(

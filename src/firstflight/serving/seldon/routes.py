@@ -54,19 +54,29 @@ class Routes:
         return self._in_force(experiment) if experiment is not None and is_ours(experiment) else None
 
     def _in_force(self, experiment: Object) -> TrafficSplit:
-        declared, change = experiments.declared(experiment), change_of(experiment)
-        if change is not None:
-            others = _others(declared, change)
-        elif experiments.is_active(experiment):
-            return declared
-        else:
-            live = {name_of(one) for one in self._api.list(Model.plural) if models.is_live(one)}
-            others = (experiments.left(experiment, live),)
-        for split in (declared, *others):
-            rest = [one for one in (declared, *others) if one != split]
+        splits = self._may_be(experiment)
+        for split in splits:
+            rest = [one for one in splits if one != split]
             if not rest or self._mesh.carries(name_of(experiment), split, rest, ERROR).shown is Shown.WANTED:
                 return split
-        return others[0]
+        return splits[1]
+
+    def _may_be(self, experiment: Object) -> tuple[TrafficSplit, ...]:
+        """Return the split that is declared, and those that may be in force in its place, the likeliest first."""
+        declared, change = experiments.declared(experiment), change_of(experiment)
+        if change is not None:
+            return (declared, *_others(declared, change))
+        if experiments.is_active(experiment):
+            return (declared,)
+        live = {name_of(one) for one in self._api.list(Model.plural) if models.is_live(one)}
+        return _without(None, declared, experiments.left(experiment, live))
+
+    def is_home(self, experiment: Object, split: TrafficSplit) -> bool:
+        """Whether the split is the way home, whatever of what may be in force is: then nobody need be asked first."""
+        try:
+            return all(split == TrafficSplit.all_to(one.stable) for one in self._may_be(experiment))
+        except ServingError:
+            return False
 
     def known(self, experiment: Object) -> TrafficSplit | None:
         """Return the split in force; the declared one where our notes are spoiled, None where that is spoiled too."""
@@ -145,7 +155,8 @@ class Routes:
             Outdated: It is another one since.
         """
         scale = experiments.scale_of(now) if now and experiments.readable(now) == split else 1
-        wanted = experiments.manifest(route, self._namespace, split, fence, self._change(now, split), scale)
+        change = self._change(now, split, home=home)
+        wanted = experiments.manifest(route, self._namespace, split, fence, change, scale)
         version = now["metadata"]["resourceVersion"] if now else None
         try:
             return self._api.apply(Experiment.plural, wanted, version=version)
@@ -155,20 +166,25 @@ class Routes:
             log.warning("%s: on the way home, fields are taken from their owner: %s", route, error)
             return self._api.apply(Experiment.plural, wanted, version=version, force=True)
 
-    def _change(self, now: Object | None, split: TrafficSplit) -> Change | None:
-        """Return what is to be remembered of changing to `split`."""
+    def _change(self, now: Object | None, split: TrafficSplit, *, home: bool) -> Change | None:
+        """Return what is to be remembered of changing to `split`; on the way `home` nobody is asked what is in force.
+
+        Whoever is to be brought home may hang, and who asks him waits.
+        """
         if now is None:
             return Change()
         if experiments.readable(now) == split:
             with suppress(ServingError):  # somebody wrote over it
                 return change_of(now)  # one that nobody has seen accepted yet stays so
             return None
-        perhaps: tuple[TrafficSplit, ...] = ()
-        with suppress(ServingError):
-            if (waiting := change_of(now)) is not None:
-                perhaps = _others(experiments.declared(now), waiting)
-        before = self.known(now)
         declared = experiments.readable(now)
+        perhaps: tuple[TrafficSplit, ...] = ()
+        waiting = False
+        with suppress(ServingError):
+            waiting = change_of(now) is not None
+            if waiting or home:
+                perhaps = self._may_be(now)[1:]
+        before = (perhaps[0] if waiting and perhaps else declared) if home else self.known(now)
         perhaps = _without(before, *perhaps, *([declared] if declared else []))
         return Change(since=experiments.transition(now), before=before, perhaps=perhaps[-_REMEMBERED:])
 

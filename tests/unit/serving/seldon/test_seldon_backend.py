@@ -38,7 +38,9 @@ from firstflight.serving.seldon.backend import Patience
 from firstflight.serving.seldon.diagnosis.diagnose import diagnose
 from firstflight.serving.seldon.diagnosis.examination import ghosts, lagging, scheduler_finding
 from firstflight.serving.seldon.diagnosis.stored import stored_findings
+from firstflight.serving.seldon.experiments import declared
 from firstflight.serving.seldon.leases import KubernetesLeases
+from firstflight.serving.seldon.mesh import Carried, Mesh
 from tests.doubles.cluster_objects import model, secret, snapshot
 from tests.doubles.kubernetes_api import Fault, Object
 from tests.manifests.objects import build, of_kind
@@ -291,6 +293,28 @@ def test_what_is_no_request_has_a_model_loaded_again_or_not(cluster: Cluster, bl
         f"{cluster.seldon.url}/v2/models/x/infer", content=b"{", headers=headers(MODEL, "r"), timeout=30
     )
     assert (blame, before + loaded_again) == (answer.status_code, cluster.seldon.reloaded.total())
+
+
+@pytest.mark.parametrize("by_driver", [True, False])
+def test_the_way_home_is_written_before_anybody_is_asked(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *, by_driver: bool
+) -> None:
+    """What may be in force is in our notes; whoever is to be brought home may hang, and who asks him waits."""
+    backend, asked = cluster.backend(), []
+    assert CANARY == backend.set_traffic(MODEL, CANARY, 2)
+    cluster.seldon.behaviour.silent.add(MODEL)
+    with pytest.raises(TrafficNotAppliedError):
+        cluster.backend(SHORT).set_traffic(MODEL, TrafficSplit.canary(STABLE, CANDIDATE, 75), 3)
+    cluster.seldon.behaviour.silent.clear()
+    carries = Mesh.carries
+
+    def watched(*args: Any) -> Carried:
+        asked.append(declared(experiment(cluster)))
+        return carries(*args)
+
+    monkeypatch.setattr(Mesh, "carries", watched)
+    assert HOME == (backend.set_traffic(MODEL, HOME, 3) if by_driver else backend.go_home(MODEL))
+    assert {str(HOME)} == set(map(str, asked))
 
 
 def test_an_envoy_that_cannot_be_asked_proves_nothing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
