@@ -56,8 +56,11 @@ def test_no_build_holds_a_secret(path: str) -> None:
 
 @EACH_OVERLAY
 def test_images_are_pinned(overlay: str) -> None:
-    """Every image has an exact tag; those that we do not build have their digest too."""
-    images = {each["image"] for pod in overlay_pods(overlay) for each in pod.containers if "image" in each}
+    """Every image has an exact tag, in the examples too; those that we do not build have their digest as well."""
+    examples = (yaml.safe_load_all(path.read_text()) for path in (ROOT / "k8s/examples").glob("*.yaml"))
+    every = [*overlay_pods(overlay), *(pod for objects in examples for pod in pods(objects))]
+    images = {each["image"] for pod in every for each in pod.containers if "image" in each}
+    assert {"oauth2-proxy"} <= {image.split(":")[0].rpartition("/")[2] for image in images}
     for image in images:
         pinned = IMAGE.match(image)
         assert pinned, image
