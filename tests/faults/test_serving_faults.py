@@ -192,7 +192,11 @@ def test_clients_do_not_notice_a_candidate_that_dies_while_answering(settings: S
                 dying.shutdown()
                 thread.join()
     finally:
-        supervisor.add(model_server.program(settings, CANDIDATE, server.version, artifact_folder, table.ports(server)))
+        supervisor.add(
+            model_server.program(
+                settings, CANDIDATE, server.version, artifact_folder, table.ports(server), settings.serving_python
+            )
+        )
     assert seen.failures == Counter()
 
 

@@ -17,6 +17,7 @@ from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.backend import RouterTally
 from firstflight.serving.local import loopback, model_server
+from firstflight.serving.local.environments import Environments, is_apart
 from firstflight.serving.local.envoy.names import PREFIX
 from firstflight.serving.local.gateway import Gateway
 from firstflight.serving.local.model_server import program_name
@@ -30,6 +31,8 @@ from firstflight.supervision.supervisor import Supervisor
 
 READY_SECONDS = 90.0
 """Longest wait for a model server: 3 s alone on a quiet machine, 17 s when three start on two busy cores."""
+READY_SECONDS_APART = 300.0
+"""The same in an environment of its own: MLflow takes 10 s to import the first time, and the model may be large."""
 _POLL_SECONDS = 0.1
 _LOG_LINES = 12
 _ENDED = {"backoff", "exited", "fatal"}
@@ -51,6 +54,7 @@ class LocalBackend:
         self._table = ServerTable(self._folder, settings.ports.servers)
         self._supervisor = Supervisor(settings.supervisor_folder)
         self._gateway = Gateway(settings)
+        self._environments = Environments(settings)
 
     def deploy(self, version: ModelVersion, artifact: Path, name: str | None = None) -> None:
         """Copy the artifact, start its server and wait until it has loaded exactly that."""
@@ -152,8 +156,9 @@ class LocalBackend:
         folder = self._folder / "models" / name / "artifact"
         if not (folder.exists() and folder_digest(folder) == server.version.digest):
             _copy(artifact, folder)
+        python = self._environments.python(name, folder)
         ports = self._table.ports(server)
-        program = model_server.program(self._settings, name, server.version, folder, ports)
+        program = model_server.program(self._settings, name, server.version, folder, ports, python)
         try:
             self._supervisor.add(program)
         except ProcessFailedError as error:
@@ -166,13 +171,15 @@ class LocalBackend:
             ModelNotReadyError: It ended, loaded something else, or took too long.
         """
         begin, first_pid = time.monotonic(), None
+        apart = is_apart(self._folder / "models" / name / "artifact")
+        longest = READY_SECONDS_APART if apart else READY_SECONDS
         while not self._ready(server):
             waited = time.monotonic() - begin
             state = self._state(name)
             first_pid = first_pid or state.pid
             if state.state in _ENDED or (state.pid and state.pid != first_pid):
                 raise ModelNotReadyError(f"{name} ({server.version}): its server ended while loading{self._said(name)}")
-            if waited > READY_SECONDS:
+            if waited > longest:
                 raise ModelNotReadyError(
                     f"{name} ({server.version}) not ready after {waited:.0f} s, its server is {state.state}"
                     f"{self._said(name)}"
@@ -221,6 +228,7 @@ class LocalBackend:
         shutil.rmtree(self._folder / "models" / name, ignore_errors=True)
         self._gateway.forget(name)
         self._table.release(name)
+        self._environments.clean()
 
     def _said(self, name: str) -> str:
         log = self._supervisor.log(program_name(name))

@@ -6,6 +6,7 @@ from pathlib import Path
 import firstflight
 from firstflight.domain.versions import ModelVersion
 from firstflight.serving.limits import MOST_BYTES
+from firstflight.serving.local.environments import is_apart
 from firstflight.serving.local.servers import ServerPorts
 from firstflight.serving.runtime import PREDICTOR
 from firstflight.settings import Local
@@ -13,6 +14,7 @@ from firstflight.supervision.files import replace
 from firstflight.supervision.program import Program
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 
 def program_name(name: str) -> str:
@@ -44,7 +46,7 @@ def model_settings(name: str, version: ModelVersion, artifact: Path) -> dict[str
     return {
         "name": version.model,
         "implementation": PREDICTOR,
-        "platform": "onnx",
+        "platform": "mlflow" if is_apart(artifact) else "onnx",
         "parameters": {
             "uri": str(artifact),
             "version": str(version.number),
@@ -53,8 +55,10 @@ def model_settings(name: str, version: ModelVersion, artifact: Path) -> dict[str
     }
 
 
-def program(settings: Local, name: str, version: ModelVersion, artifact: Path, ports: ServerPorts) -> Program:
-    """Write the files of a server below the artifact's parent and return its program.
+def program(
+    settings: Local, name: str, version: ModelVersion, artifact: Path, ports: ServerPorts, python: Path
+) -> Program:
+    """Write the files of a server below the artifact's parent and return its program, run by `python`.
 
     MLServer reads every model-settings.json below its folder, so that folder holds no artifact.
     """
@@ -63,9 +67,9 @@ def program(settings: Local, name: str, version: ModelVersion, artifact: Path, p
     replace(folder / "model-settings.json", json.dumps(model_settings(name, version, artifact), indent=1))
     return Program(
         name=program_name(name),
-        command=(str(settings.serving_python), "-m", "firstflight.serving.runtime.server", str(folder)),
+        command=(str(python), "-m", "firstflight.serving.runtime.server", str(folder)),
         directory=folder,
-        environment={"PYTHONPATH": str(library(settings)), **ONE_THREAD},
+        environment={"PYTHONPATH": str(library(settings)), **ONE_THREAD, **NO_TELEMETRY},
     )
 
 

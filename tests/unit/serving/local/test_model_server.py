@@ -1,6 +1,7 @@
 """The files and the program of one model server."""
 
 import json
+import sys
 from pathlib import Path
 
 import firstflight
@@ -39,7 +40,7 @@ def test_the_artifact_is_not_searched_for_models(tmp_path: Path) -> None:
     """MLServer loads every model-settings.json below its folder, and an artifact could hold one."""
     artifact = tmp_path / "models" / "a" / "artifact"
     artifact.mkdir(parents=True)
-    made = program(Settings(home=tmp_path), "shadow-predictor-v3", VERSION, artifact, PORTS)
+    made = program(Settings(home=tmp_path), "shadow-predictor-v3", VERSION, artifact, PORTS, Path(sys.executable))
     assert not artifact.is_relative_to(made.directory)
     described = json.loads((made.directory / "model-settings.json").read_bytes())
     assert ("direction", "shadow-predictor-v3") == (described["name"], described["parameters"]["extra"]["served_name"])
