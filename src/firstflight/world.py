@@ -21,6 +21,7 @@ from firstflight.registry.registry import ModelRegistry
 from firstflight.rollout.policy import Policy, none_of
 from firstflight.serving import Leases, ServingBackend, gateway_series, open_backend, open_leases
 from firstflight.settings import Settings
+from firstflight.workloads.scores import PROBABILITY
 
 HOME_SECONDS = 600.0
 """A scheduler that is restarted is back by then, and a person has heard."""
@@ -99,7 +100,7 @@ def open_source(settings: Settings, backend: ServingBackend) -> MetricSource:
 
     `backend` says among whom a route is divided, which counters do not know.
     """
-    stored = StoreSource(settings.database("firstflight"))
+    stored = StoreSource(settings.database("firstflight"), PROBABILITY)
     series = gateway_series(settings)
     if series is None:
         return stored

@@ -21,6 +21,7 @@ import psycopg
 import pytest
 
 from firstflight.domain.latency import EDGES
+from firstflight.domain.metrics import Scoring
 from firstflight.domain.questions import Question
 from firstflight.domain.samples import Counts, Histogram, Moments, NoData, PairedMoments, Window
 from firstflight.observation.combined import CombinedSource
@@ -34,6 +35,8 @@ from firstflight.observation.store_source import StoreSource
 from firstflight.serving.seldon.queries import gateway_series
 from firstflight.settings import Settings
 from firstflight.stack import postgres
+from firstflight.workloads import scores
+from firstflight.workloads.scores import PROBABILITY
 from tests.doubles import mesh
 from tests.doubles.prometheus import PrometheusDouble, running_prometheus
 
@@ -78,7 +81,7 @@ class _InMemory:
 
     def __init__(self) -> None:
         self.passed = timedelta()
-        self.source = MemorySource(now=lambda: datetime.now(UTC) + self.passed)
+        self.source = MemorySource(lambda: datetime.now(UTC) + self.passed, PROBABILITY)
 
     def predictions(self, *predictions: Prediction) -> None:
         self.source.add_predictions(predictions)
@@ -105,7 +108,7 @@ class _InPostgres:
 
     def __init__(self, url: str, collection: Collection) -> None:
         self.url = url
-        self.source = StoreSource(url)
+        self.source = StoreSource(url, PROBABILITY)
         self.store = PredictionStore(url)
         self.collection = collection
         self.predictions()
@@ -453,6 +456,46 @@ def test_outcomes_of_a_model(recorder: Recorder) -> None:
     assert Counts(exposures=3, events=2) == samples["accuracy"]
     assert_moments(samples["brier"], [0.0625, 0.25, 0.0625])
     assert_moments(samples["profit"], [0.02, -0.04, 0.0])
+
+
+def test_an_answer_of_any_kind_is_scored_as_its_workload_says(recorder: Recorder) -> None:
+    """A label and a vector arrive as they were answered; a unit without a payoff has no profit, and no profit of 0."""
+    named, ranked = asked(prediction="cat"), asked(prediction=[0.25, 0.75])
+    recorder.predictions(named, ranked)
+    recorder.outcomes(*(replace(truth(one, block=one.rid), truth=true) for one, true in ((named, "dog"), (ranked, 1))))
+    window = everything(recorder)
+    source = recorder.source.scored_by(Scoring((scores.ACCURACY,), scores.class_accuracy))
+    found = source.outcomes(ROUTE, STABLE, window, answered_until=window.until)
+    assert {"accuracy": Counts(exposures=2, events=1)} == dict(found)
+
+
+def test_a_payoff_that_nobody_told_is_no_payoff_of_nothing(recorder: Recorder) -> None:
+    """Those units alone count whose payoff is known; where none is, the reason says so."""
+    rich, unknown = asked(), asked()
+    recorder.predictions(rich, unknown)
+    recorder.outcomes(replace(truth(unknown, block="a"), payoff=None))
+    first = everything(recorder)
+    recorder.outcomes(truth(rich, block="b", payoff=0.5))
+    second = everything(recorder)
+    nothing = recorder.source.samples(ROUTE, STABLE, first)
+    assert Counts(exposures=1, events=1) == nothing["accuracy"]
+    assert isinstance(nothing["profit"], NoData)
+    assert "tells profit" in nothing["profit"].reason
+    assert_moments(recorder.source.samples(ROUTE, STABLE, second)["profit"], [0.5])
+
+
+def test_an_answer_that_cannot_be_scored_makes_its_window_say_nothing(recorder: Recorder) -> None:
+    """Not what is left: who answers nonsense where it is hard would look good by the rest."""
+    good, bad = asked(), asked(prediction="perhaps")
+    recorder.predictions(good, bad, *(mirrored(one) for one in (good, bad)))
+    recorder.outcomes(truth(good, block="a"), truth(bad, block="b"))
+    window = everything(recorder)
+    samples = recorder.source.samples(ROUTE, STABLE, window)
+    paired = recorder.source.paired(ROUTE, STABLE, SHADOW, window)
+    for sample in (*(samples[metric] for metric in OUTCOMES), *paired.values()):
+        assert isinstance(sample, NoData)
+        assert "cannot be scored: 'perhaps' is no finite number" in sample.reason
+    assert Counts(exposures=2, events=2) == recorder.source.samples(ROUTE, SHADOW, window)["accuracy"]
 
 
 def test_truth_may_come_before_the_record_of_the_request(recorder: Recorder) -> None:

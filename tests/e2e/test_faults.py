@@ -24,6 +24,7 @@ from firstflight.settings import Settings
 from firstflight.stack.environment import environment
 from firstflight.stack.local import PartStatus, status
 from firstflight.supervision.supervisor import Supervisor
+from firstflight.workloads.scores import PROBABILITY
 from firstflight.world import clock
 from tests.e2e.runs import CANARY, MODEL, Runs, assert_home, canary, candidate, prefect, stopped
 
@@ -129,7 +130,7 @@ def test_a_dead_collector_is_blindness_with_a_deadline(runs: Runs, healthy: Mode
     assert "at most 6 s allowed; is the collector running?" in reason
     blind = [look for look, _ in told if look.at > began]
     assert len(blind) < 15, "checks keep their distance when there is nothing to see"
-    source = StoreSource(runs.settings.database("firstflight"))
+    source = StoreSource(runs.settings.database("firstflight"), PROBABILITY)
     wait(lambda: (mark := source.watermark(MODEL)) is not None and mark.until > clock() - timedelta(seconds=3))
     missed = blind[-1].window.model_copy(update={"until": clock()})
     assert sum(source.assignments(MODEL, missed).values()) > 100

@@ -1,13 +1,14 @@
 """What is measured of an answer once its truth is known, and how it is read."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import JsonValue
 
 from firstflight.domain.values import Value
 
-__all__ = ["Direction", "JsonValue", "Metric", "Score"]
+__all__ = ["UNSCORED", "Direction", "JsonValue", "Metric", "Score", "Scoring"]
 
 Direction = Literal["lower_is_better", "higher_is_better"]
 Score = Callable[[JsonValue, JsonValue, float | None], Mapping[str, float]]
@@ -33,3 +34,15 @@ class Metric(Value):
     unit: str = ""
     kind: Literal["share", "mean"] = "mean"
     bounds: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What outcomes mean: the metrics there are, and the function that tells their values and no others."""
+
+    metrics: tuple[Metric, ...]
+    score: Score
+
+
+UNSCORED = Scoring((), lambda _prediction, _truth, _payoff: {})
+"""For whoever asks about requests alone."""

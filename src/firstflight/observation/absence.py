@@ -7,7 +7,6 @@ from firstflight.domain.samples import Window
 REFUSED = "refused_rate"
 """Answers 4xx among all: the client's mistake by what the model says, so no failure, and no success either."""
 REQUEST_METRICS = ("error_rate", REFUSED, "latency", "latency_mean")
-OUTCOME_METRICS = ("accuracy", "brier", "profit")
 
 
 def of_requests(route: str, name: str, window: Window, on_route: int, chosen: int = 0) -> str:

@@ -4,17 +4,19 @@ Who is charged is what the gateway chose when it routed the request, whatever ca
 """
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
+from firstflight.domain.metrics import JsonValue
 from firstflight.domain.route_header import CHOSEN, served_name
 from firstflight.observation.records import SERVER_ERROR, Listener, Prediction
 
 LONGEST_TEXT = 300
 """What clients write into headers is cut here: longer ones would not fit the store's indexes."""
+LONGEST_ANSWER = 256
+"""Bytes of a prediction; who serves sends the digest of a longer one."""
 TOLD = "_told"
 """Behind a route's name in `matched`: it was no question for a prediction."""
 _MOST = 2**53
@@ -84,7 +86,7 @@ def _prediction(entry: dict[str, Any]) -> Prediction:
         unit=_said(entry.get("unit")),
         assigned=cluster.partition("_")[0] if cluster else served_name(_text(entry.get("assigned"))),
         served=_text(entry.get("served")),
-        prediction=_probability(entry.get("pred")),
+        prediction=_answer(entry.get("pred")),
         code=_whole(entry["code"]),
         us=None if entry["us"] in {None, "-"} else _whole(entry["us"]),
         at=datetime.fromtimestamp(float(entry["ts"]), UTC),
@@ -108,14 +110,16 @@ def _said(value: object) -> str | None:
     return value[:LONGEST_TEXT].replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
-def _probability(value: object) -> float | None:
-    if not isinstance(value, str | int | float):
-        return None
+def _answer(value: object) -> JsonValue:
+    """Return what was answered, None where it is too long to be kept, or nothing that the store can hold."""
     try:
-        number = float(value)
-    except ValueError:
+        answer = json.loads(value) if isinstance(value, str) else value
+        text = json.dumps(answer, allow_nan=False, ensure_ascii=False)
+        if len(text.encode()) > LONGEST_ANSWER or "\\u0000" in text:
+            return None
+    except (ValueError, RecursionError):  # half a surrogate pair too
         return None
-    return number if math.isfinite(number) else None
+    return cast("JsonValue", answer)
 
 
 def _whole(value: object) -> int:

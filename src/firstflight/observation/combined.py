@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
 
+from firstflight.domain.metrics import Scoring
 from firstflight.domain.samples import Sample, Window
 from firstflight.observation import absence
 from firstflight.observation.source import MetricSource
@@ -30,6 +31,10 @@ class CombinedSource:
         self._requests = requests
         self._outcomes = outcomes
 
+    def scored_by(self, scoring: Scoring) -> Self:
+        """Return this source, with outcomes that mean what `scoring` says."""
+        return type(self)(self._requests, self._outcomes.scored_by(scoring))
+
     def watermark(self, route: str) -> Window | None:
         """Return the window that both have; None while either has none."""
         asked, judged = self._requests.watermark(route), self._outcomes.watermark(route)
@@ -45,7 +50,7 @@ class CombinedSource:
         judged = self._outcomes.samples(route, name, window, answered_since=answered_since)
         return {
             **self._requests.samples(route, name, window),
-            **{metric: judged[metric] for metric in absence.OUTCOME_METRICS},
+            **{metric: sample for metric, sample in judged.items() if metric not in absence.REQUEST_METRICS},
         }
 
     def outcomes(self, route: str, name: str, window: Window, *, answered_until: datetime) -> Mapping[str, Sample]:

@@ -49,7 +49,7 @@ CREATE TABLE prediction (
     assigned    text,
     served      text,
     arm         text,
-    prediction  double precision,
+    prediction  jsonb,
     code        integer NOT NULL,
     failed      boolean NOT NULL,
     refused     boolean NOT NULL DEFAULT false,
@@ -71,8 +71,8 @@ CREATE TABLE outcome (
     rid         text PRIMARY KEY,
     unit        text NOT NULL,
     block       text NOT NULL,
-    truth       double precision NOT NULL,
-    payoff      double precision NOT NULL,
+    truth       jsonb NOT NULL,
+    payoff      double precision,
     observed_at timestamptz NOT NULL,
     ingested_at timestamptz NOT NULL
 );
@@ -82,14 +82,11 @@ CREATE TABLE scored (
     served      text NOT NULL,
     unit        text NOT NULL,
     block       text NOT NULL,
-    prediction  double precision NOT NULL,
-    truth       double precision NOT NULL,
-    payoff      double precision NOT NULL,
+    prediction  jsonb NOT NULL,
+    truth       jsonb NOT NULL,
+    payoff      double precision,
     answered_at timestamptz,
     scored_at   timestamptz NOT NULL,
-    accuracy    double precision GENERATED ALWAYS AS (((prediction >= 0.5) = (truth >= 0.5))::int) STORED,
-    brier       double precision GENERATED ALWAYS AS ((prediction - truth) ^ 2) STORED,
-    profit      double precision GENERATED ALWAYS AS (CASE WHEN prediction >= 0.5 THEN payoff ELSE 0 END) STORED,
     PRIMARY KEY (route, served, unit)
 );
 COMMENT ON TABLE scored IS 'first answer of each served model about each unit whose truth is known';
@@ -127,6 +124,16 @@ CREATE INDEX prediction_by_client_rid ON prediction (coalesce(client_rid, rid));
 DROP INDEX prediction_by_window;
 CREATE INDEX prediction_by_window ON prediction (route, ingested_at) INCLUDE (arm, listener, failed, refused, us);
 """
+_FOR_ANY_ANSWER = """
+SET LOCAL statement_timeout = '10min';
+ALTER TABLE scored DROP COLUMN accuracy, DROP COLUMN brier, DROP COLUMN profit,
+    ALTER COLUMN prediction TYPE jsonb USING to_jsonb(prediction),
+    ALTER COLUMN truth TYPE jsonb USING to_jsonb(truth), ALTER COLUMN payoff DROP NOT NULL;
+ALTER TABLE outcome ALTER COLUMN truth TYPE jsonb USING to_jsonb(truth), ALTER COLUMN payoff DROP NOT NULL;
+ALTER TABLE prediction ALTER COLUMN prediction TYPE jsonb USING to_jsonb(prediction);
+"""
+_FOR_PROBABILITIES = "scored.brier"
+"""What the tables have no more since any answer is kept."""
 
 
 class Database:
@@ -174,7 +181,8 @@ def make_tables(connection: psycopg.Connection) -> None:
     Raises:
         StoreUnavailableError: Somebody else has to, and has not yet.
     """
-    if _NEWEST in _columns(connection):
+    columns = _columns(connection)
+    if _NEWEST in columns and _FOR_PROBABILITIES not in columns:
         return
     try:
         with connection.transaction():
@@ -195,6 +203,8 @@ def _make_missing(connection: psycopg.Connection) -> None:
         connection.execute(_FOR_NAMES_OF_OUR_OWN)
     if _NEWEST not in columns:
         connection.execute(_LOSSES)
+    if _FOR_PROBABILITIES in columns:
+        connection.execute(_FOR_ANY_ANSWER)
 
 
 def _columns(connection: psycopg.Connection) -> frozenset[str]:

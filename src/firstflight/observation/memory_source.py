@@ -1,14 +1,17 @@
 """What was observed, kept in memory: for tests and dry runs, with the answers of the store."""
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 from firstflight.domain.latency import EDGES, bucket, histogram
+from firstflight.domain.metrics import UNSCORED, Scoring
 from firstflight.domain.questions import Question
-from firstflight.domain.samples import Counts, Moments, NoData, PairedMoments, Sample, Window
+from firstflight.domain.samples import Counts, NoData, Sample, Window
 from firstflight.observation import absence
+from firstflight.observation.blocks import Judged, moments, of_blocks, of_pairs
 from firstflight.observation.records import BLOCK_SECONDS, Outcome, Prediction, Scored, unit_of
 
 _INSTANT = timedelta(microseconds=1)
@@ -20,20 +23,40 @@ def _clock() -> datetime:
     return datetime.now(UTC)
 
 
-class MemorySource:
-    """MetricSource over records that are appended; `now` dates them."""
+class _Stamps:
+    """Moments that follow each other, by a clock that may stand still or go back."""
 
-    def __init__(self, now: Callable[[], datetime] = _clock) -> None:
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self.began = self._last = now()
+
+    def next(self) -> datetime:
+        """Return a moment after all that were returned before."""
+        self._last = max(self._now(), self._last + _INSTANT)
+        return self._last
+
+
+class MemorySource:
+    """MetricSource over records that are appended; `now` dates them, `scoring` says what outcomes mean."""
+
+    def __init__(self, now: Callable[[], datetime] = _clock, scoring: Scoring = UNSCORED) -> None:
         """Begin with nothing."""
         self._now = now
-        self._stamp = self._began = now()
+        self._scoring = scoring
+        self._stamps = _Stamps(now)
         self._predictions: dict[tuple[str, str], tuple[Prediction, datetime]] = {}
         self._outcomes: dict[str, tuple[Outcome, datetime]] = {}
         self._scored: dict[tuple[str, str, str], Scored] = {}
 
+    def scored_by(self, scoring: Scoring) -> Self:
+        """Return this source, with outcomes that mean what `scoring` says; it has the same records."""
+        other = copy(self)
+        other._scoring = scoring  # noqa: SLF001 - one of our own kind
+        return other
+
     def add_predictions(self, predictions: Iterable[Prediction]) -> None:
         """Append predictions; one that is there already stays as it is."""
-        stamp = self._next()
+        stamp = self._stamps.next()
         fresh = []
         for prediction in predictions:
             if (key := (prediction.counted_as, prediction.listener)) not in self._predictions:
@@ -43,7 +66,7 @@ class MemorySource:
 
     def add_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         """Append truths; the first about a request stays."""
-        stamp = self._next()
+        stamp = self._stamps.next()
         fresh = {}
         for outcome in outcomes:
             if outcome.rid not in self._outcomes:
@@ -63,7 +86,7 @@ class MemorySource:
     def watermark(self, route: str) -> Window | None:
         """Return the window from the beginning until now."""
         del route
-        return Window(since=self._began, until=self._next())
+        return Window(since=self._stamps.began, until=self._stamps.next())
 
     def samples(
         self, route: str, name: str, window: Window, *, answered_since: datetime | None = None
@@ -94,11 +117,9 @@ class MemorySource:
             for block in _closed(known, window)
         ]
         halves = [both for block in blocks if all(both := _halves(block, control, name))]
-        nothing = NoData(reason=absence.of_pairs(control, name, window))
-        return {
-            metric: _paired([(_mean_of(metric, c), _mean_of(metric, t)) for c, t in halves]) if halves else nothing
-            for metric in absence.OUTCOME_METRICS
-        }
+        if not halves:
+            return self._none(absence.of_pairs(control, name, window))
+        return of_pairs(self._scoring, (control, name), [(_judged(c), _judged(t)) for c, t in halves])
 
     def assignments(self, route: str, window: Window) -> Mapping[str, int]:
         """Return how many requests of `route` were assigned to each served model in `window`."""
@@ -114,10 +135,6 @@ class MemorySource:
             if p.listener == "main" and p.arm is not None and (p.unit is None or p.unit not in before)
         }
         return Counter(arm for arm, _ in fresh)
-
-    def _next(self) -> datetime:
-        self._stamp = max(self._now(), self._stamp + _INSTANT)
-        return self._stamp
 
     def _score(self, joined: Iterable[tuple[Prediction, datetime, Outcome]], stamp: datetime) -> None:
         for p, seen, o in sorted(joined, key=lambda one: (one[0].at, one[0].rid)):
@@ -156,7 +173,7 @@ class MemorySource:
         return {
             **known,
             "latency": histogram([places[index] for index in range(len(EDGES) + 1)]),
-            "latency_mean": _moments(milliseconds),
+            "latency_mean": moments(milliseconds),
         }
 
     def _of_outcomes(
@@ -166,15 +183,11 @@ class MemorySource:
         closed = [[one for one in block if since < one.answered_at <= until] for block in _closed(about, window)]
         blocks = [block for block in closed if block]
         if not blocks:
-            nothing = NoData(reason=self._why_no_outcomes(route, name, window))
-            return dict.fromkeys(absence.OUTCOME_METRICS, nothing)
-        found: dict[str, Sample] = {
-            metric: _moments([_mean_of(metric, block) for block in blocks]) for metric in absence.OUTCOME_METRICS
-        }
-        if all(len(block) == 1 for block in blocks):
-            right = sum(block[0].accuracy == 1 for block in blocks)
-            found["accuracy"] = Counts(exposures=len(blocks), events=right)
-        return found
+            return self._none(self._why_no_outcomes(route, name, window))
+        return of_blocks(self._scoring, name, map(_judged, blocks))
+
+    def _none(self, reason: str) -> dict[str, Sample]:
+        return {metric.name: NoData(reason=reason) for metric in self._scoring.metrics}
 
     def _why_no_outcomes(self, route: str, name: str, window: Window) -> str:
         answers = [p for p in self._inside(route, window) if p.served == name and p.prediction is not None]
@@ -195,12 +208,8 @@ def _closed(units: Iterable[Scored], window: Window) -> Iterator[list[Scored]]:
             yield [one for one in found if one.at <= closes]
 
 
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
-def _mean_of(metric: str, block: Sequence[Scored]) -> float:
-    return _mean([getattr(one, metric) for one in block])
+def _judged(block: Iterable[Scored]) -> list[Judged]:
+    return [(one.prediction, one.truth, one.payoff) for one in block]
 
 
 def _halves(block: Sequence[Scored], control: str, name: str) -> tuple[list[Scored], list[Scored]]:
@@ -211,21 +220,4 @@ def _halves(block: Sequence[Scored], control: str, name: str) -> tuple[list[Scor
     return (
         [one for unit, one in theirs.items() if not common or unit in common],
         [one for unit, one in mine.items() if not common or unit in common],
-    )
-
-
-def _moments(values: Sequence[float]) -> Moments:
-    mean = _mean(values)
-    return Moments(count=len(values), mean=mean, m2=math.fsum((value - mean) ** 2 for value in values))
-
-
-def _paired(values: Sequence[tuple[float, float]]) -> PairedMoments:
-    control, treatment = _moments([c for c, _ in values]), _moments([t for _, t in values])
-    return PairedMoments(
-        count=len(values),
-        control_mean=control.mean,
-        treatment_mean=treatment.mean,
-        control_m2=control.m2,
-        treatment_m2=treatment.m2,
-        cross=math.fsum((c - control.mean) * (t - treatment.mean) for c, t in values),
     )

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Self
 
+from firstflight.domain.metrics import JsonValue
 from firstflight.domain.questions import Question
 
 Listener = Literal["main", "mirror"]
 
 CLIENT_ERROR, SERVER_ERROR = 400, 500
 _ANSWERED = 200
-POSITIVE = 0.5
-"""A prediction or truth of at least this much is positive."""
 BLOCK_SECONDS = 2.0
 """A block is closed this long after the first truth about one of its units; what arrives later is left out of it."""
 
@@ -33,6 +32,7 @@ class Prediction:
     own, by which it is counted; None in old records, where `rid` is it. `chosen` says that the client itself said
     which model is to answer: such a request is evidence of nothing.
     `assigned` is the served model the gateway chose, `served` the one whose answer was sent.
+    `prediction` is what was answered: any JSON value, None where there was no answer.
     `unit` is what it asked about, `~n` behind it says that this is the n-th pass over the units.
     `us` is what the client waited, in microseconds, once it had sent everything; None when it did not
     wait for the end. `code` 0 says that no response was sent. In a cluster the model server takes the
@@ -45,7 +45,7 @@ class Prediction:
     unit: str | None
     assigned: str | None
     served: str | None
-    prediction: float | None
+    prediction: JsonValue
     code: int
     us: int | None
     at: datetime
@@ -79,13 +79,16 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What turned out to be true for the request `rid`; unit, block, truth and payoff as in `Question`."""
+    """What turned out to be true for the request `rid`; unit, block, truth and payoff as in `Question`.
+
+    The truth is any JSON value but null; the payoff None where nobody told it.
+    """
 
     rid: str
     unit: str
     block: str
-    truth: float
-    payoff: float
+    truth: JsonValue
+    payoff: float | None
     observed_at: datetime
 
     @classmethod
@@ -96,7 +99,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The first answer of a served model about a unit whose truth is known.
+    """The first answer of a served model about a unit whose truth is known; what it is worth, a workload says.
 
     `at` is when both were known, `answered_at` when the answer was.
     """
@@ -105,23 +108,8 @@ class Scored:
     served: str
     unit: str
     block: str
-    prediction: float
-    truth: float
-    payoff: float
+    prediction: JsonValue
+    truth: JsonValue
+    payoff: float | None
     answered_at: datetime
     at: datetime
-
-    @property
-    def accuracy(self) -> float:
-        """1 when the predicted class came true, else 0."""
-        return float((self.prediction >= POSITIVE) == (self.truth >= POSITIVE))
-
-    @property
-    def brier(self) -> float:
-        """Squared distance between prediction and truth (Brier, Monthly Weather Review 78, 1950)."""
-        return (self.prediction - self.truth) ** 2
-
-    @property
-    def profit(self) -> float:
-        """What acting on a positive prediction earned; not acting earns 0."""
-        return self.payoff if self.prediction >= POSITIVE else 0.0

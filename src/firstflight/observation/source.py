@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
 
+from firstflight.domain.metrics import Scoring
 from firstflight.domain.samples import Sample, Window
 
 
@@ -13,14 +14,17 @@ class MetricSource(Protocol):
     Metrics of requests, for the model a request was assigned to: `refused_rate` (Counts, answers 4xx among all), and
     of the others `error_rate` (Counts), `latency` (Histogram, milliseconds, always with the edges of that source),
     `latency_mean` (Moments, milliseconds; NoData where no squares are kept).
-    Metrics of outcomes, for the model that answered, each unit once:
-    `accuracy`, `brier` and `profit`. Units of a block share what moved them (a market day, a campaign; a unit that
+    Metrics of outcomes, for the model that answered, each unit once: those of the `Scoring` that it was opened with.
+    Units of a block share what moved them (a market day, a campaign; a unit that
     shares nothing is a block of its own), so a block is one observation of every outcome metric, first seen when it
-    closes: Moments over blocks, each with its mean; `accuracy` as Counts where every block is one unit.
+    closes: Moments over blocks, each with its mean; a share as Counts where every block is one unit.
 
     An outcome belongs to the stage that served its answer, whenever its truth comes: `answered_since` and
     `answered_until` leave out what was first seen answered up to the one, or after the other.
     """
+
+    def scored_by(self, scoring: Scoring) -> Self:
+        """Return this source, with outcomes that mean what `scoring` says."""
 
     def watermark(self, route: str) -> Window | None:
         """Return the window over which records of `route` are complete so far, or None when nobody records yet.

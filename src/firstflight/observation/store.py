@@ -1,5 +1,6 @@
 """Where predictions and outcomes are kept and joined. Every write may be repeated and counts once."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ WITH fresh AS (
         ingested_at)
     SELECT *, %(stamp)s FROM unnest(
         %(counted_as)s::text[], %(rid)s::text[], %(listener)s::text[], %(route)s::text[], %(unit)s::text[],
-        %(assigned)s::text[], %(served)s::text[], %(prediction)s::float8[], %(code)s::int[], %(us)s::bigint[],
+        %(assigned)s::text[], %(served)s::text[], %(prediction)s::text[]::jsonb[], %(code)s::int[], %(us)s::bigint[],
         %(at)s::timestamptz[], %(failed)s::boolean[], %(refused)s::boolean[], %(arm)s::text[])
     ON CONFLICT DO NOTHING
     RETURNING rid, client_rid, route, served, prediction, arm, at, ingested_at
@@ -44,7 +45,7 @@ _ADD_OUTCOMES = """
 WITH fresh AS (
     INSERT INTO outcome (rid, unit, block, truth, payoff, observed_at, ingested_at)
     SELECT *, %(stamp)s FROM unnest(
-        %(rid)s::text[], %(unit)s::text[], %(block)s::text[], %(truth)s::float8[], %(payoff)s::float8[],
+        %(rid)s::text[], %(unit)s::text[], %(block)s::text[], %(truth)s::text[]::jsonb[], %(payoff)s::float8[],
         %(observed_at)s::timestamptz[])
     ON CONFLICT DO NOTHING
     RETURNING rid, unit, block, truth, payoff
@@ -160,6 +161,7 @@ _PREDICTION_FIELDS = (
     *("prediction", "code", "us", "at", "failed", "refused", "arm"),
 )
 _OUTCOME_FIELDS = ("rid", "unit", "block", "truth", "payoff", "observed_at")
+_JSON = {"prediction", "truth"}
 
 
 def _add(
@@ -170,5 +172,7 @@ def _add(
     stamp: datetime,
 ) -> int:
     columns = {field: [getattr(row, field) for row in rows] for field in fields}
+    for field in _JSON & columns.keys():
+        columns[field] = [None if value is None else json.dumps(value, allow_nan=False) for value in columns[field]]
     [(count,)] = connection.execute(query, {**columns, "stamp": stamp}).fetchall()
     return int(count)

@@ -1,15 +1,19 @@
 """What was observed, answered from the prediction store."""
 
+import json
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString, Self
 
 import psycopg
 
 from firstflight.domain.latency import EDGES, histogram
-from firstflight.domain.samples import Counts, Moments, NoData, PairedMoments, Sample, Window
+from firstflight.domain.metrics import UNSCORED, Scoring
+from firstflight.domain.samples import Counts, Moments, NoData, Sample, Window
 from firstflight.observation import absence
 from firstflight.observation.absence import REFUSED
+from firstflight.observation.blocks import Judged, of_blocks, of_pairs
 from firstflight.observation.database import Database
 from firstflight.observation.records import BLOCK_SECONDS
 
@@ -39,30 +43,26 @@ FROM prediction WHERE route = %(route)s AND arm = %(name)s AND us IS NOT NULL AN
 GROUP BY 1
 """
 
+# One JSON text of all rows: read one by one they take four times as long.
 # Blocks by an array, not a join: on a table that grows all the time the planner guesses, and a bad join takes seconds
 _BLOCKS = """
 WITH known AS (
-    SELECT block, accuracy, brier, profit, scored_at, coalesce(answered_at, scored_at) AS answered_at,
+    SELECT block, prediction, truth, payoff, scored_at, coalesce(answered_at, scored_at) AS answered_at,
         min(scored_at) OVER (PARTITION BY block) + %(open)s AS closes
     FROM scored WHERE route = %(route)s AND served = %(name)s AND scored_at <= %(until)s
         AND block = ANY (ARRAY(SELECT DISTINCT block FROM scored WHERE route = %(route)s AND served = %(name)s
             AND scored_at > %(opened_since)s AND scored_at <= %(until)s))
-), closed AS (
-    SELECT count(*) AS units, avg(accuracy) AS accuracy, avg(brier) AS brier, avg(profit) AS profit FROM known
-    WHERE closes > %(since)s AND closes <= %(until)s AND scored_at <= closes
-        AND answered_at > %(answered_since)s AND answered_at <= %(answered_until)s
-    GROUP BY block
 )
-SELECT metric, count(*), max(units), avg(value), var_pop(value) * count(*)
-FROM closed, LATERAL (VALUES ('accuracy', accuracy), ('brier', brier), ('profit', profit)) AS every (metric, value)
-GROUP BY metric
+SELECT json_agg(json_build_array(block, prediction, truth, payoff))::text FROM known
+WHERE closes > %(since)s AND closes <= %(until)s AND scored_at <= closes
+    AND answered_at > %(answered_since)s AND answered_at <= %(answered_until)s
 """
 
 # A pair needs both arms, so a block of pairs opens when the later of both is first known: units come again, and the
 # stable model may have answered them long ago, which is no less true.
 _PAIRS = """
 WITH known AS MATERIALIZED (
-    SELECT block, unit, served, accuracy, brier, profit, scored_at, coalesce(answered_at, scored_at) AS answered_at,
+    SELECT block, unit, served, prediction, truth, payoff, scored_at, coalesce(answered_at, scored_at) AS answered_at,
         greatest(
             min(scored_at) FILTER (WHERE served = %(control)s) OVER of_block,
             min(scored_at) FILTER (WHERE served = %(name)s) OVER of_block
@@ -78,20 +78,9 @@ WITH known AS MATERIALIZED (
         AND (served = %(control)s OR answered_at > %(answered_since)s AND answered_at <= %(answered_until)s)
 ), chosen AS (
     SELECT *, bool_or(common) OVER (PARTITION BY block) AS any_common FROM answered
-), closed AS (
-    SELECT avg(accuracy) FILTER (WHERE served = %(control)s) AS accuracy_c,
-        avg(accuracy) FILTER (WHERE served = %(name)s) AS accuracy_t,
-        avg(brier) FILTER (WHERE served = %(control)s) AS brier_c,
-        avg(brier) FILTER (WHERE served = %(name)s) AS brier_t,
-        avg(profit) FILTER (WHERE served = %(control)s) AS profit_c,
-        avg(profit) FILTER (WHERE served = %(name)s) AS profit_t
-    FROM chosen WHERE common = any_common GROUP BY block HAVING count(DISTINCT served) = 2
 )
-SELECT metric, count(*), avg(c), avg(t), var_pop(c) * count(*), var_pop(t) * count(*), covar_pop(c, t) * count(*)
-FROM closed, LATERAL (
-    VALUES ('accuracy', accuracy_c, accuracy_t), ('brier', brier_c, brier_t), ('profit', profit_c, profit_t)
-) AS every (metric, c, t)
-GROUP BY metric
+SELECT json_agg(json_build_array(block, (served = %(name)s)::int, prediction, truth, payoff))::text
+FROM chosen WHERE common = any_common
 """
 
 _ASSIGNMENTS = """
@@ -129,18 +118,25 @@ FROM prediction WHERE route = %(route)s AND served = %(name)s AND prediction IS 
 
 
 class StoreSource:
-    """MetricSource over the prediction store at `url`; windows are over the stamps of ingestion, and exact.
+    """MetricSource over the prediction store at `url`; `scoring` says what outcomes mean.
 
-    A block counts in the window in which it closes, BLOCK_SECONDS after the first truth about one of its units (of
-    pairs: about one of either model); what becomes known later is left out of it.
+    Windows are over the stamps of ingestion, and exact. A block counts in the window in which it closes, BLOCK_SECONDS
+    after the first truth about one of its units (of pairs: about one of either model); what becomes known later is left
+    out of it.
     A window in which lines of the log were found missing says nothing, and nobody was assigned anything in it.
     Each call opens a connection of its own, so threads and a database that was restarted need no care.
     Every method raises StoreUnavailableError when the database does not answer.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, scoring: Scoring = UNSCORED) -> None:
         """Keep the address; the first call connects."""
+        self._url = url
+        self._scoring = scoring
         self._database = Database(url)
+
+    def scored_by(self, scoring: Scoring) -> Self:
+        """Return this source, with outcomes that mean what `scoring` says."""
+        return type(self)(self._url, scoring)
 
     def watermark(self, route: str) -> Window | None:
         """Return the window over which records are complete, whatever the route; None before the collector ran."""
@@ -156,14 +152,14 @@ class StoreSource:
         asked = {"route": route, "name": name, **_bounds(window, answered_since)}
         with self._database.connection() as connection:
             if lost := _lost(connection, window):
-                return dict.fromkeys((*absence.REQUEST_METRICS, *absence.OUTCOME_METRICS), NoData(reason=lost))
-            return {**_of_requests(connection, asked, window), **_of_outcomes(connection, asked, window)}
+                return {**dict.fromkeys(absence.REQUEST_METRICS, NoData(reason=lost)), **self._none(lost)}
+            return {**_of_requests(connection, asked, window), **self._of_outcomes(connection, asked, window)}
 
     def outcomes(self, route: str, name: str, window: Window, *, answered_until: datetime) -> Mapping[str, Sample]:
         """Return a sample, or NoData, of every outcome metric of `name` first seen in `window`."""
         asked = {"route": route, "name": name, **_bounds(window, None, answered_until)}
         with self._database.connection() as connection:
-            return _of_outcomes(connection, asked, window)
+            return self._of_outcomes(connection, asked, window)
 
     def paired(
         self,
@@ -177,15 +173,14 @@ class StoreSource:
     ) -> Mapping[str, Sample]:
         """Return PairedMoments, or NoData, per outcome metric over blocks of which both models saw units."""
         asked = {"route": route, "control": control, "name": name, **_bounds(window, answered_since, answered_until)}
+        blocks: dict[str, tuple[list[Judged], list[Judged]]] = defaultdict(lambda: ([], []))
         with self._database.connection() as connection:
-            found = {
-                metric: PairedMoments(
-                    count=count, control_mean=c, treatment_mean=t, control_m2=c_m2, treatment_m2=t_m2, cross=cross
-                )
-                for metric, count, c, t, c_m2, t_m2, cross in connection.execute(_PAIRS, asked)
-            }
-        nothing = NoData(reason=absence.of_pairs(control, name, window))
-        return {metric: found.get(metric, nothing) for metric in absence.OUTCOME_METRICS}
+            for block, side, prediction, truth, payoff in _rows(connection, _PAIRS, asked):
+                blocks[block][side].append((prediction, truth, payoff))
+        pairs = [both for both in blocks.values() if all(both)]
+        if not pairs:
+            return self._none(absence.of_pairs(control, name, window))
+        return of_pairs(self._scoring, (control, name), pairs)
 
     def assignments(self, route: str, window: Window) -> Mapping[str, int]:
         """Return how many requests of `route` were assigned to each served model in `window`."""
@@ -201,6 +196,23 @@ class StoreSource:
                 return {}
             asked = {"route": route, "begun": begun, **_bounds(window)}
             return dict(connection.execute(_NEW_UNITS, asked).fetchall())
+
+    def _of_outcomes(self, connection: psycopg.Connection, asked: dict[str, Any], window: Window) -> dict[str, Sample]:
+        blocks: dict[str, list[Judged]] = defaultdict(list)
+        for block, prediction, truth, payoff in _rows(connection, _BLOCKS, asked):
+            blocks[block].append((prediction, truth, payoff))
+        if blocks:
+            return of_blocks(self._scoring, asked["name"], blocks.values())
+        [(answers, waiting, judged)] = connection.execute(_ANSWERS, asked).fetchall()
+        return self._none(absence.of_outcomes(asked["name"], window, answers, waiting, judged=judged))
+
+    def _none(self, reason: str) -> dict[str, Sample]:
+        return {metric.name: NoData(reason=reason) for metric in self._scoring.metrics}
+
+
+def _rows(connection: psycopg.Connection, query: LiteralString, asked: dict[str, Any]) -> list[list[Any]]:
+    [(text,)] = connection.execute(query, asked).fetchall()
+    return json.loads(text) if text else []
 
 
 def _bounds(
@@ -247,17 +259,3 @@ def _of_requests(connection: psycopg.Connection, asked: dict[str, Any], window: 
         "latency": histogram(counts),
         "latency_mean": Moments(count=timed, mean=mean, m2=m2),
     }
-
-
-def _of_outcomes(connection: psycopg.Connection, asked: dict[str, Any], window: Window) -> dict[str, Sample]:
-    found: dict[str, Sample] = {}
-    for metric, blocks, units, mean, m2 in connection.execute(_BLOCKS, asked):
-        if metric == "accuracy" and units == 1:
-            found[metric] = Counts(exposures=blocks, events=round(mean * blocks))
-        else:
-            found[metric] = Moments(count=blocks, mean=mean, m2=m2)
-    if found:
-        return found
-    [(answers, waiting, judged)] = connection.execute(_ANSWERS, asked).fetchall()
-    nothing = NoData(reason=absence.of_outcomes(asked["name"], window, answers, waiting, judged=judged))
-    return dict.fromkeys(absence.OUTCOME_METRICS, nothing)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from firstflight.domain.metrics import JsonValue, Metric, Score
+from firstflight.domain.metrics import JsonValue, Metric, Score, Scoring
 
 POSITIVE = 0.5
 """A probability or truth of at least this much is positive."""
@@ -32,6 +32,10 @@ def binary(prediction: JsonValue, truth: JsonValue, payoff: float | None) -> Map
     if payoff is not None:
         found["profit"] = payoff if said >= POSITIVE else 0.0
     return found
+
+
+PROBABILITY = Scoring(BINARY, binary)
+"""Of a model that says how likely something is."""
 
 
 def class_accuracy(prediction: JsonValue, truth: JsonValue, payoff: float | None) -> Mapping[str, float]:
@@ -90,7 +94,7 @@ def together(*scores: Score) -> Score:
 
 
 def _number(value: JsonValue) -> float:
-    if not isinstance(value, int | float) or not math.isfinite(value):  # a bool is 0 or 1, as classes are
+    if not isinstance(value, (float, int)) or not math.isfinite(value):  # a bool is 0 or 1, as classes are
         raise ValueError(f"{value!r} is no finite number")
     return float(value)
 

@@ -62,8 +62,28 @@ def test_what_a_failed_request_leaves_out() -> None:
     assert prediction.failed
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "", "-", "high", None, True and [0.5]])
-def test_a_prediction_that_is_no_number_is_none(value: object) -> None:
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("0.512345", 0.512345),
+        ('"cat"', "cat"),
+        ("true", True),
+        ("[0.25,0.75]", [0.25, 0.75]),
+        ('{"digest":"sha256:ab"}', {"digest": "sha256:ab"}),
+        (0.5, 0.5),
+    ],
+)
+def test_a_prediction_is_any_json_value(sent: object, kept: object) -> None:
+    """What the header holds is JSON; a model server may write the value itself."""
+    [prediction] = parse([line(pred=sent)]).predictions
+    assert kept == prediction.prediction
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["nan", "1e999", "inf", "", "-", "high", None, "NaN", '"\\u0000"', '"\\ud800"', "[" * 200, f'"{"x" * 300}"'],
+)
+def test_a_prediction_that_cannot_be_kept_is_none(value: object) -> None:
     """A request is kept although its answer cannot be scored."""
     [prediction] = parse([line(pred=value)]).predictions
     assert prediction.prediction is None

@@ -17,12 +17,14 @@ import psycopg
 import pytest
 
 from firstflight.domain.errors import StoreRefusedError, StoreUnavailableError
+from firstflight.domain.samples import Counts, Moments
 from firstflight.observation.collector import advance, collect
 from firstflight.observation.log_file import Position
 from firstflight.observation.records import Outcome
 from firstflight.observation.store import PredictionStore
 from firstflight.observation.store_source import StoreSource
 from firstflight.settings import Settings
+from firstflight.workloads.scores import PROBABILITY
 
 # The collector as its module runs it, with the database of the test.
 COLLECTOR = """
@@ -334,6 +336,37 @@ def test_a_store_that_counted_by_the_clients_names_keeps_its_rows(tmp_path: Path
     assert 1 == PredictionStore(url).add_outcomes([outcome])
     with psycopg.connect(url) as connection:
         assert [(1,)] == connection.execute("SELECT count(*) FROM scored").fetchall()
+
+
+def test_a_store_of_probabilities_keeps_its_rows(tmp_path: Path, url: str) -> None:
+    """A store made when answers were numbers is brought up to date: what it knew is scored as before, to the digit."""
+    path = tmp_path / "access.jsonl"
+    path.write_text(entry(1, pred="0.123456"))
+    source = StoreSource(url, PROBABILITY)
+    with PredictionStore(url).collecting() as collection:
+        assert collection is not None
+        advance(path, collection, Position())
+        PredictionStore(url).add_outcomes([Outcome("r1", "u", "b", 0.0, 0.1, datetime(2026, 1, 1, tzinfo=UTC))])
+        with psycopg.connect(url) as connection:
+            for table, column in (
+                *(("scored", "prediction"), ("scored", "truth")),
+                *(("outcome", "truth"), ("prediction", "prediction")),
+            ):
+                kind = f"double precision USING {column}::double precision"
+                connection.execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind}")
+            for column in ("accuracy", "brier", "profit"):
+                connection.execute(f"ALTER TABLE scored ADD COLUMN {column} double precision")
+            connection.execute("UPDATE ingestion SET stamp = stamp + interval '10 s'")
+    store = PredictionStore(url)
+    with store.collecting() as collection:
+        assert collection is not None
+        collection.add((), Position())
+    window = source.watermark("m")
+    assert window is not None
+    samples = source.samples("m", "a-predictor-v1", window)
+    assert Counts(exposures=1, events=1) == samples["accuracy"]
+    assert Moments(count=1, mean=0.123456**2) == samples["brier"]
+    assert Moments(count=1, mean=0.0) == samples["profit"]
 
 
 def test_a_collector_without_a_place_says_so_once(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from firstflight.domain.latency import EDGES, bucket
-from firstflight.observation.records import Prediction, Scored, unit_of
+from firstflight.observation.records import Prediction, unit_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -46,17 +46,6 @@ def prediction(**changes: Any) -> Prediction:
 def test_failure_and_arm(changes: dict[str, Any], failed: bool, arm: str | None) -> None:  # noqa: FBT001  # a column of the table
     """A request fails by its code or by another model stepping in, and counts for who was meant to answer."""
     assert (failed, arm) == (prediction(**changes).failed, prediction(**changes).arm)
-
-
-@pytest.mark.parametrize(
-    ("predicted", "truth", "accuracy", "profit"),
-    [(0.5, 1.0, 1.0, 0.02), (0.5, 0.0, 0.0, 0.02), (0.49, 1.0, 0.0, 0.0), (0.49, 0.0, 1.0, 0.0)],
-)
-def test_scores(predicted: float, truth: float, accuracy: float, profit: float) -> None:
-    """A prediction of one half or more is positive, and only a positive one is acted upon."""
-    scored = Scored("m", "a", "u", "b", predicted, truth, 0.02, NOW, NOW)
-    assert (accuracy, profit) == (scored.accuracy, scored.profit)
-    assert (predicted - truth) ** 2 == scored.brier
 
 
 def test_the_unit_of_a_later_pass() -> None:

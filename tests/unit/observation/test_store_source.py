@@ -14,6 +14,7 @@ from firstflight.observation.log_file import Position
 from firstflight.observation.records import Outcome, Prediction
 from firstflight.observation.store import PredictionStore
 from firstflight.observation.store_source import StoreSource
+from firstflight.workloads.scores import PROBABILITY
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -27,7 +28,7 @@ def asked(**changes: Any) -> Prediction:
 
 def test_an_answered_window_never_changes(url: str) -> None:
     """While outcomes come from several threads, consecutive windows miss and repeat nothing, and stay as they were."""
-    store, source = PredictionStore(url), StoreSource(url)
+    store, source = PredictionStore(url), StoreSource(url, PROBABILITY)
     batches = [[asked() for _ in range(20)] for _ in range(40)]
     answered: list[tuple[Window, Sample, int]] = []
     done = threading.Event()
@@ -77,13 +78,13 @@ def test_an_answered_window_never_changes(url: str) -> None:
 def test_tables_are_made_once_by_whoever_comes_first(url: str) -> None:
     """Several processes may meet an empty database at the same moment."""
     with ThreadPoolExecutor(8) as pool:
-        watermarks = list(pool.map(lambda _: StoreSource(url).watermark("m"), range(8)))
+        watermarks = list(pool.map(lambda _: StoreSource(url, PROBABILITY).watermark("m"), range(8)))
     assert [None] * 8 == watermarks
 
 
 def test_stamps_follow_each_other_when_the_clock_goes_back(url: str) -> None:
     """A clock that was set back does not put new rows into windows that were answered."""
-    store, source = PredictionStore(url), StoreSource(url)
+    store, source = PredictionStore(url), StoreSource(url, PROBABILITY)
     with store.collecting() as collection:
         assert collection is not None
         with psycopg.connect(url) as connection:
@@ -122,7 +123,7 @@ def test_history_by_the_time_of_the_request(url: str) -> None:
 
 def test_a_window_that_lost_records_says_nothing(url: str) -> None:
     """Not what is left: the records that are gone may be those of the failures. The next window is whole again."""
-    store, source = PredictionStore(url), StoreSource(url)
+    store, source = PredictionStore(url), StoreSource(url, PROBABILITY)
     with store.collecting() as collection:
         assert collection is not None
         begun = collection.add([], Position())

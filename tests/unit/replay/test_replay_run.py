@@ -21,6 +21,7 @@ from firstflight.replay import truths
 from firstflight.replay.progress import line
 from firstflight.replay.run import Load, run
 from firstflight.replay.tally import ReplaySummary, ReplayTally
+from firstflight.workloads.scores import PROBABILITY
 from tests.doubles.gateway import Answer, gateway
 
 
@@ -142,7 +143,7 @@ def test_seconds_end_a_replay() -> None:
 def test_truths_follow_by_request_id() -> None:
     """The truth of every question reaches the sink after the delay, under the id the question had."""
     passed = timedelta()
-    server, source = Recording(), MemorySource(now=lambda: datetime.now(UTC) + passed)
+    server, source = Recording(), MemorySource(lambda: datetime.now(UTC) + passed, PROBABILITY)
     summary = asyncio.run(ask(server.answer, Load("m", rate=200.0, requests=6), sink=source, outcome_delay=0.1))
     assert (6, 0) == (summary.outcomes_posted, summary.outcomes_left)
     source.add_predictions(

@@ -63,6 +63,16 @@ def test_what_cannot_be_scored_is_named(score: Score, prediction: JsonValue, tru
     assert words == str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("predicted", "truth", "accuracy", "profit"),
+    [(0.5, 1.0, 1.0, 0.02), (0.5, 0.0, 0.0, 0.02), (0.49, 1.0, 0.0, 0.0), (0.49, 0.0, 1.0, 0.0)],
+)
+def test_one_half_is_positive(predicted: float, truth: float, accuracy: float, profit: float) -> None:
+    """A prediction of one half or more is positive, and only a positive one is acted upon."""
+    expected = {"accuracy": accuracy, "brier": (predicted - truth) ** 2, "profit": profit}
+    assert expected == scores.binary(predicted, truth, 0.02)
+
+
 @given(st.floats(0, 1), st.sampled_from([0.0, 1.0]), st.floats(-1, 1))
 def test_every_value_lies_within_its_metric_s_bounds(prediction: float, truth: float, payoff: float) -> None:
     """What a bound promises to the statistics holds for whatever a model says."""
