@@ -18,12 +18,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 from unittest.mock import patch
 
 from firstflight.acts.deploy import deploy, ensure_champion
 from firstflight.domain.errors import TrafficNotAppliedError
 from firstflight.domain.latency import EDGES, bucket, histogram
+from firstflight.domain.metrics import Scoring
 from firstflight.domain.samples import Counts, NoData, Sample, Window
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.versions import ModelVersion, Registered
@@ -217,6 +218,10 @@ class Source:
 
     def __init__(self, twin: "Twin") -> None:
         self._twin = twin
+
+    def scored_by(self, _scoring: Scoring) -> Self:
+        """Whether an answer was right is known here."""
+        return self
 
     def watermark(self, _route: str) -> Window:
         """Up to where records are complete."""

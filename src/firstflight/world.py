@@ -21,7 +21,6 @@ from firstflight.registry.registry import ModelRegistry
 from firstflight.rollout.policy import Policy, none_of
 from firstflight.serving import Leases, ServingBackend, gateway_series, open_backend, open_leases
 from firstflight.settings import Settings
-from firstflight.workloads.scores import PROBABILITY
 
 HOME_SECONDS = 600.0
 """A scheduler that is restarted is back by then, and a person has heard."""
@@ -98,9 +97,10 @@ def read_policy(settings: Settings, environment: str) -> Policy:
 def open_source(settings: Settings, backend: ServingBackend) -> MetricSource:
     """Return where requests and outcomes are observed: the prediction store, and the gateway's counters if it has any.
 
-    `backend` says among whom a route is divided, which counters do not know.
+    `backend` says among whom a route is divided, which counters do not know. What outcomes mean is said by the
+    plan's workload: `scored_by`.
     """
-    stored = StoreSource(settings.database("firstflight"), PROBABILITY)
+    stored = StoreSource(settings.database("firstflight"))
     series = gateway_series(settings)
     if series is None:
         return stored

@@ -15,6 +15,7 @@ from firstflight.domain.samples import Look, Window
 from firstflight.domain.versions import PARAMETERS, ModelVersion
 from firstflight.ledger.record import RecordStore
 from firstflight.rollout.machine import Rollout, checks_stream
+from firstflight.workloads.find import find
 from firstflight.world import World
 
 
@@ -120,7 +121,8 @@ def _decide(
 
 
 def _compare(world: World, rollout: Rollout, window: Window) -> Comparison:
-    plan, arms, source = _plan(rollout), rollout.arms, world.source
+    plan, arms, workload = _plan(rollout), rollout.arms, find(rollout.plan.workload)
+    source = world.source.scored_by(workload.scoring)
     variants = {version.served_name: version.variant for version in arms.candidates}
     shadow = {arms.shadow_name: arms.shadow.variant} if arms.shadow and arms.shadow_name else {}
     control = _stable(rollout)
@@ -133,6 +135,7 @@ def _compare(world: World, rollout: Rollout, window: Window) -> Comparison:
         control=control,
         weights=arms.weights,
         variants=variants,
+        metrics=workload.metrics,
         shadows=shadow,
         costs=_costs(world, (arms.stable, *arms.candidates)),
     )

@@ -9,6 +9,7 @@ from firstflight.domain.samples import Look, NoData, Sample, Window
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.observation.source import MetricSource
 from firstflight.rollout.machine import Phase, Rollout
+from firstflight.workloads.find import find
 from firstflight.world import World
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ def take_look(
         weights={name: split.percent(name) for name in names},
         assignments=dict(world.source.assignments(rollout.model, window)),
         units=world.source.units(rollout.model, window, begun=rollout.started_at),
-        **_answers(world.source, rollout, names, window),
+        **_answers(world.source.scored_by(find(rollout.plan.workload).scoring), rollout, names, window),
     )
 
 

@@ -8,6 +8,7 @@ from firstflight.analysis.status import Status
 from firstflight.comparison.measuring import Contrast
 from firstflight.comparison.metric_rows import Arm, MetricRow, Proof
 from firstflight.comparison.recommendation import Recommendation, SampleRatioCheck, recommend
+from firstflight.domain.metrics import Metric
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.samples import NoData, PairedMoments, Sample
 from firstflight.domain.values import Value
@@ -57,6 +58,7 @@ def compare(
     control: str,
     weights: Mapping[str, int],
     variants: Mapping[str, str],
+    metrics: tuple[Metric, ...] = (),
     units: Mapping[str, int] | None = None,
     shadows: Mapping[str, str] | None = None,
     costs: Mapping[str, float] | None = None,
@@ -71,6 +73,8 @@ def compare(
         control: Served name of the arm the others are compared with.
         weights: Served name → planned share of the traffic, the control's included.
         variants: Served name → variant, of every arm but the control.
+        metrics: Those that the plan's workload tells of an outcome; without them, higher is better where a guardrail
+            says so.
         units: Served name → units routed to it, where a unit stays with its model: those were divided, not requests.
         shadows: Served name of a shadow → the variant it is; its pairs are evidence for that variant.
         costs: Served name → what an answer costs, in any unit; a variant of equal quality that costs less is better.
@@ -84,7 +88,9 @@ def compare(
     found = [
         row
         for variant in judged
-        for row in _rows_of(plan, variant, control, _named(served, variant), _named(shadowed, variant), samples, paired)
+        for row in _rows_of(
+            plan, variant, control, _named(served, variant), _named(shadowed, variant), samples, paired, metrics
+        )
     ]
     rows = _adjusted(found, plan.alpha)
     ratio = _ratio_check(plan, assignments if units is None else units, control, weights, served)
@@ -142,6 +148,7 @@ def _rows_of(
     shadows: Sequence[str],
     samples: Samples,
     paired: Samples,
+    about: tuple[Metric, ...],
 ) -> list[MetricRow]:
     """Return the rows of one variant: per metric that of its own traffic, and that of pairs where there are any."""
     ours = samples.get(arms[0], {}) if arms else {}
@@ -152,7 +159,7 @@ def _rows_of(
     rows = []
     for metric in metrics:
         absent = NoData(reason=f"{metric} was not reported" if arms else f"{variant} has no share of the traffic")
-        contrast = Contrast(plan, metric, variant, control, arms[0] if arms else shadows[0])
+        contrast = Contrast(plan, metric, variant, control, arms[0] if arms else shadows[0], about)
         split = contrast.row(
             samples.get(control, {}).get(metric, NoData(reason=f"{metric} of the control was not reported")),
             ours.get(metric, absent),
@@ -160,7 +167,7 @@ def _rows_of(
         together = None
         if metric in pairs:
             name, sample = pairs[metric]
-            together = Contrast(plan, metric, variant, control, name).paired_row(sample)
+            together = Contrast(plan, metric, variant, control, name, about).paired_row(sample)
         primary_pairs = together is not None and together.status is Status.OK
         rows.append(split.model_copy(update={"primary": not primary_pairs}))
         if together is not None:

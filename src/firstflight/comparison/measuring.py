@@ -15,15 +15,14 @@ from firstflight.analysis.status import Status
 from firstflight.analysis.two_proportions import exact_bounds, two_proportions
 from firstflight.analysis.welch import MeanTest, t_test, welch_t
 from firstflight.comparison.metric_rows import Arm, Effect, MetricRow, Proof, Test
-from firstflight.domain.plans import SHARES, ABTestPlan, Guardrail
+from firstflight.domain.metrics import Metric
+from firstflight.domain.plans import ABTestPlan, Guardrail
 from firstflight.domain.samples import Counts, Histogram, Moments, NoData, PairedMoments, Sample
 
 FEWEST = 10
 """Values per arm, or paired blocks, below which a mean is reported, not tested: its t-test leans on normal values."""
 QUANTILE = 0.95
 """The quantile by which a histogram is reported when its guardrail names none."""
-HIGHER_IS_BETTER = frozenset({"accuracy", "profit"})
-"""Metrics that are better when higher although no guardrail says so."""
 
 
 class Ends(NamedTuple):
@@ -61,13 +60,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Contrast:
-    """What is asked: a metric of a plan, and between whom."""
+    """What is asked: a metric of a plan, and between whom; `metrics` are those that the plan's workload knows."""
 
     plan: ABTestPlan
     metric: str
     variant: str
     control: str
     treatment: str
+    metrics: tuple[Metric, ...] = ()
 
     @property
     def guardrail(self) -> Guardrail | None:
@@ -79,7 +79,18 @@ class Contrast:
         """Which way is better."""
         if self.guardrail:
             return self.guardrail.direction
-        return "higher_is_better" if self.metric in HIGHER_IS_BETTER else "lower_is_better"
+        return self._about.direction if self._about else "lower_is_better"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether each unit is an event or none."""
+        if self.guardrail:
+            return self.guardrail.is_share
+        return self._about is not None and self._about.kind == "share"
+
+    @property
+    def _about(self) -> Metric | None:
+        return next((each for each in self.metrics if each.name == self.metric), None)
 
     @property
     def quantile(self) -> float:
@@ -190,7 +201,7 @@ def _of_mean_test(
         test.status,
         (control.count, treatment.count),
         (control.mean if control.count else None, treatment.mean if treatment.count else None),
-        unit="share" if contrast.metric in SHARES else "",
+        unit="share" if contrast.is_share else "",
         test=name if test.status is Status.OK else None,
         difference=test.difference,
         ends=Ends(test.low, test.high),

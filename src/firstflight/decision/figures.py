@@ -13,7 +13,7 @@ from firstflight.decision.verdicts import MetricVerdict
 from firstflight.decision.weighing.budget import certain_log_e
 from firstflight.decision.weighing.harm import sides
 from firstflight.decision.weighing.means import interval
-from firstflight.domain.plans import SHARES, CanaryPlan, Guardrail
+from firstflight.domain.plans import CanaryPlan, Guardrail
 
 _UNBOUNDED = "its values have no bounds in the plan, so nothing is decided on their mean"
 
@@ -133,7 +133,7 @@ def _mean_numbers(guardrail: Guardrail, known: Averaged, alpha: float, *, contro
     found = interval(guardrail, known, alpha, difference=difference)
     low, high = found or (-math.inf, math.inf)
     return {
-        "unit": "share" if guardrail.metric in SHARES else "",
+        "unit": "share" if guardrail.is_share else "",
         "stable": old.mean if old.count else None,
         "candidate": new.mean if new.count else None,
         "interval_of": "difference" if difference else "candidate",

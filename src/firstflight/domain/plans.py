@@ -6,10 +6,13 @@ them in, what is rarely changed last; titles and descriptions are what the form 
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, model_validator
 
+from firstflight.domain.errors import InvalidPlanError
+from firstflight.domain.metrics import Metric
 from firstflight.domain.traffic import Percent
 from firstflight.domain.values import Form
 from firstflight.domain.versions import DnsLabel
@@ -55,9 +58,9 @@ WORKLOAD = "market"
 """What models here are about, unless a plan says otherwise."""
 MOST_REQUESTS = 1e9
 """A proof that takes more requests than this in one stage, all of them perfect, is never made."""
-SHARES = frozenset({"error_rate", "refused_rate", "timeout_rate", "accuracy"})
-"""Metrics that are the share of some events among requests or answers, whatever the source."""
-_OF_ONE = SHARES | {"brier"}
+_SHARES = frozenset({"error_rate", "refused_rate", "timeout_rate", "accuracy"})
+"""Metrics that are the share of some events among requests or answers, whatever the source and the workload."""
+_OF_ONE = _SHARES | {"brier"}
 """Metrics whose every value lies between 0 and 1."""
 _NONE, _ALL = 1e-12, 1 - 1e-9
 """Shares that cannot be told from 0, and from 1."""
@@ -135,6 +138,10 @@ class Guardrail(Form):
         "passes here. Such a block counts once, when it closes, so a stage proves nothing by less than dozens of them. "
         "None: answers stand for themselves.",
     )
+    kind: Literal["share", "mean"] | None = Field(
+        default=None,
+        description="Whether it is the share of some event, or the mean of any number. None: as the workload says.",
+    )
     share: Annotated[float, _within(0.001, 1000)] = Field(
         default=1.0,
         gt=0,
@@ -159,12 +166,12 @@ class Guardrail(Form):
             return "it is a distribution; name the quantile that the limit bounds"
         if self.quantile is not None and (fault := self._quantile_fault()):
             return fault
-        return self.share_fault() if self.metric in SHARES else self._bounds_fault()
+        return self.share_fault() if self.is_share else self._bounds_fault()
 
     def _quantile_fault(self) -> str:
         if self.block_seconds is not None:
             return "a quantile is counted by the request and has no block_seconds"
-        if self.metric in SHARES:
+        if self.is_share:
             return "it is a share and has no quantile"
         if self.direction != "lower_is_better":
             return "a quantile is bounded from above: only lower_is_better can be judged"
@@ -173,9 +180,14 @@ class Guardrail(Form):
         return ""
 
     @property
+    def is_share(self) -> bool:
+        """Whether each unit is an event or none."""
+        return self.kind == "share" if self.kind else self.metric in _SHARES
+
+    @property
     def value_bounds(self) -> tuple[float, float] | None:
         """Least and largest value of a unit, where they are known."""
-        return self.bounds or ((0.0, 1.0) if self.metric in _OF_ONE else None)
+        return self.bounds or ((0.0, 1.0) if self.is_share or self.metric in _OF_ONE else None)
 
     def _bounds_fault(self) -> str:
         if self.value_bounds is None:
@@ -203,6 +215,25 @@ class Guardrail(Form):
                 return f"{name} {value:g} of a share cannot be told from 0"
         return ""
 
+    def suited(self, metrics: Sequence[Metric]) -> Self:
+        """Return this guardrail with what its workload says of the metric, where it is not said here.
+
+        Raises:
+            InvalidPlanError: The workload says that the other direction is better.
+            pydantic.ValidationError: These numbers cannot judge what the metric is.
+        """
+        about = next((metric for metric in metrics if metric.name == self.metric), None)
+        if about is None:
+            return self
+        if about.direction != self.direction:
+            raise InvalidPlanError(f"guardrail {self.metric!r} says {self.direction}; its workload, {about.direction}")
+        changes: dict[str, object] = {}
+        if self.kind is None and self.is_share != (about.kind == "share"):
+            changes["kind"] = about.kind
+        if self.value_bounds is None and about.kind == "mean" and about.bounds is not None:
+            changes["bounds"] = about.bounds
+        return type(self).model_validate({**dict(self), **changes}) if changes else self
+
     def tolerated(self, stable: float | None) -> float:
         """Return by how much worse than a stable model at `stable` a candidate may be before it is harm.
 
@@ -229,7 +260,7 @@ class Guardrail(Form):
 
         Infinite where no number of them does.
         """
-        if not self.proves or (self.metric not in SHARES and self.quantile is None):
+        if not self.proves or (not self.is_share and self.quantile is None):
             return 0.0
         if self.quantile is not None:
             return fewest_requests(1 - self.quantile, alpha)

@@ -69,7 +69,11 @@ def _of_a_part(plan: Part) -> dict[str, Any]:
         case CanaryPlan():
             own["guardrails"] = workload.guardrails
     left = {name: value for name, value in own.items() if name not in plan.model_fields_set}
-    return left | {name: value for name, value in chosen.items() if not getattr(plan, name)}
+    found = left | {name: value for name, value in chosen.items() if not getattr(plan, name)}
+    if not isinstance(plan, TrainingPlan):
+        guardrails = found.get("guardrails", plan.guardrails)
+        found["guardrails"] = tuple(guardrail.suited(workload.metrics) for guardrail in guardrails)
+    return found
 
 
 def _of_a_release(plan: ReleasePlan) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from firstflight.domain.errors import InvalidPlanError
-from firstflight.domain.metrics import Metric, Score
+from firstflight.domain.metrics import Metric, Score, Scoring
 from firstflight.domain.plans import DEFAULT_GUARDRAILS, Guardrail, TrainingPlan
 from firstflight.domain.values import Value
 from firstflight.settings import Settings
@@ -102,6 +102,11 @@ class Workload:
     shadow: str | None = None
     trains: Trains | None = None
     asks: "Callable[[Settings, str | None], Iterator[Question]] | None" = None
+
+    @property
+    def scoring(self) -> Scoring:
+        """What its outcomes mean, for whoever observes them."""
+        return Scoring(self.metrics, self.score)
 
     def train(self, plan: TrainingPlan, training: Training) -> tuple[TrainedModel, ...]:
         """Train the variants of `plan` and return them in its order, those that the gate refuses too.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 import pytest
 
@@ -15,6 +16,7 @@ from firstflight.acts.ledger_view import append, current
 from firstflight.acts.roll_back import bring_home
 from firstflight.acts.start import resume_or_start
 from firstflight.domain.errors import RegistryUnavailableError, StoreUnavailableError
+from firstflight.domain.metrics import Scoring
 from firstflight.domain.samples import Sample, Window
 from firstflight.guard.guard import Guard
 from firstflight.ledger.record import RecordStore
@@ -62,6 +64,10 @@ class Stopped:
 
     source: MemorySource
     since: Window
+
+    def scored_by(self, scoring: Scoring) -> Self:
+        """Of what had been collected."""
+        return replace(self, source=self.source.scored_by(scoring))
 
     def watermark(self, route: str) -> Window | None:
         """The moment the collector died."""

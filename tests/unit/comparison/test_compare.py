@@ -15,6 +15,7 @@ from firstflight.comparison.compare import Comparison, MetricRow, Recommendation
 from firstflight.domain.latency import EDGES, bucket, histogram
 from firstflight.domain.plans import ABTestPlan, Guardrail
 from firstflight.domain.samples import Counts, Histogram, Moments, NoData, PairedMoments, Sample
+from firstflight.workloads.scores import LOG_LOSS
 
 CONTROL, LIGHT, DEEP, SHADOW = "baseline-predictor-v1", "lightweight-predictor-v3", "enhanced-predictor-v2", "shadow-3"
 PLAN = ABTestPlan(
@@ -254,6 +255,16 @@ def test_pairs_that_never_differ_leave_the_word_to_the_traffic() -> None:
     together = row(found, "accuracy", paired=True)
     assert (Status.ZERO_VARIANCE, False) == (together.status, together.primary)
     assert row(found, "accuracy").primary
+
+
+def test_a_metric_that_no_guardrail_names_is_read_as_its_workload_says() -> None:
+    """A lower log loss and a higher reward are better; what no workload knows is better when it is lower."""
+    new, old = Moments(count=500, mean=2.0, m2=50.0), Moments(count=500, mean=1.0, m2=50.0)
+    names = ("reward", "log_loss", "unheard_of")
+    reward = LOG_LOSS.model_copy(update={"name": "reward", "direction": "higher_is_better"})
+    found = compared(arm(**dict.fromkeys(names, new)), arm(**dict.fromkeys(names, old)), metrics=(LOG_LOSS, reward))
+    effects = {name: row(found, name).effect for name in names}
+    assert {"reward": "better", "log_loss": "worse", "unheard_of": "worse"} == effects
 
 
 def test_a_variant_that_is_only_a_shadow_proves_nothing_of_its_service() -> None:

@@ -5,6 +5,8 @@ import math
 import pytest
 from pydantic import ValidationError
 
+from firstflight.domain.errors import InvalidPlanError
+from firstflight.domain.metrics import Metric
 from firstflight.domain.plans import RECORDED, ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
 
 
@@ -212,3 +214,27 @@ def test_an_ab_test_that_could_not_end_is_refused(fields: dict[str, object], rea
     with pytest.raises(ValidationError, match=reason):
         ABTestPlan.model_validate({"model": "m", **fields})
     assert ABTestPlan.model_validate({"model": "m", **fields}, context=RECORDED)
+
+
+CLICKED = Metric(name="clicked", direction="higher_is_better", kind="share")
+LOSS = Metric(name="loss", direction="lower_is_better", bounds=(0.0, 35.0))
+ACCURACY = Metric(name="accuracy", direction="higher_is_better", kind="share", bounds=(0.0, 1.0))
+
+
+def test_a_guardrail_learns_from_its_workload_what_it_does_not_say() -> None:
+    """Whether its metric is a share, and between what its values lie; what it says itself stays."""
+    metrics = (CLICKED, LOSS, ACCURACY)
+    clicked = Guardrail(metric="clicked", direction="higher_is_better", margin=0.05).suited(metrics)
+    assert (True, (0.0, 1.0)) == (clicked.is_share, clicked.value_bounds)
+    assert (0.0, 35.0) == Guardrail(metric="loss", margin=1).suited(metrics).value_bounds
+    assert (0.0, 5.0) == Guardrail(metric="loss", margin=1, bounds=(0, 5)).suited(metrics).value_bounds
+    for known in (Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05), Guardrail(metric="other")):
+        assert known is known.suited(metrics)
+
+
+def test_a_guardrail_that_cannot_judge_its_workload_s_metric_is_refused() -> None:
+    """The other direction would call every gain harm; no share is worse by more than 1."""
+    with pytest.raises(InvalidPlanError, match="'clicked' says lower_is_better; its workload, higher_is_better"):
+        Guardrail(metric="clicked").suited((CLICKED,))
+    with pytest.raises(ValidationError, match="margin 2 of a share must be below 1"):
+        Guardrail(metric="clicked", direction="higher_is_better", margin=2).suited((CLICKED,))

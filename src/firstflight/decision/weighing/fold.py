@@ -28,7 +28,7 @@ from firstflight.decision.weighing.budget import certain_log_e, harmed, start_we
 from firstflight.decision.weighing.harm import harm_log_e
 from firstflight.decision.weighing.home import SUSPECTED, UNKNOWN, after_look
 from firstflight.decision.weighing.window import Context, Seen, seen, seen_late
-from firstflight.domain.plans import SHARES, CanaryPlan, Guardrail
+from firstflight.domain.plans import CanaryPlan, Guardrail
 from firstflight.domain.samples import Counts, Histogram, Look, Moments, Sample
 
 
@@ -269,7 +269,7 @@ def _beginning(guardrail: Guardrail, shown: Seen, context: Context) -> MetricEvi
     match first:
         case Counts():
             return Counted.beginning(context.log_spent)
-        case Moments() if guardrail.metric in SHARES:  # of blocks, each of which counts once
+        case Moments() if guardrail.is_share:  # of blocks, each of which counts once
             return Counted.beginning(context.log_spent)
         case Histogram(edges=edges):
             return Timed.beginning(context.log_spent, edges)

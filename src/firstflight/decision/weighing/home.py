@@ -14,7 +14,7 @@ from firstflight.decision.evidence import NO_LOOKS, Averaged, Counted, Home, Met
 from firstflight.decision.weighing import means
 from firstflight.decision.weighing.counts import harmful, harmful_share
 from firstflight.decision.weighing.window import Context
-from firstflight.domain.plans import SHARES, Guardrail
+from firstflight.domain.plans import Guardrail
 from firstflight.domain.samples import Counts, Histogram, Moments, Sample
 
 SUSPECTED = math.log(3)
@@ -79,7 +79,7 @@ def _told(guardrail: Guardrail, metric: MetricEvidence | None, sample: Sample | 
         return _told_of_share(
             slow, 1 - guardrail.quantile, metric.limit_spread if isinstance(metric, Timed) else NO_LOOKS
         )
-    if isinstance(sample, Counts) or (isinstance(sample, Moments) and guardrail.metric in SHARES):
+    if isinstance(sample, Counts) or (isinstance(sample, Moments) and guardrail.is_share):
         spread = metric.spread if isinstance(metric, Counted) else NO_LOOKS
         limit = harmful_share(guardrail, guardrail.limit)
         return None if guardrail.share_fault() else _told_of_share(harmful(guardrail, sample), limit, spread)
