@@ -233,6 +233,9 @@ def test_whatever_a_client_writes_is_answered(settings: Settings, client: httpx.
             sent = [(header.encode(), value.encode("latin-1")), *list(httpx.Headers(headers(MODEL, "r")).raw)]
             kept = [pair for number, pair in enumerate(sent) if number == 0 or pair[0].lower() != header.encode()]
             assert 200 == client.post(url, content=json.dumps(good), headers=kept).status_code, (header, value)
+    for inside in ("10.0.0.1", "127.0.0.1", "::1"):  # who seems to be of Envoy's own sets no time-out and no retries
+        for order in ("upstream-rq-timeout-ms", "upstream-rq-per-try-timeout-ms", "upstream-alt-stat-name"):
+            assert 200 == code(good, **{"x-forwarded-for": inside, "x-envoy-internal": "true", f"x-envoy-{order}": "1"})
     assert 431 == code(good, **{"x-unit-id": "u" * 59_000})
     assert 413 == client.post(url, content=b" " * (2**20 + 1), headers=headers(MODEL, "r")).status_code
     assert 404 == code(good, host="rebound.example")
