@@ -17,7 +17,7 @@ def log_add(first: float, second: float) -> float:
 
 def log_sum(terms: Sequence[float]) -> float:
     """Return log(Σ exp(term)); NEVER when there is no term."""
-    largest = max(terms, default=NEVER)
+    largest = max(terms) if terms else NEVER
     if largest <= NEVER:
         return NEVER
     exp = math.exp

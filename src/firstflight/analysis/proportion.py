@@ -1,5 +1,6 @@
 """Interval for a proportion that may be looked at as often as one likes."""
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -18,6 +19,11 @@ class Interval(NamedTuple):
     high: float
 
 
+@functools.lru_cache(maxsize=256)
+def _log_beta(a: float, b: float) -> float:
+    return float(betaln(a, b))
+
+
 def log_mixture(events: float, exposures: int, rate: float, prior: tuple[float, float] = (0.5, 0.5)) -> float:
     """Return the log of the two-sided beta-binomial mixture against `rate`, an e-process when `rate` is the truth.
 
@@ -28,7 +34,7 @@ def log_mixture(events: float, exposures: int, rate: float, prior: tuple[float, 
     failures = exposures - events
     return float(
         betaln(a + events, b + failures)
-        - betaln(a, b)
+        - _log_beta(a, b)
         - (events * math.log(rate) if events else 0.0)
         - (failures * math.log1p(-rate) if failures else 0.0)
     )
@@ -45,7 +51,7 @@ def proportion_interval(
         return Interval(0.0, 1.0)
     failures = exposures - events
     a, b = prior
-    height = float(betaln(a + events, b + failures) - betaln(a, b)) + math.log(alpha)
+    height = float(betaln(a + events, b + failures) - _log_beta(a, b)) + math.log(alpha)
     rate = events / exposures
     low = 0.0 if events == 0 else _crossing(events, failures, height, 0.0, rate)
     high = 1.0 if failures == 0 else _crossing(events, failures, height, 1.0, rate)

@@ -19,6 +19,9 @@ RATIO_WEIGHTS = (0.04, 0.08, 0.18, 0.12, 0.10, 0.12, 0.12, 0.14, 0.06, 0.04)
 OUTCOME_WEIGHTS = (0.03, 0.25, 0.52, 0.18, 0.012, 0.004, 0.001, 0.001, 0.001, 0.001)
 """The same for wrong answers among outcomes: a half more takes long to see, and clusters pass for a large ratio."""
 
+TAIL_WEIGHTS = (0.02, 0.03, 0.05, 0.15, 0.20, 0.40, 0.12, 0.01, 0.01, 0.01)
+"""The same for values beyond a quantile: five times as many as it allows is what a model that is too slow has."""
+
 _LOG_RATIOS = tuple(math.log(ratio) for ratio in RATIOS)
 
 

@@ -13,6 +13,7 @@ run length into a bound on the chance of any false alarm.
 """
 
 import math
+import operator
 from collections.abc import Sequence
 
 from firstflight.analysis.log_space import NEVER, log_sum
@@ -39,7 +40,7 @@ def bet(log_wealth: Sequence[float], log_ratios: Sequence[float], start_weight: 
 
 def log_e_value(log_wealth: Sequence[float], log_shares: Sequence[float], unspent: float) -> float:
     """Return log e: the mean of S_j over alternatives by their shares plus the weight not yet spent on a start."""
-    mixed = [share + wealth for share, wealth in zip(log_shares, log_wealth, strict=True)]
+    mixed = [*map(operator.add, log_shares, log_wealth)]
     if unspent > 0:
         mixed.append(math.log(unspent))
     return log_sum(mixed)

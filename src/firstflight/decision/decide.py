@@ -14,7 +14,7 @@ from typing import Literal
 
 from firstflight.analysis.sample_ratio import ALPHA as RATIO_ALPHA
 from firstflight.decision.evidence import Averaged, Counted, Evidence, Stage, Timed
-from firstflight.decision.figures import metric_verdict
+from firstflight.decision.figures import metric_verdicts
 from firstflight.decision.reasons import failing_sentence, harm_sentence, ratio_sentence, sentence, waiting
 from firstflight.decision.verdicts import Decision, MetricVerdict, SampleRatio, Verdict
 from firstflight.decision.weighing.budget import certain_log_e
@@ -52,7 +52,7 @@ def judge(plan: CanaryPlan, evidence: Evidence) -> Decision:
     stage = evidence.stage
     if stage is None:
         return Decision(verdict=Verdict.CONTINUE, reasons=("no look has been taken yet",))
-    metrics = tuple([metric_verdict(plan, evidence, each) for each in plan.guardrails])
+    metrics = metric_verdicts(plan, evidence)
     ratio = _judge_ratio(evidence, stage)
     verdict, reasons = _conclude(plan, evidence, stage, metrics, ratio)
     return Decision(
@@ -92,14 +92,14 @@ def _of_proof(
     plan: CanaryPlan, evidence: Evidence, stage: Stage, by_name: Mapping[str, MetricVerdict]
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Return PROMOTE where everything has been shown that must be, and the stage has had its shortest time."""
-    proving = {guardrail: by_name[guardrail.metric] for guardrail in plan.guardrails if guardrail.proves}
-    unproven = {each: shown for each, shown in proving.items() if shown.status not in {"proven", "not_applicable"}}
+    proving = [(guardrail, by_name[guardrail.metric]) for guardrail in plan.guardrails if guardrail.proves]
+    unproven = [(each, shown) for each, shown in proving if shown.status not in {"proven", "not_applicable"}]
     if unproven or evidence.ignored:  # nothing is promoted on what was known before
-        fewest = [(shown, each.proof_requests(plan.alpha_promote)) for each, shown in unproven.items()]
+        fewest = [(shown, each.proof_requests(plan.alpha_promote)) for each, shown in unproven]
         return _waiting(plan, stage, tuple(waiting(shown, least) for shown, least in fewest))
     if stage.warming_up or stage.elapsed < plan.min_stage_seconds:
         return _waiting(plan, stage, (f"nothing left to prove, but a stage lasts {plan.min_stage_seconds:,.0f} s",))
-    proof = tuple(sentence(shown) for shown in proving.values() if shown.status == "proven")
+    proof = tuple(sentence(shown) for _, shown in proving if shown.status == "proven")
     return Verdict.PROMOTE, proof or (f"no guardrail asks for proof at {stage.percent} %, and none shows harm",)
 
 
@@ -126,7 +126,7 @@ def _broken(plan: CanaryPlan, evidence: Evidence) -> tuple[str, ...]:
         known = evidence.metrics.get(guardrail.metric)
         if guardrail.limit is not None and isinstance(known, Counted | Timed | Averaged):
             limit = sides(guardrail, known, evidence.spent).limit
-            if limit is not None and limit >= certain_log_e(plan, guardrail):
+            if limit is not None and limit >= certain_log_e(plan)[guardrail.metric]:
                 found.append(guardrail.metric)
     return tuple(found)
 

@@ -18,8 +18,13 @@ from firstflight.domain.plans import CanaryPlan, Guardrail
 _UNBOUNDED = "its values have no bounds in the plan, so nothing is decided on their mean"
 
 
-def metric_verdict(plan: CanaryPlan, evidence: Evidence, guardrail: Guardrail) -> MetricVerdict:
-    """Return what one guardrail shows."""
+def metric_verdicts(plan: CanaryPlan, evidence: Evidence) -> tuple[MetricVerdict, ...]:
+    """Return what each guardrail of the plan shows."""
+    certain = certain_log_e(plan)
+    return tuple([_metric_verdict(plan, evidence, each, certain[each.metric]) for each in plan.guardrails])
+
+
+def _metric_verdict(plan: CanaryPlan, evidence: Evidence, guardrail: Guardrail, certain: float) -> MetricVerdict:
     known = evidence.metrics.get(guardrail.metric)
     about: dict[str, object] = {
         "metric": guardrail.metric,
@@ -29,7 +34,7 @@ def metric_verdict(plan: CanaryPlan, evidence: Evidence, guardrail: Guardrail) -
         "margin": guardrail.margin,
         "tolerance": guardrail.tolerance,
         "log_e_rollback": evidence.log_harm.get(guardrail.metric, 0.0),
-        "log_threshold_rollback": certain_log_e(plan, guardrail),
+        "log_threshold_rollback": certain,
         "log_threshold_promote": -math.log(plan.alpha_promote),
     }
     if known is None:

@@ -16,7 +16,7 @@ from firstflight.analysis.sequential_plan import (
 from firstflight.decision.reasons import outlasting
 from firstflight.decision.weighing.budget import alpha_of
 from firstflight.decision.weighing.counts import COMMON
-from firstflight.decision.weighing.harm import RELATIVE_SHARE
+from firstflight.decision.weighing.harm import RELATIVE_SHARE, TAIL_RELATIVE_SHARE
 from firstflight.domain.plans import CanaryPlan, Guardrail
 from firstflight.domain.values import Value
 
@@ -97,15 +97,18 @@ def _guardrail(
 
     def detect(harmful: float) -> Requests:
         options = []
-        if share < 1:
-            wealth = _AT_ONCE * (RELATIVE_SHARE if limit is not None else 1.0)
+        relative = RELATIVE_SHARE if guardrail.quantile is None else TAIL_RELATIVE_SHARE
+        if share < 1 and guardrail.quantile is not None and limit is not None:  # beyond the limit is slower than stable
+            options.append(harm_over_limit(harmful, limit, alpha, wealth=_AT_ONCE * relative))
+        elif share < 1:
+            wealth = _AT_ONCE * (relative if limit is not None else 1.0)
             options.append(
                 harm_over_control(harmful, base, share, alpha, wealth=wealth, full=base >= COMMON)
                 if block is None
                 else bounded_mean_decides(harmful - base, _squares(harmful) + _squares(base), alpha, wealth=wealth)
             )
         if limit is not None:
-            wealth = _AT_ONCE * (1 - RELATIVE_SHARE)
+            wealth = _AT_ONCE * (1 - relative)
             options.append(
                 harm_over_limit(harmful, limit, alpha, wealth=wealth)
                 if block is None

@@ -50,7 +50,7 @@ def _harm(metric: MetricVerdict) -> str:
     if metric.tolerance:
         return f"worse than stable by more than {gap(metric.tolerance, metric.unit)}"
     if metric.quantile is not None:
-        return "slow more often than stable, past half of what its limit leaves"
+        return "slower than stable by more than half of what its limit leaves"
     return "worse than stable"
 
 

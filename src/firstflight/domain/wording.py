@@ -33,7 +33,7 @@ def number(value: float | None) -> str:
     if size < 1e-6 or size >= 1e12:  # noqa: PLR2004 - where plain digits stop being readable
         return f"{value:.2e}".replace("-", "\N{MINUS SIGN}")
     digits = max(0, 2 - math.floor(math.log10(size)))
-    text = f"{value:,.{digits}f}"
+    text = format(value, f",.{digits}f")
     if digits:
         text = text.rstrip("0").rstrip(".")
     return text.replace("-", "\N{MINUS SIGN}")

@@ -1,7 +1,9 @@
 """How the budget of false alarms is shared: between guardrails, and between the times a fault may begin."""
 
+import functools
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from firstflight.analysis.log_space import log_sum
 from firstflight.domain.plans import CanaryPlan, Guardrail
@@ -54,14 +56,16 @@ def total_log_e(plan: CanaryPlan, log_harm: Mapping[str, float]) -> float:
     return log_sum([math.log(each.share / whole) + log_harm[each.metric] for each in plan.guardrails])
 
 
-def certain_log_e(plan: CanaryPlan, guardrail: Guardrail) -> float:
-    """Return the log e-value from which on harm to one guardrail alone is certain."""
-    return -math.log(alpha_of(plan, guardrail))
+@functools.lru_cache(maxsize=32)
+def certain_log_e(plan: CanaryPlan) -> Mapping[str, float]:
+    """Return, per guardrail, the log e-value from which on harm to it alone is certain."""
+    return MappingProxyType({each.metric: -math.log(alpha_of(plan, each)) for each in plan.guardrails})
 
 
 def harmed(plan: CanaryPlan, before: tuple[str, ...], log_harm: Mapping[str, float]) -> tuple[str, ...]:
     """Return the guardrails whose harm is certain now or was at an earlier look."""
-    fired = [each.metric for each in plan.guardrails if log_harm[each.metric] >= certain_log_e(plan, each)]
+    certain = certain_log_e(plan)
+    fired = [metric for metric, log_e in log_harm.items() if log_e >= certain[metric]]
     enough = -math.log(plan.alpha_rollback)
     # a mean is no more than its largest part
     if not fired and max(log_harm.values(), default=0.0) >= enough and total_log_e(plan, log_harm) >= enough:

@@ -72,7 +72,8 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
         control=control,
         log_proof=-math.log(plan.alpha_promote),
     )
-    shown = {guardrail.metric: seen(evidence, look, guardrail.metric) for guardrail in plan.guardrails}
+    names = [guardrail.metric for guardrail in plan.guardrails]
+    shown, late = seen(evidence, look, names), seen_late(evidence, look, names)
     home = _home(plan, evidence, metrics, shown, context)
     typical = not any(each.failing for each in home.values())
     known: dict[str, MetricEvidence] = {}
@@ -85,7 +86,8 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
             before = _unblamed(before, context.log_spent)
         here = context if typical else context._replace(typical=False, comparable=at_home.failing)
         absorbed = _absorb(guardrail, before, shown[name], here)
-        absorbed = _with_late(guardrail, absorbed, seen_late(evidence, look, name), here)
+        if name in late:
+            absorbed = _with_late(guardrail, absorbed, late[name], here)
         blame = not at_home.failing and at_home.log_e < SUSPECTED
         log_harm[name] = harm_log_e(guardrail, absorbed, spent, blame=blame)
         if absorbed is not None:
@@ -118,8 +120,6 @@ def _with_late(
     guardrail: Guardrail, known: MetricEvidence | None, late: Seen, context: Context
 ) -> MetricEvidence | None:
     """Return the evidence with truths about answers of earlier stages: they may show harm, and prove nothing here."""
-    if late.candidate is None and late.stable is None and late.paired is None:
-        return known
     found = _absorb(guardrail, known, late, context._replace(weight=0.0, warming_up=False))
     if isinstance(known, Counted) and isinstance(found, Counted):
         return replace(known, relative=found.relative, absolute=found.absolute)
@@ -136,12 +136,12 @@ def _home(
     context: Context,
 ) -> dict[str, Home]:
     """Return how the stable model keeps each limit after this look."""
-    found = {}
+    found, certain = {}, certain_log_e(plan)
     for guardrail in plan.guardrails:
         name = guardrail.metric
         if guardrail.limit is not None:
-            known, certain = evidence.home.get(name), certain_log_e(plan, guardrail)
-            after = after_look(guardrail, known, metrics.get(name), shown[name].stable, context, certain)
+            known = evidence.home.get(name)
+            after = after_look(guardrail, known, metrics.get(name), shown[name].stable, context, certain[name])
             if after is not None:
                 found[name] = after
     return found

@@ -27,20 +27,19 @@ def absorb(guardrail: Guardrail, known: Timed, seen: Seen, context: Context) -> 
     exposures, stable_exposures = sum(candidate), sum(stable)
     limit, quantile = guardrail.limit or 0.0, guardrail.quantile or 0.0
     harm_edge = edges_for(known.edges, limit).harm
-    own_edge = reference_edge(known.reference, quantile)
-    own_edge = harm_edge if own_edge is None else own_edge
-    slower = None if own_edge is None else _slower_edge(guardrail, known.edges, own_edge)
+    reference = _plus(known.reference, stable) if context.typical else known.reference
+    own_edge = reference_edge(reference, quantile)
     worse, beyond, spread, limit_spread = NO_HARM, NOT_BEYOND, known.spread, known.limit_spread
-    if own_edge is not None and slower is not None:
-        late = Tally(above(stable, own_edge), stable_exposures)
-        if not context.warming_up and context.comparable:
+    if own_edge is not None:
+        slower = _slower_edge(guardrail, known.edges, own_edge)
+        if slower is not None and not context.warming_up and context.comparable:
+            slow, also = Tally(above(candidate, slower), exposures), Tally(above(stable, slower), stable_exposures)
+            usual = Tally(above(known.reference, slower), sum(known.reference))
             phi = dispersion(spread, exposures=exposures + stable_exposures)
-            slow, reference = Tally(above(candidate, slower), exposures), sum(known.reference)
-            usual = Tally(above(known.reference, own_edge), reference)
-            worse = worse_than_stable(slow, late, usual, 0.0, phi=phi, warming_up=False, failures=True)
-            if guardrail.tolerance:  # the quantile itself is worse by more, not only what lies beyond it
-                worse = tuple(map(min, worse, beyond_share_log_likelihoods(*slow, 1 - quantile, dispersion=phi)))
-        spread = spread.and_look(*late) if context.typical else spread
+            more = worse_than_stable(slow, also, usual, 0.0, phi=phi, warming_up=False, failures=True)
+            beyond_share = beyond_share_log_likelihoods(*slow, 1 - quantile, dispersion=phi)
+            worse = tuple(map(min, more, beyond_share))  # what slows both is held against neither
+        spread = spread.and_look(above(stable, own_edge), stable_exposures) if context.typical else spread
     if harm_edge is not None:
         if not context.warming_up:
             beyond = beyond_limit_log_likelihoods(
@@ -56,7 +55,7 @@ def absorb(guardrail: Guardrail, known: Timed, seen: Seen, context: Context) -> 
         absolute=bet(known.absolute, beyond, context.weight),
         candidate=served,
         stable=known.stable if context.warming_up else _plus(known.stable, stable),
-        reference=_plus(known.reference, stable) if context.typical else known.reference,
+        reference=reference,
         spread=spread,
         limit_spread=limit_spread,
         log_proof=proof,

@@ -45,18 +45,22 @@ def after_look(
     if told is None:
         return known
     weights = _LOG_STAKE_SHARES if isinstance(metric, Averaged) else _LOG_ODDS_SHARES
-    untouched = (log_add(context.log_spent, _log(context.weight)),) * len(told.beyond)
     home = known or Home(beyond=(context.log_spent,) * len(told.beyond))
     if home.failing:
         kept = max(home.log_kept + told.kept, 0.0)
         if kept >= context.log_proof:
-            return Home(beyond=untouched)
+            return Home(beyond=_untouched(context, len(told.beyond)))
         return replace(home, log_kept=kept, failed=home.failed.plus(told.harmful))
     beyond = bet(home.beyond, told.beyond, context.weight)
     log_e = log_e_value(beyond, weights, context.unspent)
     if log_e < certain:
         return Home(beyond=beyond, log_e=log_e)
-    return Home(beyond=untouched, log_e=log_e, failing=True, failed=told.harmful)
+    return Home(beyond=_untouched(context, len(told.beyond)), log_e=log_e, failing=True, failed=told.harmful)
+
+
+def _untouched(context: Context, alternatives: int) -> tuple[float, ...]:
+    """Return the wealth of each alternative as if the looks so far had said nothing."""
+    return (log_add(context.log_spent, _log(context.weight)),) * alternatives
 
 
 class _Told(NamedTuple):

@@ -1,6 +1,6 @@
 """One look, as a guardrail sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from firstflight.decision.evidence import Evidence
@@ -46,6 +46,9 @@ class Seen(NamedTuple):
         return self.paired is not None or _count(self.stable) > 0
 
 
+_NOTHING = Seen(None, None, None)
+
+
 def _count(sample: Sample | None) -> int:
     match sample:
         case Counts(exposures=count) | Moments(count=count) | PairedMoments(count=count):
@@ -55,25 +58,36 @@ def _count(sample: Sample | None) -> int:
     return 0
 
 
-def seen(evidence: Evidence, look: Look, metric: str) -> Seen:
-    """Return what `look` holds of `metric`."""
-    return _seen(evidence, look.samples, look.paired, metric)
+def seen(evidence: Evidence, look: Look, metrics: Sequence[str]) -> dict[str, Seen]:
+    """Return what `look` holds of each of `metrics`."""
+    return _seen(evidence, look.samples, look.paired, metrics)
 
 
-def seen_late(evidence: Evidence, look: Look, metric: str) -> Seen:
-    """Return what `look` holds of `metric` about answers of earlier stages."""
-    return _seen(evidence, look.earlier, look.earlier_paired, metric)
+def seen_late(evidence: Evidence, look: Look, metrics: Sequence[str]) -> dict[str, Seen]:
+    """Return what `look` holds of `metrics` about answers of earlier stages: of those it holds anything of."""
+    if not look.earlier and not look.earlier_paired:
+        return {}
+    found = _seen(evidence, look.earlier, look.earlier_paired, metrics)
+    return {metric: one for metric, one in found.items() if one != _NOTHING}
 
 
-def _seen(evidence: Evidence, samples: Samples, pairs: Samples, metric: str) -> Seen:
-    candidate = samples.get(evidence.candidate, {}).get(metric)
-    stable = samples.get(evidence.stable, {}).get(metric)
-    paired = pairs.get(evidence.candidate, {}).get(metric)
-    return Seen(
-        candidate=None if isinstance(candidate, NoData) else candidate,
-        stable=None if isinstance(stable, NoData) else stable,
-        paired=paired if isinstance(paired, PairedMoments) and paired.count else None,
-    )
+def _seen(evidence: Evidence, samples: Samples, pairs: Samples, metrics: Sequence[str]) -> dict[str, Seen]:
+    candidate, stable = samples.get(evidence.candidate, {}), samples.get(evidence.stable, {})
+    paired = pairs.get(evidence.candidate, {})
+    return {
+        metric: Seen(
+            _known(candidate.get(metric)), _known(stable.get(metric)), _shared(paired.get(metric)) if paired else None
+        )
+        for metric in metrics
+    }
+
+
+def _known(sample: Sample | None) -> Sample | None:
+    return None if isinstance(sample, NoData) else sample
+
+
+def _shared(sample: Sample | None) -> PairedMoments | None:
+    return sample if isinstance(sample, PairedMoments) and sample.count else None
 
 
 def are(kind: type | tuple[type, ...], seen: Seen) -> bool:
