@@ -14,6 +14,9 @@ from firstflight.world import World
 
 log = logging.getLogger(__name__)
 
+HELD = DRIVEN - {Phase.ENTERING, Phase.PROMOTING}
+"""Phases to stay in: a change that is half done is nothing to wait in, and nobody judges it."""
+
 
 def hold(world: World, rollout: Rollout, until: datetime | None) -> None:
     """Leave the canary `rollout` where it stands: the lease lasts `until` its run is resumed at the latest.
@@ -21,12 +24,13 @@ def hold(world: World, rollout: Rollout, until: datetime | None) -> None:
     And for the plan's `approval_seconds` at most, the longest anybody may keep it waiting. What its last check decided
     is done first, for a process that is to end must not forget it: a stage that passed is written down, harm goes home.
     The guard keeps watch meanwhile. What somebody else drives, waits for an answer or goes home is left as it is; so is
-    what cannot be written now, and an A/B test: nobody renews their lease, and the guard brings them home.
+    what is half done, what cannot be written now, and an A/B test: nobody renews their lease, and the guard brings them
+    home.
     """
     try:
         told = reread(world.ledger, rollout)
         plan = told.plan
-        if told.token != rollout.token or told.phase not in DRIVEN or not isinstance(plan, CanaryPlan):
+        if told.token != rollout.token or told.phase not in HELD or not isinstance(plan, CanaryPlan):
             return
         told = _decided(world, told)
         if told.phase is Phase.ROLLING_BACK:

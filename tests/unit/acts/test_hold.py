@@ -6,7 +6,7 @@ import pytest
 
 from firstflight.acts.approve import ask
 from firstflight.acts.hold import hold
-from firstflight.acts.ledger_view import checks, current
+from firstflight.acts.ledger_view import append, checks, current
 from firstflight.acts.observe import observe
 from firstflight.acts.start import resume_or_start
 from firstflight.decision.verdicts import Verdict
@@ -104,6 +104,17 @@ def test_a_question_and_another_s_rollout_are_left_as_they_are(twin: Twin) -> No
     hold(twin.world, asked, None)
     assert before == twin.leases.all
     assert not told(twin).held
+
+
+@pytest.mark.parametrize("kind", ["stage.intended", "promotion.intended"])
+def test_what_is_half_done_is_not_held(twin: Twin, kind: str) -> None:
+    """Its split may be in force and judged by nobody: it goes home when nobody has driven it for 30 s."""
+    rollout = in_first_stage(twin)
+    rollout = append(twin.world.ledger, rollout, kind, {"stage": 50, "split": {}, "candidate": ""})
+    hold(twin.world, rollout, None)
+    assert not told(twin).held
+    [why] = watch(twin, 60)
+    assert "has not been heard of for 30 s" in why
 
 
 def test_a_test_is_not_held(twin: Twin) -> None:
