@@ -8,12 +8,13 @@ from contextlib import contextmanager
 import pytest
 
 from firstflight.acts.ledger_view import checks, history
-from firstflight.domain.plans import ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
+from firstflight.domain.plans import ABTestPlan, CanaryPlan, Guardrail, ReleasePlan
 from firstflight.ledger import open_store
 from firstflight.orchestrator import FlowRun
 from firstflight.rollout.machine import Rollout
 from firstflight.settings import Settings
 from tests.e2e.runs import MODEL, Runs, assert_home, canary, candidate
+from tests.e2e.runs import RELEASE as AT_HOME
 from tests.real_cluster import run_kubectl
 from tests.seldon_real import Break, asking, emptied, real_settings
 from tests.serving_bench import until
@@ -39,7 +40,7 @@ CANARY = CanaryPlan(
 )
 LONG = CANARY.model_copy(update={"min_stage_seconds": 600})
 RELEASE = ReleasePlan(
-    training=TrainingPlan(model=MODEL, max_epochs=2, max_rows=6_000, variants=("baseline", "lightweight")),
+    training=AT_HOME.training,
     ab_test=ABTestPlan(
         model=MODEL,
         weights={"baseline": 70, "lightweight": 30},
@@ -57,13 +58,22 @@ SECONDS = 900.0
 
 @contextmanager
 def scaled(namespace: str, *deployments: str) -> Iterator[None]:
-    """Have Deployments up while the block runs."""
-    for replicas in (1, 0):
-        if not replicas:
-            yield
+    """Have Deployments up while the block runs: ready in it, and without a pod after it."""
+
+    def scale(replicas: int) -> None:
         words = [f"deployment/{name}" for name in deployments]
         done = run_kubectl("scale", "-n", namespace, f"--replicas={replicas}", *words)
         assert 0 == done.returncode, done.stderr
+        pods = ("get", "pods", "-n", namespace, "-l", f"app.kubernetes.io/name in ({','.join(deployments)})")
+        ready = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"
+        wanted = ["True"] * replicas * len(deployments)
+        until(lambda: wanted == run_kubectl(*pods, "-o", ready).stdout.split(), SECONDS)
+
+    scale(1)
+    try:
+        yield
+    finally:
+        scale(0)
 
 
 @pytest.fixture(scope="module")
