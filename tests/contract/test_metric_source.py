@@ -3,18 +3,12 @@
 import bisect
 import itertools
 import math
-import os
 import random
-import shutil
-import signal
-import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
@@ -33,12 +27,12 @@ from firstflight.observation.source import MetricSource
 from firstflight.observation.store import Collection, PredictionStore
 from firstflight.observation.store_source import StoreSource
 from firstflight.serving.seldon.queries import gateway_series
-from firstflight.settings import Settings
 from firstflight.stack import postgres
 from firstflight.workloads import scores
 from firstflight.workloads.scores import PROBABILITY
 from tests.doubles import mesh
 from tests.doubles.prometheus import PrometheusDouble, running_prometheus
+from tests.postgres_bench import Server, running_server
 
 ROUTE = "predictor"
 STABLE, CANDIDATE, SHADOW = "baseline-predictor-v1", "lightweight-predictor-v2", "shadow-predictor-v2"
@@ -182,51 +176,26 @@ class _OnCluster:
         return math.floor(stamp.timestamp() * 1000) + 1
 
 
-@contextmanager
-def running_server(home: Path) -> Iterator[Settings]:
-    """A PostgreSQL of this module's own."""
-    settings = Settings(home=home, database_url=None)
-    program = postgres.program(settings)
-    place = (home / postgres.NAME).resolve()
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-    with subprocess.Popen(
-        (*program.command, "-c", "fsync=off"), cwd=place, user=program.user, env=environment, **quiet
-    ) as process:
-        try:
-            deadline = time.monotonic() + 120
-            while not postgres.answers(settings):
-                assert time.monotonic() < deadline, "PostgreSQL did not answer within 30 s"
-                time.sleep(0.05)
-            postgres.create_databases(settings)
-            yield settings
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=120)
-            shutil.rmtree(place)
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the module."""
-    with running_server(tmp_path_factory.mktemp("source")) as settings:
-        yield settings
+    with running_server(tmp_path_factory.mktemp("source")) as running:
+        yield running
 
 
 @pytest.fixture
-def empty_database(server: Settings) -> str:
+def empty_database(server: Server) -> str:
     """A service's address of tables that nobody used before: a schema of its own, made when no collector is left."""
-    owner = server.database("firstflight", owner=True)
     name = f"t{uuid.uuid4().hex}"
     deadline = time.monotonic() + 120
-    with psycopg.connect(owner, autocommit=True) as connection:
+    with psycopg.connect(server.owner, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}; GRANT USAGE ON SCHEMA {name} TO firstflight")
         while connection.execute("SELECT FROM pg_locks WHERE locktype = 'advisory'").fetchone() is not None:
             assert time.monotonic() < deadline, "the collector of an earlier test does not leave"
             time.sleep(0.02)
     place = f"&options=-csearch_path%3D{name}"
-    postgres.migrate(owner + place)
-    return server.database("firstflight") + place
+    postgres.migrate(server.owner + place)
+    return server.url + place
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """What every RecordStore promises, and what the one in PostgreSQL promises besides."""
 
-import os
-import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -10,7 +7,6 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,9 +19,9 @@ from firstflight.domain.errors import HeadMovedError, LedgerError, StoreUnavaila
 from firstflight.ledger import RecordStore, open_store
 from firstflight.ledger.memory import MemoryRecordStore
 from firstflight.ledger.sql import SqlRecordStore
-from firstflight.settings import Settings
 from firstflight.stack import postgres
 from tests.manifests.objects import build, of_kind
+from tests.postgres_bench import Server, running_server
 
 BODIES = st.dictionaries(
     st.text(),
@@ -38,72 +34,27 @@ BODIES = st.dictionaries(
 )
 
 
-class Server:
-    """A PostgreSQL of the tests' own, in a folder of its own."""
-
-    def __init__(self, home: Path) -> None:
-        self.settings = Settings(home=home, database_url=None)
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        """Address of the ledger's database, as the services reach it."""
-        return self.settings.database("firstflight")
-
-    @property
-    def owner(self) -> str:
-        """The same, as whoever owns its table."""
-        return self.settings.database("firstflight", owner=True)
-
-    def start(self) -> None:
-        """Start the server and wait until it answers."""
-        program = postgres.program(self.settings)
-        deadline = time.monotonic() + 120
-        while not postgres.answers(self.settings):
-            assert time.monotonic() < deadline, "PostgreSQL did not answer within 30 s"
-            if self.process is None or self.process.poll() is not None:  # also while a killed server's children leave
-                self.process = subprocess.Popen(
-                    program.command,
-                    cwd=program.directory,
-                    user=program.user,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-                )
-            time.sleep(0.05)
-        postgres.create_databases(self.settings)
-
-    def kill(self) -> None:
-        """End the server as a lack of memory would: without a word."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> None:
-        """End the server and remove its data."""
-        place = (self.settings.home / postgres.NAME).resolve()
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=120)
-        shutil.rmtree(place)
-
-
-@contextmanager
-def running_server(home: Path) -> Iterator[Server]:
-    """Run a server of its own below `home`, and leave nothing of it."""
-    server = Server(home)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the tests that do not hurt it."""
     with running_server(tmp_path_factory.mktemp("ledger")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def another(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests that do."""
+    with running_server(tmp_path_factory.mktemp("another")) as running:
+        yield running
+
+
+@pytest.fixture
+def fragile(another: Server) -> Server:
+    """That server with a table made anew, which may be dropped; it may be killed too."""
+    with psycopg.connect(another.owner, autocommit=True) as connection:
+        connection.execute("DROP TABLE ledger")
+    postgres.migrate(another.owner)
+    return another
 
 
 @pytest.fixture(params=["memory", "postgresql"])
@@ -333,32 +284,30 @@ def test_a_backup_can_be_restored(server: Server, stream: str, tmp_path: Path) -
         connection.execute("DELETE FROM ledger")
 
 
-def test_a_service_waits_for_tables_that_nobody_has_made_yet(tmp_path: Path) -> None:
+def test_a_service_waits_for_tables_that_nobody_has_made_yet(fragile: Server) -> None:
     """As for an outage, told who makes them; what it wrote before is none of its business."""
-    with running_server(tmp_path) as fresh:
-        store = SqlRecordStore(fresh.url)
-        with psycopg.connect(fresh.owner, autocommit=True) as connection:
-            connection.execute("DROP TABLE ledger")
-        with pytest.raises(StoreUnavailableError, match="`firstflight up` does"):
-            store.head("s")
-        postgres.migrate(fresh.owner)
-        assert 1 == store.append("s", "first", {}, actor="a").number
+    store = SqlRecordStore(fragile.url)
+    with psycopg.connect(fragile.owner, autocommit=True) as connection:
+        connection.execute("DROP TABLE ledger")
+    with pytest.raises(StoreUnavailableError, match="`firstflight up` does"):
+        store.head("s")
+    postgres.migrate(fragile.owner)
+    assert 1 == store.append("s", "first", {}, actor="a").number
 
 
-def test_many_first_callers_make_one_table(tmp_path: Path) -> None:
+def test_many_first_callers_make_one_table(fragile: Server) -> None:
     """Processes that meet an empty database at the same moment all succeed."""
-    with running_server(tmp_path) as fresh:
-        with psycopg.connect(fresh.owner, autocommit=True) as connection:
-            connection.execute("DROP TABLE ledger")
-        writers = 12
-        barrier = threading.Barrier(writers)
+    with psycopg.connect(fragile.owner, autocommit=True) as connection:
+        connection.execute("DROP TABLE ledger")
+    writers = 12
+    barrier = threading.Barrier(writers)
 
-        def write(writer: int) -> int:
-            barrier.wait(timeout=60)
-            return SqlRecordStore(fresh.owner).append("s", "any", {}, actor=f"w{writer}").number
+    def write(writer: int) -> int:
+        barrier.wait(timeout=60)
+        return SqlRecordStore(fragile.owner).append("s", "any", {}, actor=f"w{writer}").number
 
-        with ThreadPoolExecutor(writers) as pool:
-            assert list(range(1, writers + 1)) == sorted(pool.map(write, range(writers)))
+    with ThreadPoolExecutor(writers) as pool:
+        assert list(range(1, writers + 1)) == sorted(pool.map(write, range(writers)))
 
 
 def test_no_server_is_an_outage_and_the_password_stays_secret(tmp_path: Path) -> None:
@@ -434,16 +383,15 @@ def test_a_record_that_is_no_object_hides_no_others(server: Server, stream: str)
     assert [{}, {"unreadable": [1]}, {}] == [record.body for record in store.read(stream)]
 
 
-def test_a_database_that_was_made_anew_gets_its_table(tmp_path: Path) -> None:
+def test_a_database_that_was_made_anew_gets_its_table(fragile: Server) -> None:
     """The server came back empty, as after a restore: the same store makes its table again at the second call."""
-    with running_server(tmp_path) as fresh:
-        store = SqlRecordStore(fresh.owner)
-        store.append("s", "first", {}, actor="a")
-        with psycopg.connect(fresh.owner, autocommit=True) as connection:
-            connection.execute("DROP TABLE ledger")
-        with pytest.raises(LedgerError, match="does not exist"):
-            store.head("s")
-        assert 1 == store.append("s", "first", {}, actor="a").number
+    store = SqlRecordStore(fragile.owner)
+    store.append("s", "first", {}, actor="a")
+    with psycopg.connect(fragile.owner, autocommit=True) as connection:
+        connection.execute("DROP TABLE ledger")
+    with pytest.raises(LedgerError, match="does not exist"):
+        store.head("s")
+    assert 1 == store.append("s", "first", {}, actor="a").number
 
 
 def test_a_database_whose_rights_are_wrong_is_not_an_outage(server: Server) -> None:
@@ -458,28 +406,27 @@ def test_a_database_whose_rights_are_wrong_is_not_an_outage(server: Server) -> N
         store.append("s", "any", {}, actor="a")
 
 
-def test_what_was_acknowledged_survives_a_killed_server(tmp_path: Path) -> None:
+def test_what_was_acknowledged_survives_a_killed_server(fragile: Server, stream: str) -> None:
     """After SIGKILL of the server under load, every acknowledged record is there and no number is missing."""
-    with running_server(tmp_path) as fragile:
-        store = SqlRecordStore(fragile.url)
-        acknowledged: list[int] = []
+    store = SqlRecordStore(fragile.url)
+    acknowledged: list[int] = []
 
-        def write(writer: int) -> str:
-            try:
-                while True:
-                    acknowledged.append(store.append("s", "any", {"writer": writer}, actor="a").number)
-            except StoreUnavailableError:
-                return "outage"
+    def write(writer: int) -> str:
+        try:
+            while True:
+                acknowledged.append(store.append(stream, "any", {"writer": writer}, actor="a").number)
+        except StoreUnavailableError:
+            return "outage"
 
-        with ThreadPoolExecutor(4) as pool:
-            writers = [pool.submit(write, writer) for writer in range(4)]
-            deadline = time.monotonic() + 120
-            while len(acknowledged) < 40:
-                assert time.monotonic() < deadline, "the writers did not get going"
-                time.sleep(0.01)
-            fragile.kill()
-            assert ["outage"] * 4 == [writer.result(timeout=120) for writer in writers]
-        fragile.start()
-        kept = [record.number for record in store.read("s")]
-        assert list(range(1, len(kept) + 1)) == kept
-        assert set(acknowledged) <= set(kept)
+    with ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(write, writer) for writer in range(4)]
+        deadline = time.monotonic() + 120
+        while len(acknowledged) < 40:
+            assert time.monotonic() < deadline, "the writers did not get going"
+            time.sleep(0.01)
+        fragile.kill()
+        assert ["outage"] * 4 == [writer.result(timeout=120) for writer in writers]
+    fragile.start()
+    kept = [record.number for record in store.read(stream)]
+    assert list(range(1, len(kept) + 1)) == kept
+    assert set(acknowledged) <= set(kept)

@@ -1,5 +1,6 @@
 """The page: one HTML file that needs nothing else, now or in ten years."""
 
+import functools
 import json
 from collections.abc import Sequence
 from datetime import UTC, timedelta
@@ -7,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from firstflight.comparison.compare import Comparison
@@ -26,6 +27,12 @@ _MOST_EVENTS = 400
 
 def render(data: ReportData) -> str:
     """Return the report as HTML. The same data gives the same text."""
+    style = Markup(resources.files("firstflight.report").joinpath("page.css").read_text("utf-8"))  # noqa: S704 - ours
+    return _template().render(data=data, style=style, **_drawn(data))
+
+
+@functools.cache
+def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("firstflight.report", ""),
         autoescape=True,
@@ -44,9 +51,7 @@ def render(data: ReportData) -> str:
         "markdown": lambda text: markdown.to_html(text, below=3),
     }
     environment.tests["absent"] = lambda section: isinstance(section, NoData)
-    template = environment.get_template("page.html.j2")
-    style = Markup(resources.files("firstflight.report").joinpath("page.css").read_text("utf-8"))  # noqa: S704 - ours
-    return template.render(data=data, style=style, **_drawn(data))
+    return environment.get_template("page.html.j2")
 
 
 def write_report(data: ReportData, path: Path) -> Path:

@@ -138,8 +138,9 @@ def _share(log_e: float | None, threshold: float) -> float:
 
 def interval(name: str, course: Course, axis: TimeAxis) -> Markup:
     """Draw the confidence sequence closing in on the metric, beside what it is held to."""
-    looks = [(at, one) for at, one in _every(course.looks) if one.interval_of == course.interval_of]
-    unit, difference = looks[-1][1].unit, course.interval_of == "difference"
+    kind = course.interval_of  # asked once: it counts all looks
+    looks = [(at, one) for at, one in _every(course.looks) if one.interval_of == kind]
+    unit, difference = looks[-1][1].unit, kind == "difference"
     x, middle = _broken([(at, _in_unit(_middle(one), unit)) for at, one in looks], axis)
     _, low = _broken([(at, _in_unit(one.low, unit)) for at, one in looks], axis)
     _, high = _broken([(at, _in_unit(one.high, unit)) for at, one in looks], axis)

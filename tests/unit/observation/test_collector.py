@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import psycopg
 import pytest
@@ -25,6 +25,7 @@ from firstflight.observation.store import PredictionStore
 from firstflight.observation.store_source import StoreSource
 from firstflight.settings import Settings
 from firstflight.workloads.scores import PROBABILITY
+from tests.postgres_bench import Server
 
 # The collector as its module runs it, with the database of the test.
 COLLECTOR = """
@@ -37,18 +38,6 @@ collector.TICK_SECONDS = 0.02
 collector._OUTAGE_SECONDS = 0.1
 collector.collect(Path(sys.argv[1]), PredictionStore(sys.argv[2]))
 """
-
-
-class Restartable(Protocol):
-    """The server of this folder's conftest."""
-
-    settings: Settings
-
-    def start(self) -> None:
-        """Start it."""
-
-    def kill(self) -> None:
-        """Kill it."""
 
 
 class Gateway:
@@ -195,7 +184,7 @@ def test_killed_collectors_lose_and_double_nothing(tmp_path: Path, url: str) -> 
     assert gateway.written == len(stored(url))
 
 
-def test_a_killed_database_loses_and_doubles_nothing(tmp_path: Path, url: str, server: Restartable) -> None:
+def test_a_killed_database_loses_and_doubles_nothing(tmp_path: Path, url: str, server: Server) -> None:
     """Through two crashes of the database under load, the same collector stores every line exactly once."""
     path = tmp_path / "access.jsonl"
     with collector(path, url), Gateway(path) as gateway:
@@ -239,7 +228,7 @@ def move(url: str) -> None:
         collection.add((), Position())
 
 
-def test_the_module_runs(tmp_path: Path, server: Restartable) -> None:
+def test_the_module_runs(tmp_path: Path, server: Server) -> None:
     """`python -m firstflight.observation.collector` collects for the stack of its environment and ends when told."""
     folder = tmp_path / "gateway"
     folder.mkdir()

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,21 @@ from firstflight.supervision.supervisor import Supervisor
 
 
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+def settings() -> Iterator[Settings]:
     """Settings with a home and a project of their own; whatever was started or made there is gone afterwards."""
-    monkeypatch.delenv("FIRSTFLIGHT_DATABASE_URL", raising=False)
+    with own_settings() as made:
+        yield made
+
+
+@contextmanager
+def own_settings() -> Iterator[Settings]:
+    """Such settings, for the block."""
     home = Path(tempfile.mkdtemp(prefix="ff-"))
     (home / "project").mkdir()
-    made = Settings(home=home / "home", project=home / "project")
-    yield made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("FIRSTFLIGHT_DATABASE_URL", raising=False)
+        made = Settings(home=home / "home", project=home / "project")
+        yield made
     down(made)
     place = made.home / "postgres"
     if place.is_symlink():

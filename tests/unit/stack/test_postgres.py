@@ -4,6 +4,7 @@ import os
 import pwd
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -16,21 +17,23 @@ from firstflight.stack import postgres
 from firstflight.stack.home import private_home
 from firstflight.supervision.supervisor import Supervisor
 from tests.manifests.objects import build, of_kind
+from tests.unit.stack.conftest import own_settings
 
 
-@pytest.fixture
-def server(settings: Settings, supervisor: Supervisor) -> Settings:
-    """Settings whose server runs, with its databases."""
-    private_home(settings)
-    supervisor.start([postgres.program(settings)])
-    await_answer(settings)
-    postgres.create_databases(settings)
-    return settings
+@pytest.fixture(scope="module")
+def server() -> Iterator[Settings]:
+    """Settings whose server runs, with its databases; who stops it starts it again."""
+    with own_settings() as settings:
+        private_home(settings)
+        Supervisor(settings.supervisor_folder).start([postgres.program(settings)])
+        await_answer(settings)
+        postgres.create_databases(settings)
+        yield settings
 
 
 def await_answer(settings: Settings) -> None:
     """Wait until the server takes connections."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not postgres.answers(settings):
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -123,8 +126,9 @@ def ask_as_nobody(place: Path, user: str) -> str:
     return done.stdout.strip() or done.stderr
 
 
-def test_a_home_that_let_all_in_is_closed(server: Settings, supervisor: Supervisor) -> None:
+def test_a_home_that_let_all_in_is_closed(server: Settings) -> None:
     """One made by an earlier version says `trust` in its data; the next start no longer asks it."""
+    supervisor = Supervisor(server.supervisor_folder)
     place = (server.home / "postgres").resolve()
     supervisor.stop()
     (place / "data" / "pg_hba.conf").write_text("local all all trust\n")
@@ -134,10 +138,9 @@ def test_a_home_that_let_all_in_is_closed(server: Settings, supervisor: Supervis
         assert connection.execute("select auth_method from pg_hba_file_rules").fetchall() == [("peer",)]
 
 
-def test_a_lock_of_somebody_elses_process_does_not_keep_it_from_starting(
-    server: Settings, supervisor: Supervisor
-) -> None:
+def test_a_lock_of_somebody_elses_process_does_not_keep_it_from_starting(server: Settings) -> None:
     """After a crash and a reboot the number in postmaster.pid may belong to any program: here, to this test."""
+    supervisor = Supervisor(server.supervisor_folder)
     with psycopg.connect(server.database("firstflight", owner=True), autocommit=True) as connection:
         connection.execute("create table kept as select 42 as answer")
     supervisor.stop()
