@@ -7,7 +7,7 @@ from firstflight.domain.errors import InvalidPlanError, NotFoundError
 from firstflight.domain.plans import ABTestPlan, CanaryPlan, ReleasePlan, TrainingPlan
 from firstflight.workloads.workload import Workload
 
-NAMES = ("market",)
+NAMES = ("market", "digits")
 """Workloads that come with the library."""
 
 Part = CanaryPlan | ABTestPlan | TrainingPlan

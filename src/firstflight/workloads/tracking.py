@@ -1,8 +1,11 @@
 """Where loss curves and figures of a training run go, while it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
+
+from firstflight.domain.errors import Outage, RegistryRefusedError
 
 
 class TrackedRun(Protocol):
@@ -30,6 +33,18 @@ class Tracker(Protocol):
 
     def start(self, experiment: str, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> TrackedRun:
         """Open a run called `name` in `experiment`, made if missing."""
+
+
+@contextmanager
+def ending(run: TrackedRun) -> Iterator[TrackedRun]:
+    """Close `run` after the block, as failed when it raises."""
+    try:
+        yield run
+    except BaseException:  # an interrupt too: a run that stays open looks as if it were still training
+        with suppress(Outage, RegistryRefusedError):  # what went wrong in the block matters more
+            run.end(failed=True)
+        raise
+    run.end(failed=False)
 
 
 class MemoryRun:

@@ -1,9 +1,8 @@
 """Round a fit: open its run in the tracker, log while it goes, ask the gate and write the card. Needs no torch."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-from firstflight.domain.errors import Outage, RegistryRefusedError
 from firstflight.domain.plans import TrainingPlan
 from firstflight.workloads.market.data.market import Market
 from firstflight.workloads.market.training.evaluation import Evaluation
@@ -11,7 +10,7 @@ from firstflight.workloads.market.training.gate import judge
 from firstflight.workloads.market.training.model_card import FILE, model_card
 from firstflight.workloads.market.training.trained import Epoch, FittedVariant, OnEpoch, TrainedVariant
 from firstflight.workloads.market.training.variants import VARIANTS
-from firstflight.workloads.tracking import TrackedRun, Tracker
+from firstflight.workloads.tracking import TrackedRun, Tracker, ending
 
 
 def conclude(
@@ -58,13 +57,8 @@ def tracked(
         },
         {"git_commit": commit, "training_data_hash": training_data_hash, "variant": variant},
     )
-    try:
+    with ending(run):
         yield run
-    except BaseException:  # an interrupt too: a run that stays open looks as if it were still training
-        with suppress(Outage, RegistryRefusedError):  # what went wrong in the block matters more
-            run.end(failed=True)
-        raise
-    run.end(failed=False)
 
 
 def epochs_to(run: TrackedRun, also: Callable[[Epoch], None] | None = None) -> OnEpoch:
