@@ -167,9 +167,9 @@ class Tale:
 
 def _question(rollout: Rollout, run: FlowRun) -> str:
     act = next_act(rollout)
-    if rollout.held:
-        return "is held where it stands, watched: Resume on its page has it go on, Cancel or silence leads home"
     if not isinstance(act, AwaitApproval) or act.stage not in rollout.asked:
+        if rollout.held:
+            return "is held where it stands, watched: Resume on its page has it go on, Cancel or silence leads home"
         return "is paused in Prefect; the rollout asks nothing"
     left = rollout.answer_by(act.stage) - datetime.now(UTC)
     return (

@@ -81,6 +81,9 @@ def test_while_a_person_is_asked_it_says_so(ledger: Ledger) -> None:
     tale.news()
     assert "check at 10 %: PROMOTE: all is well" == tale.now(flow_run("RUNNING", "Running"))
     assert "is paused in Prefect; the rollout asks nothing" == tale.now(run)
+    ledger.append("rollout/m", "rollout.held", {"stage": 10, "seconds": 300.0}, actor=RUN)
+    assert ["rollout.held"] == [record.kind for record in tale.news()]
+    assert "is held where it stands, watched: Resume on its page" in tale.now(run)
     ledger.ask()
     assert ["stage.passed", "approval.asked"] == [record.kind for record in tale.news()]
     assert f"waits 60 min more for a person's word before 100 %: firstflight approve {RUN} --as NAME" == tale.now(run)
