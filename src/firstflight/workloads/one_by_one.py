@@ -21,12 +21,14 @@ class Fitted:
             nothing.
         data_digest: Of exactly the data it was trained on.
         about: Markdown: what it is, what it was trained on, what it is not for.
+        parameters: Its size: what an answer costs. None: not known.
     """
 
     validation: Mapping[str, float]
     test: Mapping[str, float]
     data_digest: str
     about: str
+    parameters: int | None = None
 
 
 Fit = Callable[[str, TrainingPlan, Path], Fitted]
@@ -89,7 +91,7 @@ def _trained(
         gate=gate,
         validation=dict(fitted.validation),
         tags=tags if run.id is None else {**tags, "mlflow_run": run.id},
-        parameters=None,
+        parameters=fitted.parameters,
         shown={name: f"{value:.4g}" for name, value in figures.items()},
     )
 

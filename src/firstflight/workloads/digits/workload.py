@@ -15,7 +15,7 @@ from firstflight.workloads.workload import Workload
 if TYPE_CHECKING:
     from firstflight.domain.questions import Question
 
-REFERENCE, BOOSTED = "logistic", "boosted"
+REFERENCE, LOGISTIC = "boosted", "logistic"
 INPUT = "input"
 
 
@@ -51,9 +51,10 @@ WORKLOAD = Workload(
         Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05),
         Guardrail(metric="refused_rate", tolerance=0.01, proves=False, share=0.25),
     ),
-    variants=(REFERENCE, BOOSTED),
+    variants=(REFERENCE, LOGISTIC),
     reference=REFERENCE,
-    weights={REFERENCE: 60, BOOSTED: 40},
+    weights={REFERENCE: 60, LOGISTIC: 40},
+    shadow=LOGISTIC,
     trains=one_by_one(REFERENCE, fit, judge),
     asks=questions,
 )
