@@ -124,7 +124,7 @@ class Clients:
 
 
 @contextmanager
-def asking(url: str, threads: int = 6, seconds: float = 2.0, route: str = MODEL) -> Iterator[Clients]:
+def asking(url: str, threads: int = 6, seconds: float = 2.0) -> Iterator[Clients]:
     """Ask the route all the time; a client gives up after `seconds`."""
     clients, stop = Clients(), threading.Event()
 
@@ -133,7 +133,7 @@ def asking(url: str, threads: int = 6, seconds: float = 2.0, route: str = MODEL)
             while not stop.wait(0.05):
                 begun = time.monotonic()
                 try:
-                    predict(url, route, {"history": history()}, client=client)
+                    predict(url, MODEL, {"history": history()}, client=client)
                     clients.answered.append(time.monotonic() - begun)
                 except (ServingError, BackendUnavailableError) as error:
                     clients.failed.append(str(error))
