@@ -13,7 +13,7 @@ runs it may not do so, tests of outages are skipped.
 
 `SELDON_PREFECT` is the API of a Prefect whose runs are Jobs there, by an overlay of `k8s/overlays`; the Deployments
 `prefect-worker` and `guard` have no replica, since a guard knows one ledger: the tests of Jobs have them up and down.
-`SELDON_PREFECT_AUTH` is its password, `SELDON_MLFLOW` and `SELDON_DATABASE` are what the runs use.
+`SELDON_PREFECT_AUTH` is its password; `SELDON_MLFLOW` and `SELDON_DATABASE` are what runs use, and know no model yet.
 """
 
 import os

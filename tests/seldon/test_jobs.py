@@ -137,8 +137,8 @@ def looks(runs: Runs, run: FlowRun) -> float:
 def released(runs: Runs) -> FlowRun:
     """A release in Jobs: trained, each variant in one of its own, compared, canaried, approved."""
     run = runs.start("release/release", RELEASE)
-    runs.wait(run.id, lambda found: found.suspended, SECONDS)
-    runs.orchestrator.resume(run.id, {"approver": "ada", "decision": "approve", "comment": "looks right"})
+    if runs.wait(run.id, lambda found: found.suspended or found.final, SECONDS).suspended:
+        runs.orchestrator.resume(run.id, {"approver": "ada", "decision": "approve", "comment": "looks right"})
     return runs.wait(run.id, lambda found: found.final, SECONDS)
 
 
