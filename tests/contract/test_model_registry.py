@@ -16,10 +16,12 @@ from firstflight.domain.digest import folder_digest
 from firstflight.domain.errors import ModelNotFoundError, RegistryUnavailableError
 from firstflight.registry.memory import MemoryRegistry
 from firstflight.registry.mlflow_client import connect
+from firstflight.registry.mlflow_files import fetch_model
 from firstflight.registry.mlflow_registry import DESCRIPTION_LIMIT, MlflowRegistry
 from firstflight.registry.mlflow_rest import MlflowRest
 from firstflight.registry.mlflow_tracker import MlflowTracker
 from firstflight.registry.registry import ModelRegistry
+from tests.mlflow_bench import python_function
 
 TAGS = {"training_data_hash": "sha256:" + "0" * 64, "git_commit": "abc", "gate": "passed"}
 START_SECONDS = 90
@@ -323,3 +325,25 @@ def test_a_server_that_hangs_is_an_outage_within_seconds(monkeypatch: pytest.Mon
         with pytest.raises(RegistryUnavailableError, match="did not answer"):
             MlflowRegistry(uri).versions("m")
         assert 10 > time.monotonic() - started
+
+
+def test_an_mlflow_model_is_kept_as_it_is(registry: ModelRegistry, model: str, tmp_path: Path) -> None:
+    """Its files come back with their digest, beside versions of the other kind; MLflow itself knows it by its URI."""
+    folder = python_function(tmp_path / "given")
+    (folder / "model_card.md").write_text("# Card\n", encoding="utf-8")
+    version = registry.register(model, "custom", folder, {"gate": "none"})
+    assert version == registry.register(model, "custom", folder, {"gate": "none"})
+    assert {"gate": "none"} == dict(registry.tags(version))
+    assert folder_digest(folder) == folder_digest(registry.fetch(version, tmp_path / "kept"))
+    assert {} == registry.aliases(model)
+    registry.set_alias(version, "champion")
+    assert {"champion": version.number} == registry.aliases(model)
+    assert {} == registry.aliases("nothing-of-that-name")
+    if isinstance(registry, MlflowRegistry):
+        uri = registry._rest.uri
+        for number, address in enumerate((f"models:/{model}/1", f"models:/{model}@champion", str(folder))):
+            (tmp_path / str(number)).mkdir()
+            brought = fetch_model(uri, address, tmp_path / str(number))
+            assert version.digest == folder_digest(brought)
+        with pytest.raises(ModelNotFoundError, match="nor is it a folder here"):
+            fetch_model(uri, f"models:/{model}/77", tmp_path / "none")

@@ -35,6 +35,11 @@ def _somebody(name: str) -> str:
     return _printable(name.strip())
 
 
+def _nobody_or_somebody(name: str | None) -> str | None:
+    """Refuse a name that names nobody, where one is given."""
+    return None if name is None else _somebody(name)
+
+
 def _short(comment: str) -> str:
     """Refuse what no record holds."""
     if len(comment) > LONGEST_COMMENT:
@@ -102,12 +107,11 @@ def done_by(module: str) -> Callable[[Command], Command]:
 def up(*, as_json: Json = False) -> None:
     """Start the local stack, wait until every part answers, and deploy the project's flows.
 
-    PostgreSQL, Prefect (server, page and a worker), MLflow, the Envoy gateway, the collector of predictions and the
-    door for truths, all on loopback, kept alive by a supervisor that outlives this command. What runs already is left
-    alone.
+    PostgreSQL, Prefect (server, page and a worker), MLflow, the Envoy gateway and the collector of predictions,
+    all on loopback, kept alive by a supervisor that outlives this command. What runs already is left alone.
 
     State is kept in FIRSTFLIGHT_HOME (.firstflight here by default). A taken port is refused by name: set
-    FIRSTFLIGHT_PORT_PREFECT, _MLFLOW, _GATEWAY, _OUTCOMES or _SERVERS (48 ports from there on).
+    FIRSTFLIGHT_PORT_PREFECT, _MLFLOW, _GATEWAY or _SERVERS (48 ports from there on).
     FIRSTFLIGHT_DATABASE_URL=postgresql://… uses a server of your own.
 
     Exit code 0: every part is up; 1: one did not start, and why.
@@ -342,6 +346,57 @@ def roll_back(
     """
 
 
+@done_by("adopt")
+def adopt(
+    address: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL_URI", help="models:/churn/7, models:/churn@champion, runs:/…/model, or an MLflow folder."
+        ),
+    ],
+    variant: Annotated[str, typer.Option(metavar="NAME", help="What its design is called here.")],
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Model and route it becomes a version of; none: as in the URI.")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="Who you are; kept with --trust-code.", callback=_nobody_or_somebody),
+    ] = None,
+    *,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Let it run code when it is loaded, as every pickle does.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Take a model out of MLflow as it is, and register it as a version that can be served.
+
+    Any flavour that MLflow loads in Python: scikit-learn, XGBoost, LightGBM, PyTorch, ONNX, custom. It needs a
+    signature, an input example, its requirements and the servers' Python; what is missing is said, all of it, with
+    how to mend it. Nothing of it is run here.
+
+    The first of a model is its champion, later ones the challenger. No offline gate has judged it: where a policy asks
+    for the gate, it is neither, and no rollout tries it, until a waiver there names it.
+
+    Exit code 1: it is refused, and why; 3: there is no such model.
+    """
+
+
+@done_by("adopt")
+def deploy(
+    model: Model,
+    numbers: Annotated[list[int], typer.Argument(metavar="VERSION...", help="Numbers of registered versions.", min=1)],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Serve registered versions, without the orchestrator; no traffic moves.
+
+    A route that nobody answers yet is opened to its champion. An MLflow model is served from an environment of its own
+    requirements, made the first time.
+
+    Exit code 1: one cannot be served, and why, and what was served before still is; 3: there is no such version.
+    """
+
+
 @done_by("undeploy")
 def undeploy(
     name: Annotated[str, typer.Argument(help="Served name, as `baseline-predictor-v3`; with --old, a model.")],
@@ -356,24 +411,6 @@ def undeploy(
     happens by itself after each promotion. What is undeployed stays registered: deploy it again.
 
     Exit code 0: it is served no more; 1: refused, and why; 3: nothing is served under that name.
-    """
-
-
-@done_by("outcomes")
-def outcomes(
-    deed: Annotated[Literal["load", "status"], typer.Argument(help="Tell truths, or show how they stand.")],
-    file: Annotated[
-        Path | None, typer.Argument(help="What to load: CSV or Parquet.", exists=True, dir_okay=False)
-    ] = None,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Tell what turned out to be true, or show how long truths take and how many predictions wait for theirs.
-
-    A file has a row for each truth: request, or model and unit; truth; payoff, time and block if known. It may be
-    loaded again: what was told before counts once.
-
-    Exit code 0: told, or shown; 1: a row is malformed, or a truth contradicts the one told before, which stays.
     """
 
 
@@ -471,7 +508,8 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "The local stack": (up, status, down),
     "Wherever it runs": (doctor, open),
     "Try it": (demo, train, plan, replay),
-    "A rollout": (canary, ab_test, release, watch, approve, reject, promote, roll_back, undeploy, history, outcomes),
+    "Models": (adopt, deploy, undeploy),
+    "A rollout": (canary, ab_test, release, watch, approve, reject, promote, roll_back, history),
     "Safety": (guard, drill, freeze, thaw, frozen),
 }
 
@@ -493,9 +531,13 @@ EXAMPLES: dict[Command, tuple[str, ...]] = {
     reject: ('firstflight reject financial-predictor --as ann --comment "too slow"',),
     promote: ('firstflight promote financial-predictor --as ann --comment "stable fails"',),
     roll_back: ('firstflight roll-back financial-predictor --as ann --reason "complaints"',),
+    adopt: (
+        "firstflight adopt models:/churn/7 --variant gbm --trust-code --as ann",
+        "firstflight adopt models:/churn@champion --variant onnx",
+    ),
+    deploy: ("firstflight deploy churn 1 2",),
     undeploy: ("firstflight undeploy baseline-predictor-v3", "firstflight undeploy financial-predictor --old"),
     history: ("firstflight history financial-predictor --last 10",),
-    outcomes: ("firstflight outcomes load my-labels.csv", "firstflight outcomes status"),
     doctor: ("firstflight doctor --json",),
     open: ("firstflight open", "firstflight open latest"),
     drill: ("firstflight drill --fault errors --fault latency",),

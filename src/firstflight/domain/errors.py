@@ -13,6 +13,7 @@
     ├── UnanswerableError               a request is not one that the model can answer
     ├── InvalidPlanError                a plan asks a workload for what it has not
     ├── TrainingFailedError             a variant cannot be fitted or evaluated
+    ├── AdoptionRefusedError            a model lacks what serving it needs; every fault is named
     ├── RegistryRefusedError            the registry does not take what it was sent
     ├── StoreRefusedError               the database of predictions does not take what it was asked
     ├── NotFoundError                   nothing has the name that was given
@@ -47,6 +48,15 @@ class Outage(FirstflightError):  # noqa: N818 - a kind of error, told apart from
 
 class RegistryUnavailableError(Outage):
     """The model registry did not answer."""
+
+
+class AdoptionRefusedError(FirstflightError):
+    """A model of somebody's cannot be served as it is; `faults` names all that is missing, and how to mend each."""
+
+    def __init__(self, source: str, faults: tuple[str, ...]) -> None:
+        self.source = source
+        self.faults = faults
+        super().__init__(f"{source} is not adopted, nothing was registered:" + "".join(f"\n- {one}" for one in faults))
 
 
 class RegistryRefusedError(FirstflightError):

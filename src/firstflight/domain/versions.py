@@ -10,6 +10,10 @@ DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-
 """A name that is legal as a Kubernetes object and in a header."""
 
 
+MLFLOW_FILE = "MLmodel"
+"""It lies in a folder that is an MLflow model, and in no other."""
+
+
 class ModelVersion(Value):
     """One registered version of a model.
 

@@ -45,6 +45,10 @@ class MemoryRegistry:
         """Let `alias` name `version`, and no other version of its model."""
         self._aliases[version.model][alias] = self.get(version.model, version.number).number
 
+    def aliases(self, model: str) -> Mapping[str, int]:
+        """Return the number that each alias of `model` names."""
+        return dict(self._aliases[model])
+
     def versions(self, model: str) -> tuple[ModelVersion, ...]:
         """Return every version of `model`, oldest first; empty when there is none."""
         return tuple(entry.version for entry in self._entries[model])

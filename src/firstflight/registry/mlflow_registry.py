@@ -6,13 +6,17 @@ from typing import Any
 
 from firstflight.domain.digest import folder_digest
 from firstflight.domain.errors import RegistryRefusedError
-from firstflight.domain.versions import ModelVersion
+from firstflight.domain.versions import MLFLOW_FILE, ModelVersion
 from firstflight.registry.fetch import fetch_verified
 from firstflight.registry.lookup import choose
 from firstflight.registry.mlflow_rest import MlflowRest, named
 
 VARIANT = "firstflight.variant"
 DIGEST = "firstflight.digest"
+LAYOUT = "firstflight.layout"
+"""Tag of a version whose files are an MLflow model by themselves; without, they lie within one of ours."""
+AS_IT_IS = "mlflow"
+_OWN = {VARIANT, DIGEST, LAYOUT}
 RUN = "mlflow_run"
 """Tag that links a version to the run that trained it."""
 
@@ -33,11 +37,13 @@ class MlflowRegistry:
     def register(self, model: str, variant: str, artifact: Path, tags: Mapping[str, str]) -> ModelVersion:
         """Upload `artifact` as a new version, or return the one with the same digest, variant and tags.
 
-        The folder's `model.json` becomes the signature and the input example, its `model_card.md`
-        the description. The tag `mlflow_run` links the version to the run that trained it.
+        An MLflow model is kept as it is. Of another folder `model.json` becomes the signature and the input example.
+        `model_card.md` becomes the description. The tag `mlflow_run` links the version to the run that trained it.
         """
         digest = folder_digest(artifact)
         given = {**tags, VARIANT: variant, DIGEST: digest}
+        if (artifact / MLFLOW_FILE).is_file():
+            given[LAYOUT] = AS_IT_IS
         versions = self._registered(model)
         for known in versions:
             if _tags(known) == given:
@@ -62,11 +68,17 @@ class MlflowRegistry:
     def get(self, model: str, ref: int | str) -> ModelVersion:
         """Return version `ref`: a number or an alias. Raises ModelNotFoundError naming what exists."""
         versions = self.versions(model)
-        aliases = {}
-        if versions:
+        return choose(model, ref, versions, self.aliases(model) if versions else {})
+
+    def aliases(self, model: str) -> Mapping[str, int]:
+        """Return the number that each alias of `model` names, of versions that others put there too."""
+        try:
             found = self._rest.get("registered-models/get", name=model)["registered_model"]
-            aliases = {one["alias"]: int(one["version"]) for one in found.get("aliases", [])}
-        return choose(model, ref, versions, aliases)
+        except RegistryRefusedError as error:
+            if error.code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return {}
+        return {one["alias"]: int(one["version"]) for one in found.get("aliases", [])}
 
     def set_alias(self, version: ModelVersion, alias: str) -> None:
         """Let `alias` name `version`, and no other version of its model."""
@@ -81,18 +93,20 @@ class MlflowRegistry:
         """Return the tags given at registration."""
         self.get(version.model, version.number)
         found = self._rest.get("model-versions/get", name=version.model, version=version.number)["model_version"]
-        return {name: value for name, value in _tags(found).items() if name not in {VARIANT, DIGEST}}
+        return {name: value for name, value in _tags(found).items() if name not in _OWN}
 
     def fetch(self, version: ModelVersion, folder: Path) -> Path:
         """Bring the files of `version` to `folder/<served name>`, verify their digest and return that path."""
         self.get(version.model, version.number)
         asked = {"name": version.model, "version": version.number}
         kept = str(self._rest.get("model-versions/get-download-uri", **asked)["artifact_uri"])
+        found = self._rest.get("model-versions/get", **asked)["model_version"]
+        whole = _tags(found).get(LAYOUT) == AS_IT_IS
 
         def download(scratch: Path) -> Path:
             from firstflight.registry.mlflow_files import download as bring  # noqa: PLC0415 - see there
 
-            return bring(self._rest.uri, kept, scratch)
+            return bring(self._rest.uri, kept, scratch, whole=whole)
 
         return fetch_verified(version, folder, download)
 

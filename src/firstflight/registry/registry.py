@@ -19,6 +19,9 @@ class ModelRegistry(Protocol):
     def set_alias(self, version: ModelVersion, alias: str) -> None:
         """Let `alias` name `version`, and no other version of its model."""
 
+    def aliases(self, model: str) -> Mapping[str, int]:
+        """Return the number that each alias of `model` names, of versions that others put there too."""
+
     def versions(self, model: str) -> tuple[ModelVersion, ...]:
         """Return every version of `model`, oldest first; empty when there is none."""
 

@@ -7,8 +7,7 @@ from firstflight.domain.digest import folder_digest
 from firstflight.domain.errors import ModelNotLoadedError, ModelNotReadyError, ServingError, StaleTokenError
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.domain.values import Value
-from firstflight.domain.versions import ModelVersion
-from firstflight.serving.runtime import MLFLOW_FILE
+from firstflight.domain.versions import MLFLOW_FILE, ModelVersion
 
 MODEL_FILES = ("model.onnx", MLFLOW_FILE)
 """One of them is in every folder that can be served."""

@@ -1,5 +1,6 @@
 """A place where every command runs as it is written: the twin's world, and doubles of what is a process of its own."""
 
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -14,12 +15,12 @@ import yaml
 
 from firstflight.acts.homecoming import bring_model_home
 from firstflight.cli import (
+    adopt,
     demo,
     doctor,
     drill,
     freezing,
     guard,
-    outcomes,
     promote,
     replay,
     roll_back,
@@ -33,13 +34,12 @@ from firstflight.cli import (
 from firstflight.cli import open as opening
 from firstflight.cli.telling import terminal
 from firstflight.cli.watch import Followed
-from firstflight.domain.errors import FirstflightError, NotFoundError
+from firstflight.domain.errors import FirstflightError, ModelNotFoundError, NotFoundError
 from firstflight.domain.findings import Report, passed
 from firstflight.domain.plans import TrainingPlan
 from firstflight.drill.faults import FaultName, faults
 from firstflight.drill.result import Clients, Drill, Result
 from firstflight.drill.timeline import Timeline
-from firstflight.observation.waiting import Labels, Waiting
 from firstflight.orchestrator import FlowRun
 from firstflight.registry.mlflow_rest import MlflowRest
 from firstflight.replay.tally import ReplaySummary, ReplayTally
@@ -48,26 +48,12 @@ from firstflight.settings import Settings
 from firstflight.stack.local import PartStatus
 from firstflight.workloads.workload import Workload
 from tests.conftest import ROOT
+from tests.mlflow_bench import python_function
 from tests.unit.acts.twin import MODEL, Twin, begun, drive, in_first_stage
 from tests.unit.cli.doubles import RUN, Prefect, flow_run
 from tests.unit.cli.test_train_command import made
 
-PARTS = ("postgres", "prefect", "mlflow", "gateway", "collector", "outcomes", "guard", "worker")
-
-LABELS = Labels(
-    days=7,
-    models=(
-        Waiting(
-            route=MODEL,
-            answers=9,
-            waiting=2,
-            oldest_waiting=datetime(2026, 1, 1, tzinfo=UTC),
-            delay_p50=3.0,
-            delay_p95=60.0,
-        ),
-    ),
-    told={"new": 7},
-)
+PARTS = ("postgres", "prefect", "mlflow", "gateway", "collector", "guard", "worker")
 
 
 class Server(Prefect):
@@ -99,13 +85,14 @@ class Place:
         self.folder, self.parts, self.findings = folder, dict.fromkeys(PARTS, True), [passed("disk", "disk", "room")]
         self.answers: tuple[int, ...] = (200, 200)
         self.kept = True
-        self.told: tuple[str, ...] = ()
         self.refuses: FirstflightError | None = None
         (folder / "deployments").symlink_to(ROOT / "deployments")
         self._settings(monkeypatch)
         self._rollouts(monkeypatch)
         self._stack(monkeypatch)
         self._training(monkeypatch)
+        monkeypatch.setattr("firstflight.registry.mlflow_files.fetch_model", self._fetched)
+        monkeypatch.setattr(adopt, "python_of", lambda _: f"{sys.version_info.major}.{sys.version_info.minor}")
 
     def asks(self) -> Rollout:
         """Have a rollout wait for a person before 50 %."""
@@ -128,11 +115,18 @@ class Place:
         self.twin.wait(60)
         return rollout
 
+    def adopted(self) -> None:
+        """Have two versions of a model that came out of MLflow."""
+        for variant in ("logistic", "gbm"):
+            folder = python_function(self.folder / variant)
+            self.twin.registry.register("churn", variant, folder, {"gate": "passed"})
+
     def prepare(self, command: str) -> object:
         """Have so what must be, for the command to end well."""
         return {
             **dict.fromkeys(("approve", "reject", "history", "roll-back"), self.asks),
             **dict.fromkeys(("demo", "undeploy"), self.went_home),
+            "deploy": self.adopted,
             "promote": self.falters,
         }.get(command, lambda: None)()
 
@@ -147,7 +141,7 @@ class Place:
     def _rollouts(self, patch: pytest.MonkeyPatch) -> None:
         for module in (demo, freezing, rollouts, watch):
             patch.setattr(module, "open_store", lambda _: self.twin.ledger)
-        for module in (demo, guard, promote, roll_back, undeploy):
+        for module in (adopt, demo, guard, promote, roll_back, undeploy):
             patch.setattr(module, "open_world", lambda _: self.twin.world)
         for module in (demo, guard, opening, rollouts, start, watch):
             patch.setattr(module, "Orchestrator", lambda *_: self.prefect)
@@ -186,8 +180,6 @@ class Place:
         patch.setattr(Workload, "questions", lambda *_: ())
         patch.setattr(Workload, "train", self._trained)
         patch.setattr(replay, "PredictionStore", lambda _: None)
-        patch.setattr(outcomes, "PredictionStore", lambda _: SimpleNamespace(tell=lambda _rows: self.told))
-        patch.setattr(outcomes, "labels", lambda *_: LABELS)
         patch.setattr(replay, "run", self._replayed)
         patch.setattr(drill, "run", self._drilled)
         patch.setattr(train, "MlflowRegistry", lambda _: self.twin.registry)
@@ -198,6 +190,11 @@ class Place:
         patch.setattr(demo, "register_broken", lambda *_: self.twin.candidate())
         patch.setattr(demo, "follow", lambda _prefect, _ledger, run, *_: Followed(run, ()))
         patch.setattr(demo, "environment", lambda _: {})
+
+    def _fetched(self, _uri: str, address: str, folder: Path) -> Path:
+        if "/9" in address:
+            raise ModelNotFoundError(f"no model at {address}")
+        return python_function(folder / "model", **({"inputs": None, "example": False} if "/8" in address else {}))
 
     async def _replayed(self, *_: object, **__: object) -> ReplaySummary:
         tally = ReplayTally(MODEL)

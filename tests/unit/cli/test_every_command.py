@@ -15,7 +15,7 @@ from firstflight.acts.freeze import begin_freeze
 from firstflight.acts.lease import surrender_lease
 from firstflight.cli.commands import EXIT_CODES
 from firstflight.cli.main import app
-from firstflight.domain.errors import BackendUnavailableError, StackError
+from firstflight.domain.errors import BackendUnavailableError, ModelNotReadyError, StackError
 from firstflight.domain.findings import failed, warned
 from firstflight.rollout.freeze import Freeze
 from firstflight.serving.backend import RouterTally
@@ -57,16 +57,6 @@ def lose(place: Place) -> None:
     place.parts["collector"] = False
 
 
-def tell(*results: str) -> Callable[[Place], None]:
-    """Have a file of truths, of which that becomes."""
-
-    def so(place: Place) -> None:
-        (place.folder / "labels.csv").write_text("request,truth\n" + "r,1\n" * len(results))
-        place.told = results
-
-    return so
-
-
 def find(*found: object) -> Callable[[Place], None]:
     """Have the doctor find it."""
     return lambda place: place.findings.extend(found)  # type: ignore[arg-type]  # findings
@@ -104,6 +94,17 @@ def prove_nothing(place: Place) -> None:
         setattr(place.twin.backend, name, fake)
 
 
+def fail(place: Place) -> None:
+    """Have a model whose environment cannot be made."""
+
+    def broken(*_: object) -> None:
+        raise ModelNotReadyError("its environment cannot be made")
+
+    place.adopted()
+    place.twin.backend.deploy = broken  # type: ignore[assignment,method-assign]
+
+
+TRUSTED = "--variant gbm --trust-code --as ann"
 DOUBTFUL = warned("collector-never", "collector", "nothing yet", wanted="a record", fix="start it")
 ILL = failed("worker-offline", "work pool local", "no live worker", wanted="one", fix="start one")
 CASES = (
@@ -151,15 +152,17 @@ CASES = (
     Case(f"roll-back {MODEL}", 0, Place.asks),
     Case("roll-back nosuch", 1),
     Case(f"roll-back {MODEL}", 1, prove_nothing),
+    Case(f"adopt models:/churn/7 {TRUSTED}", 0),
+    Case(f"adopt models:/churn/8 {TRUSTED}", 1),
+    Case(f"adopt models:/churn/9 {TRUSTED}", 3),
+    Case("deploy churn 1 2", 0, Place.adopted),
+    Case("deploy churn 1", 1, fail),
+    Case("deploy nosuch 1", 3),
     Case(f"undeploy --old {MODEL}", 0, Place.went_home),
     Case("undeploy lightweight-predictor-v2", 1, Place.asks),
     Case("undeploy nosuch", 3),
     Case(f"history {MODEL}", 0, Place.went_home),
     Case("history nosuch", 3),
-    Case("outcomes status", 0),
-    Case("outcomes load labels.csv", 0, tell("new", "repeated")),
-    Case("outcomes load labels.csv", 1, tell("new", "contradicting")),
-    Case("outcomes load", 2),
     Case("guard --seconds 0", 0, Place.asks),
     Case("guard --seconds 0", 4, mark),
     Case("drill --fault all", 0),

@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from firstflight.domain.errors import ModelNotReadyError
-from firstflight.serving.runtime import MLFLOW_FILE
+from firstflight.domain.versions import MLFLOW_FILE
 from firstflight.settings import Local
 from firstflight.supervision.files import locked, replace
 
@@ -139,7 +139,7 @@ class Environments:
             if uv.is_file():
                 return uv
         raise ModelNotReadyError(
-            f"{name}: no uv to make its environment with, neither on the PATH nor at {known[-2]}; `make .uv/bin/uv` "
+            f"{name}: no uv to make its environment with, neither on the PATH nor at {known[-2]}; `make install` "
             "puts one there, https://docs.astral.sh/uv says how to install it for all"
         )
 

@@ -2,5 +2,3 @@
 
 PREDICTOR = "firstflight.serving.runtime.predictor.Predictor"
 """What loads a registered folder, as MLServer's settings name it."""
-MLFLOW_FILE = "MLmodel"
-"""It lies in a folder that is an MLflow model, and in no other."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from firstflight.domain.digest import folder_digest
 from firstflight.domain.errors import ServingError
 from firstflight.domain.tensors import Served
-from firstflight.serving.runtime import MLFLOW_FILE
+from firstflight.domain.versions import MLFLOW_FILE
 
 DESCRIPTION = "model.json"
 EARLIEST = "market"

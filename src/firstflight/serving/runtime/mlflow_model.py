@@ -11,7 +11,7 @@ import yaml
 
 from firstflight.domain.errors import ServingError
 from firstflight.domain.tensors import Tensor
-from firstflight.serving.runtime import MLFLOW_FILE
+from firstflight.domain.versions import MLFLOW_FILE
 from firstflight.serving.runtime.signature import Signature, said, tensors_of
 
 

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from firstflight.domain.errors import BackendUnavailableError, ServingError
-from firstflight.domain.versions import ModelVersion
+from firstflight.domain.versions import MLFLOW_FILE, ModelVersion
 from firstflight.serving.runtime import PREDICTOR
 
 ARTIFACT = "artifact"
@@ -108,20 +108,28 @@ def contents(name: str, version: ModelVersion, artifact: Path) -> Iterator[tuple
     """Yield the files of a Model's folder with their paths in it."""
     for path in sorted(path for path in artifact.rglob("*") if path.is_file()):
         yield f"{ARTIFACT}/{path.relative_to(artifact).as_posix()}", path.read_bytes()
-    yield SETTINGS, json.dumps(_settings(name, version), indent=1, sort_keys=True).encode()
+    yield SETTINGS, json.dumps(_settings(name, version, artifact), indent=1, sort_keys=True).encode()
 
 
-def _settings(name: str, version: ModelVersion) -> dict[str, Any]:
-    """Return MLServer's settings; Seldon's agent rewrites them and keeps little besides these."""
+def _settings(name: str, version: ModelVersion, artifact: Path) -> dict[str, Any]:
+    """Return MLServer's settings; Seldon's agent rewrites them and keeps little besides these.
+
+    An MLflow model may run code when it is loaded, so its server is told which digest it must have.
+    """
+    apart = {"digest": version.digest, "variant": version.variant} if (artifact / MLFLOW_FILE).is_file() else {}
     return {
         "name": name,
         "implementation": PREDICTOR,
-        "platform": "onnx",
+        "platform": "mlflow" if apart else "onnx",
         "parameters": {
             "uri": f"./{ARTIFACT}",
             "version": str(version.number),
             # A name of its own is a shadow's: nobody gets its answers, and its records must say so.
-            "extra": {"served_name": name, "listener": "main" if name == version.served_name else "mirror"},
+            "extra": {
+                "served_name": name,
+                "listener": "main" if name == version.served_name else "mirror",
+                **apart,
+            },
         },
     }
 
