@@ -48,6 +48,7 @@ class Figures:
     paged: Share
     first_stage_passed: Share
     proven: Share | None
+    false: Share | None
     blamed: dict[str, int]
     held_for: dict[str, int]
     delays: tuple[float | None, float | None]
@@ -61,7 +62,7 @@ class Figures:
     def json(self) -> dict[str, object]:
         """Return the row as plain values, with limits."""
         row = asdict(self)
-        for name in ("promoted", "rolled_back", "held", "paged", "first_stage_passed", "proven"):
+        for name in ("promoted", "rolled_back", "held", "paged", "first_stage_passed", "proven", "false"):
             row[name] = _plain(getattr(self, name))
         return {**row, "uncovered": {metric: _plain(share) for metric, share in self.uncovered.items()}}
 
@@ -83,6 +84,7 @@ def figures(world: World, fault: Fault, flown: Sequence[Flown]) -> Figures:
         paged=Share(sum(each.paged is not None for each in flown), count),
         first_stage_passed=Share(sum(each.stages_passed > 0 for each in flown), count),
         proven=Share(sum(fault.margin in each.proven_at_once for each in flown), count) if fault.margin else None,
+        false=Share(sum(fault.margin in each.proven_falsely for each in flown), count) if fault.margin else None,
         blamed=dict(
             Counter(metric for each in flown if each.end == "rolled back" for metric in each.why).most_common()
         ),

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.worlds.events import CANDIDATE, STABLE
 from benchmarks.worlds.faults import Fault
-from benchmarks.worlds.intervals import Coverage
+from benchmarks.worlds.intervals import AtTheLine, Coverage
 from benchmarks.worlds.looks import fold, moment
 from benchmarks.worlds.records import Records
 from benchmarks.worlds.routing import PerUnit
@@ -66,6 +66,9 @@ class Flown:
     looks: int = 0
     requests: int = 0
     proven_at_once: tuple[str, ...] = field(default=(), metadata={"about": "ever proven while in the first stage"})
+    proven_falsely: tuple[str, ...] = field(
+        default=(), metadata={"about": "those of them that were not within the limit over what had been seen either"}
+    )
     stages: dict[str, int] = field(default_factory=dict)
     misses: dict[str, int] = field(default_factory=dict)
 
@@ -86,6 +89,7 @@ class Flight:
         sticky = isinstance(world.routing, PerUnit)
         self.records = Records(self.service.serve(0, 0, 0), mirrored=world.mirrored, sticky=sticky)
         self.coverage = Coverage(world, self.service.course)
+        self.line = AtTheLine(world, fault, self.service.course)
         self.evidence = start(plan, *self.names.values())
         self.now = self.looked = self.stage = self.stage_began = 0
         self.flown = Flown()
@@ -185,11 +189,16 @@ class Flight:
         self.evidence = update(plan, self.evidence, look)
         decision = judge(plan if self.rollout.phase is Phase.OBSERVING else self.patient, self.evidence)
         if warm and not self.fault.changes:
-            self.coverage.count(seen.requests)
+            self.coverage.count(seen.requests, seen.judged.where(seen.judged.stage == stage))
             self.coverage.check(decision.metrics)
         if self.rollout.phase is Phase.OBSERVING and stage == plan.stages[0]:
+            if warm:
+                self.line.count(seen.requests)
             proven = {metric.metric for metric in decision.metrics if metric.status == "proven"}
-            self.flown.proven_at_once = tuple(sorted(proven | {*self.flown.proven_at_once}))
+            fresh = proven - {*self.flown.proven_at_once}
+            self.flown.proven_at_once = tuple(sorted({*self.flown.proven_at_once, *fresh}))
+            false = {metric for metric in fresh if not self.line.within(metric)}
+            self.flown.proven_falsely = tuple(sorted({*self.flown.proven_falsely, *false}))
         return decision
 
     def _has_come(self, decision: Decision) -> bool:

@@ -6,6 +6,7 @@ from statistics import NormalDist
 from typing import Protocol
 
 import numpy as np
+from scipy.special import ndtr
 
 from benchmarks.worlds.events import Floats
 
@@ -18,6 +19,9 @@ class Shape(Protocol):
     def draw(self, rng: np.random.Generator, count: int) -> Floats:
         """Return `count` latencies in units of the 95th percentile."""
 
+    def above(self, values: Floats) -> Floats:
+        """Return the chance of a latency above each value, in the same units."""
+
 
 @dataclass(frozen=True)
 class Lognormal:
@@ -28,6 +32,10 @@ class Lognormal:
     def draw(self, rng: np.random.Generator, count: int) -> Floats:
         """Return `count` latencies in units of the 95th percentile."""
         return np.exp(self.sigma * (rng.standard_normal(count) - NORMAL.inv_cdf(0.95)))
+
+    def above(self, values: Floats) -> Floats:
+        """Return the chance of a latency above each value, in the same units."""
+        return np.asarray(ndtr(-np.log(values) / self.sigma - NORMAL.inv_cdf(0.95)))
 
 
 @dataclass(frozen=True)
@@ -44,13 +52,16 @@ class Slowed:
         low, high = 1e-6, 1e6
         while high / low > 1 + 1e-12:
             middle = (low * high) ** 0.5
-            low, high = (middle, high) if self.above(middle) > 0.05 else (low, middle)
+            low, high = (middle, high) if self._above(np.float64(middle)) > 0.05 else (low, middle)
         return high
 
-    def above(self, value: float) -> float:
-        """Return the chance of more than `value`, in units of the fast mode's median."""
-        slow, fast = (1 - NORMAL.cdf(float(np.log(value / mode)) / self.sigma) for mode in (self.times, 1.0))
-        return self.share * slow + (1 - self.share) * fast
+    def above(self, values: Floats) -> Floats:
+        """Return the chance of a latency above each value, in units of the 95th percentile."""
+        return self._above(values * self.p95)
+
+    def _above(self, values: Floats) -> Floats:
+        slow, fast = (ndtr(-np.log(values / mode) / self.sigma) for mode in (self.times, 1.0))
+        return np.asarray(self.share * slow + (1 - self.share) * fast)
 
     def draw(self, rng: np.random.Generator, count: int) -> Floats:
         """Return `count` latencies in units of the 95th percentile."""

@@ -67,7 +67,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 def _fault_cells(row: dict[str, Any]) -> list[str]:
-    rollouts, proven = row["rollouts"], row["proven"]
+    rollouts, proven, false = row["rollouts"], row["proven"], row.get("false")
     delays = " / ".join("-" if each is None else f"{each:,.0f}" for each in row["delays"])
     return [
         row["world"],
@@ -77,7 +77,8 @@ def _fault_cells(row: dict[str, Any]) -> list[str]:
         f"{100 * row['promoted']['count'] / rollouts:.0f} %",
         "-" if proven else delays,
         "-" if proven else " / ".join(f"{each:,.0f}" for each in row["harmed"]),
-        str(Share(proven["count"], proven["of"])) if proven else "-",
+        (str(Share(proven["count"], proven["of"])) if proven else "-")
+        + (f"; falsely {Share(false['count'], false['of'])}" if false and false != proven else ""),
     ]
 
 

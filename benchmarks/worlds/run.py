@@ -71,7 +71,8 @@ def measure(orders: Sequence[Order], rollouts: int, seed: int) -> Iterator[Figur
 
 COLUMNS = (
     "world", "fault", "rollouts", "promoted (≤)", "rolled back (≤)", "held", "paged", "blamed", "first stage passed",
-    "proven at the margin", "intervals that missed", "delay, s", "harmed", "minutes", "ended at %", "looks", "requests",
+    "proven at the margin", "falsely", "intervals that missed", "delay, s", "harmed", "minutes", "ended at %", "looks",
+    "requests",
 )  # fmt: skip
 
 
@@ -91,6 +92,7 @@ def cells(row: Figures) -> list[str]:
         "; ".join(blamed) or "-",
         f"{100 * row.first_stage_passed.count / row.rollouts:.1f} %",
         str(row.proven) if row.proven else "-",
+        str(row.false) if row.false else "-",
         f"{worst[0]} {worst[1]}" if worst else "-",
         "-" if none_met else " / ".join("-" if each is None else f"{each:,.0f}" for each in row.delays),
         "-" if none_met else " / ".join(f"{each:,.0f}" for each in row.harmed),

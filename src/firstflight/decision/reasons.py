@@ -119,7 +119,9 @@ def interval_words(metric: MetricVerdict) -> str:
     if metric.low is None and metric.high is None:
         return ""
     level = f"always-valid {100 * (1 - math.exp(-metric.log_threshold_promote)):g} % interval"
-    return f"{level}{' of the difference' if metric.interval_of == 'difference' else ''} {ends(metric)}"
+    return (
+        f"{level}{' of the difference of both averages' if metric.interval_of == 'difference' else ''} {ends(metric)}"
+    )
 
 
 def ends(metric: MetricVerdict) -> str:

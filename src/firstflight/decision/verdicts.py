@@ -29,9 +29,10 @@ class MetricVerdict(Value):
 
     `stable`, `candidate` and the always-valid interval `low` to `high` are of this stage after its warm-up, in the
     metric's own unit; the interval is the candidate's, or that of candidate - stable when the guardrail has no
-    limit. An end is None where the data do not bound it. Evidence of harm spans the rollout; it is certain when
-    `log_e_rollback` reaches `log_threshold_rollback`; `harm_against` says which comparison weighs most in it. Proof is
-    of this stage.
+    limit: of their averages over what was judged of each, which is the difference of the models only where both were
+    judged on the like. An end is None where the data do not bound it. Evidence of harm spans the rollout; it is certain
+    when `log_e_rollback` reaches `log_threshold_rollback`; `harm_against` says which comparison weighs most in it.
+    Proof is of this stage.
     """
 
     metric: str

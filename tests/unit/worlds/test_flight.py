@@ -1,14 +1,19 @@
 """Rollouts fly to an end, and what is said of them together is right."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from benchmarks.worlds.catalogue import WORLDS
+from benchmarks.worlds.courses import Course
 from benchmarks.worlds.faults import FAULTS
 from benchmarks.worlds.figures import Share, figures
 from benchmarks.worlds.flight import Flight, Flown, Onset
+from benchmarks.worlds.intervals import AtTheLine
 from benchmarks.worlds.plans import plan_named
 from benchmarks.worlds.run import main
+from benchmarks.worlds.service import Service
 
 IID, PLAN = WORLDS["iid"], plan_named("default", WORLDS["iid"], ["brier"])
 
@@ -90,3 +95,15 @@ def test_the_command_prints_what_it_was_asked(capsys: pytest.CaptureFixture[str]
     main(["--list"])
     listed = capsys.readouterr().out
     assert [] == [name for name in (*WORLDS, *FAULTS) if name not in listed]
+
+
+def test_whether_a_proof_is_false_depends_on_the_hour() -> None:
+    """At the limit on the whole of a day, a model is within it in a quiet half and beyond it in the other."""
+    rate = np.full(3600, 20.0)
+    half = np.repeat([0.9, 1.1], 1800)
+    course = replace(Course.even(20.0), rate=rate, slowness=half)
+    service = Service(IID, FAULTS["p95-at-limit"], np.random.default_rng(7))
+    for since, held in ((0, True), (1800, False)):
+        line = AtTheLine(IID, FAULTS["p95-at-limit"], course)
+        line.count(service.serve(since, since + 60, 50, onset=0))
+        assert (held, False) == (line.within("latency"), line.within("accuracy"))

@@ -13,6 +13,8 @@ def test_one_in_twenty_takes_longer_than_the_p95(shape: Shape) -> None:
     """Within five standard errors."""
     drawn = shape.draw(np.random.default_rng(7), 200_000)
     assert abs(np.mean(drawn > 1) - 0.05) < 5 * np.sqrt(0.05 * 0.95 / 200_000)
+    for value, chance in zip((0.5, 1.0, 1.5), shape.above(np.array([0.5, 1.0, 1.5])), strict=True):
+        assert abs(np.mean(drawn > value) - chance) < 5 * np.sqrt(chance * (1 - chance) / 200_000)
 
 
 def test_a_lognormal_is_as_wide_as_its_sigma() -> None:
