@@ -32,6 +32,7 @@ from tests.doubles.cluster_objects import (
     told,
     unscheduled,
 )
+from tests.manifests.objects import build
 
 GONE = "2026-03-02T11:59:00Z"
 SCHEDULER = pod("seldon-scheduler-0", "seldon-scheduler")
@@ -536,3 +537,13 @@ def test_a_full_quota_is_a_failure() -> None:
     """Ten of one: nothing more can be made, so it is no warning."""
     quota = thing("firstflight", {}, {"hard": {"pods": "1"}, "used": {"pods": "10"}})
     assert "quota-full" == about(snapshot(resourcequotas=[quota]), "ResourceQuota firstflight")
+
+
+def test_what_our_own_quota_forbids_is_not_full() -> None:
+    """No load balancer and none of the node's ports may be made: zero of zero. Of pods that would be none at all."""
+    [quota] = [one for one in build("base") if one["kind"] == "ResourceQuota"]
+    hard = quota["spec"]["hard"]
+    own = thing("firstflight", {}, {"hard": hard, "used": dict.fromkeys(hard, "0")})
+    assert "ResourceQuota firstflight" not in unwell(snapshot(resourcequotas=[own]))
+    none = thing("none", {}, {"hard": {"pods": "0"}, "used": {"pods": "0"}})
+    assert "quota-full" == about(snapshot(resourcequotas=[none]), "ResourceQuota none")

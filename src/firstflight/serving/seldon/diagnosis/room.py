@@ -82,7 +82,9 @@ def _quota(quota: Object, servers: dict[str, LiveServer], defaulted: frozenset[s
                 wanted="room for every replica, and for one roll-back at any moment",
                 fix="raise the quota, or ask for less in the Server's podSpec",
             )
-    full = sorted(key for key in hard if quantity(used.get(key)) >= quantity(hard[key]))
+    full = sorted(
+        key for key in hard if quantity(used.get(key)) >= quantity(hard[key]) and not _is_forbidden(key, hard, used)
+    )
     if full:
         return failed(
             "quota-full",
@@ -103,6 +105,12 @@ def _quota(quota: Object, servers: dict[str, LiveServer], defaulted: frozenset[s
             fix="raise the quota, or end what is not needed",
         )
     return passed("quota", subject, "room is left")
+
+
+def _is_forbidden(key: str, hard: Object, used: Object) -> bool:
+    """Whether none of it may be made, on purpose, and none is: that takes no pod its room."""
+    of_pods = key == "pods" or key.startswith(tuple(f"{shape}." for shape in _SHAPES))
+    return not of_pods and not quantity(hard[key]) and not quantity(used.get(key))
 
 
 def _limits(limits: Object, servers: dict[str, LiveServer]) -> Iterator[Finding]:
