@@ -107,6 +107,16 @@ def test_read_goes_on_after_a_number(store: RecordStore, stream: str) -> None:
     assert () == store.read(stream, after=99)
 
 
+def test_a_tail_begins_at_the_last_record_of_its_kind(store: RecordStore, stream: str) -> None:
+    """Or at the last before a number; where there is none of that kind, it is empty."""
+    assert () == store.tail(stream, "begun")
+    for kind in ("begun", "check", "begun", "check", "check"):
+        store.append(stream, kind, {}, actor="a")
+    for before, numbers in ((None, [3, 4, 5]), (4, [3, 4, 5]), (3, [1, 2, 3, 4, 5]), (1, []), (0, [])):
+        assert numbers == [record.number for record in store.tail(stream, "begun", before)]
+    assert () == store.tail(stream, "ended")
+
+
 def test_streams_are_found_by_prefix_and_sorted(store: RecordStore, stream: str) -> None:
     """A prefix is taken literally: no character in it is a wildcard."""
     names = [f"{stream}/{name}" for name in ("b", "B", "a_1", "a%", "ä", "a")]

@@ -7,7 +7,7 @@ from firstflight.decision.verdicts import Decision
 from firstflight.domain.errors import LedgerError, RolloutError, UnreadableRecordError
 from firstflight.domain.samples import Look
 from firstflight.ledger.record import Record, RecordStore
-from firstflight.rollout.machine import UNREADABLE, Rollout, checks_stream, follow, rollouts, stream
+from firstflight.rollout.machine import BEGINS, UNREADABLE, Rollout, checks_stream, follow, rollouts, stream
 from firstflight.rollout.story import sentence
 
 log = logging.getLogger(__name__)
@@ -24,9 +24,13 @@ def history(ledger: RecordStore, model: str) -> tuple[Rollout, ...]:
 
 
 def current(ledger: RecordStore, model: str) -> Rollout | None:
-    """Return the last rollout of `model`, open or ended."""
-    told = history(ledger, model)
-    return told[-1] if told else None
+    """Return the last rollout of `model`, open or ended; those before it are not read."""
+    before = None
+    while records := ledger.tail(stream(model), BEGINS, before):
+        if told := rollouts(records):
+            return told[-1]
+        before = records[0].number  # nobody can read how it began
+    return None
 
 
 def of_run(ledger: RecordStore, run: str) -> tuple[Rollout, ...]:
@@ -56,6 +60,8 @@ def open_rollouts(ledger: RecordStore) -> tuple[Rollout, ...]:
 
 def reread(ledger: RecordStore, rollout: Rollout) -> Rollout:
     """Return `rollout` as its records tell it now."""
+    if (last := current(ledger, rollout.model)) is not None and last.id == rollout.id:
+        return last
     for told in history(ledger, rollout.model):
         if told.id == rollout.id:
             return told

@@ -40,6 +40,13 @@ class MemoryRecordStore:
         """Return the records of `stream` numbered above `after`, in order."""
         return tuple(_apart(record) for record in self._records.get(stream, [])[max(after, 0) :])
 
+    def tail(self, stream: str, kind: str, before: int | None = None) -> tuple[Record, ...]:
+        """Return the records of `stream` from its last one of `kind` on, in order; none when there is none of it."""
+        for record in reversed(self._records.get(stream, [])[: None if before is None else max(before - 1, 0)]):
+            if record.kind == kind:
+                return self.read(stream, after=record.number - 1)
+        return ()
+
     def head(self, stream: str) -> int:
         """Return the number of the stream's last record; 0 when there is none."""
         return len(self._records.get(stream, ()))

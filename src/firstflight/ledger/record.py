@@ -32,6 +32,12 @@ class RecordStore(Protocol):
     def read(self, stream: str, after: int = 0) -> tuple[Record, ...]:
         """Return the records of `stream` numbered above `after`, in order."""
 
+    def tail(self, stream: str, kind: str, before: int | None = None) -> tuple[Record, ...]:
+        """Return the records of `stream` from its last one of `kind` on, in order; none when there is none of it.
+
+        What lies behind that record costs nothing. With `before`, from the last one numbered below it.
+        """
+
     def head(self, stream: str) -> int:
         """Return the number of the stream's last record; 0 when there is none."""
 

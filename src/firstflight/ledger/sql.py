@@ -23,6 +23,7 @@ _LIMITS = (
 )
 RIGHTS: dict[str, LiteralString] = {"ledger": "SELECT, INSERT"}
 """What a role that adds and reads records needs, by table."""
+_MOST = 2**63 - 1
 _SCHEMA_LOCK = 0x4646_4C44  # any number that nothing else in the database locks
 
 _HAS_SCHEMA = "SELECT 1 FROM pg_trigger WHERE tgname = 'ledger_only_grows' AND tgrelid = to_regclass('ledger')"
@@ -90,6 +91,17 @@ class SqlRecordStore:
         with self._connection() as connection:
             return tuple(_record(row) for row in connection.execute(query, (stream, after)))
 
+    def tail(self, stream: str, kind: str, before: int | None = None) -> tuple[Record, ...]:
+        """Return the records of `stream` from its last one of `kind` on, in order; none when there is none of it."""
+        query: LiteralString = (
+            "SELECT stream, number, at, kind, actor, body::text FROM ledger WHERE stream = %s AND number >= ("
+            " SELECT number FROM ledger WHERE stream = %s AND kind = %s AND number < %s ORDER BY number DESC LIMIT 1)"
+            " ORDER BY number"
+        )
+        with self._connection() as connection:
+            found = connection.execute(query, (stream, stream, kind, _MOST if before is None else before))
+            return tuple(_record(row) for row in found)
+
     def head(self, stream: str) -> int:
         """Return the number of the stream's last record; 0 when there is none."""
         with self._connection() as connection:
@@ -103,8 +115,12 @@ class SqlRecordStore:
 
     def streams(self, prefix: str) -> tuple[str, ...]:
         """Return the names of the streams that begin with `prefix`, sorted."""
-        query: LiteralString = (
-            'SELECT stream FROM ledger WHERE number = 1 AND starts_with(stream, %s) ORDER BY stream COLLATE "C"'
+        query: LiteralString = (  # from one name to the next by the index, whatever lies between
+            "WITH RECURSIVE named AS ("
+            " (SELECT stream FROM ledger ORDER BY stream LIMIT 1) UNION ALL"
+            " SELECT (SELECT stream FROM ledger WHERE stream > named.stream ORDER BY stream LIMIT 1) FROM named"
+            " WHERE named.stream IS NOT NULL)"
+            ' SELECT stream FROM named WHERE starts_with(stream, %s) ORDER BY stream COLLATE "C"'
         )
         with self._connection() as connection:
             return tuple(str(row[0]) for row in connection.execute(query, (prefix,)))

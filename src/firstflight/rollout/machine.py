@@ -200,14 +200,20 @@ def checks_stream(rollout: Rollout) -> str:
     return f"checks/{rollout.id}"
 
 
+BEGINS = "rollout.started"
+"""The kind of a rollout's first record: what stands before it says nothing of that rollout."""
+
+
 def rollouts(records: Iterable[Record]) -> tuple[Rollout, ...]:
-    """Return every rollout that `records`, a model's whole stream in order, tell of; the last may be open.
+    """Return every rollout that `records`, in order, tell of; the last may be open.
+
+    They are a model's whole stream, or what stands from the beginning of one of its rollouts on.
 
     One whose first record cannot be read is left out, with all that follows it.
     """
     told: list[Rollout | None] = []
     for record in records:
-        if record.kind == "rollout.started":
+        if record.kind == BEGINS:
             told.append(_begun(record))
         elif told and (last := told[-1]) is not None:
             told[-1] = follow(last, record)
