@@ -32,8 +32,8 @@ help: ## List the targets.
 
 install: .venv/installed .venv-serving/installed ## Make both environments from the lock files. TORCH=cpu for the small torch.
 
-demo: install ## Train, test, canary, approve, promote; then break something. APPROVE=auto answers for you.
-	.venv/bin/firstflight demo $(if $(APPROVE),--approve $(APPROVE))
+demo: install ## Train, test, canary, approve, promote; then break something. APPROVE=auto answers, WORKLOAD=digits is no finance.
+	.venv/bin/firstflight demo $(if $(APPROVE),--approve $(APPROVE)) $(if $(WORKLOAD),--workload $(WORKLOAD))
 
 up: install ## Start the local stack.
 	.venv/bin/firstflight up

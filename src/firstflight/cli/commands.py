@@ -186,8 +186,9 @@ def demo(
     fault: Annotated[
         Literal["errors", "latency", "inverted"], typer.Option(help="What breaks in the last act.")
     ] = "errors",
+    workload: Annotated[Literal["market", "digits"], typer.Option(help="What the models are about.")] = "market",
 ) -> None:
-    """Train, deploy, A/B test, canary, approve and promote on real market data; then break something.
+    """Train, deploy, A/B test, canary, approve and promote on real data; then break something.
 
     Its stack stays up for you to look at, and every command here speaks of it: `firstflight down` ends it. It starts
     from nothing: an earlier demo's home is moved aside, not deleted; a home that no demo made is refused.

@@ -42,6 +42,7 @@ FAULTS: dict[str, Fault] = {
     "latency": Fault(kind="latency", share=1.0, milliseconds=400),
     "inverted": Fault(kind="inverted"),
 }
+PLANS = {"market": "demo-release.yaml", "digits": "digits-release.yaml"}
 RATE = 100.0
 MARK = "demo"
 TOLD = {"Promoted", "RolledBack", "Completed"}
@@ -49,7 +50,7 @@ TOLD = {"Promoted", "RolledBack", "Completed"}
 console = terminal()
 
 
-def demo(approve: Literal["ask", "auto"], fault: str) -> None:
+def demo(approve: Literal["ask", "auto"], fault: str, workload: str) -> None:
     """Tell the story; raises FirstflightError when it does not end as it should."""
     settings = Settings()
     make_room(settings)
@@ -57,7 +58,7 @@ def demo(approve: Literal["ask", "auto"], fault: str) -> None:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     console.rule("[bold]1 · the local stack")
     bring_up(settings, console)
-    plan = plan_from(ReleasePlan, settings.project / "deployments" / "plans" / "demo-release.yaml", ())
+    plan = plan_from(ReleasePlan, settings.project / "deployments" / "plans" / PLANS[workload], ())
     mlflow = MlflowRest(settings.mlflow_uri)
     orchestrator, ledger = Orchestrator(settings.prefect_api, settings.prefect_auth), open_store(settings)
 
@@ -78,7 +79,7 @@ def demo(approve: Literal["ask", "auto"], fault: str) -> None:
             say(console, f"[bold]{plain(ended.state_name)}[/bold]: {plain(ended.message or '')}")
         return ended
 
-    with live_traffic(settings, plan.canary.model):
+    with live_traffic(settings, plan.canary):
         console.rule("[bold]2 · a release: train, deploy, A/B test, canary, approve, promote")
         released = run_to_end("release/release", {"plan": plan.model_dump(mode="json")})
         console.rule(f"[bold]3 · a candidate that is really broken ({fault})")
@@ -137,9 +138,10 @@ def person() -> Answer:
 
 
 @contextmanager
-def live_traffic(settings: Settings, model: str) -> Iterator[None]:
-    """Replay held-out days as live requests, in a process of its own, for as long as the block runs."""
-    command = [sys.executable, "-m", "firstflight.cli.main", "replay", model, "--rate", str(RATE), "--json"]
+def live_traffic(settings: Settings, plan: CanaryPlan) -> Iterator[None]:
+    """Replay held-out questions as live requests, in a process of its own, for as long as the block runs."""
+    words = ["replay", plan.model, "--workload", plan.workload, "--rate", str(RATE), "--json"]
+    command = [sys.executable, "-m", "firstflight.cli.main", *words]
     log = settings.home / "replay.log"
     with log.open("w") as sink, subprocess.Popen(command, stdout=sink, stderr=sink, cwd=settings.project) as replay:
         try:
