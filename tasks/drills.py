@@ -1,6 +1,5 @@
 """Fire drills: run one, and show what came of it on Prefect's pages."""
 
-from itertools import islice
 from typing import Any
 
 from prefect import task
@@ -11,9 +10,7 @@ from prefect.states import Completed, Failed
 from firstflight.drill.faults import FaultName
 from firstflight.drill.result import HEADERS, LEGEND, Drill, headline, row
 from firstflight.drill.run import drill
-from firstflight.drill.traffic import QUESTIONS
 from firstflight.settings import Settings
-from firstflight.workloads.find import find
 from tasks.options import CALLS_OUT, WATCHES
 from tasks.runs import top_run
 
@@ -21,9 +18,7 @@ from tasks.runs import top_run
 @task(**WATCHES)
 def run_drill(model: str, faults: list[FaultName], workload: str) -> Drill:
     """Let each fault strike a rollout of copies of the champion, on the drill's own route."""
-    settings = Settings()
-    questions = tuple(islice(find(workload).questions(settings), QUESTIONS))
-    return drill(settings, model, faults, questions, actor=top_run())
+    return drill(Settings(), model, faults, workload, actor=top_run())
 
 
 @task(**CALLS_OUT)

@@ -1,6 +1,5 @@
 """Break a staged rollout on purpose, and see it come home."""
 
-import itertools
 import logging
 import time
 from collections.abc import Iterator
@@ -17,9 +16,7 @@ from firstflight.drill.faults import FaultName, alone
 from firstflight.drill.result import HEADERS, LEGEND, Drill, headline, row
 from firstflight.drill.run import Show
 from firstflight.drill.run import drill as run
-from firstflight.drill.traffic import QUESTIONS
 from firstflight.settings import Settings
-from firstflight.workloads.find import find
 
 
 def drill(fault: list[str] | None, model: str, workload: str, *, as_json: bool) -> None:
@@ -27,9 +24,8 @@ def drill(fault: list[str] | None, model: str, workload: str, *, as_json: bool) 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     settings = Settings()
     console = terminal(stderr=as_json)
-    questions = tuple(itertools.islice(find(workload).questions(settings), QUESTIONS))
     with _progress(console) as show:
-        done = run(settings, model, _names(fault), questions, actor="terminal", show=show)
+        done = run(settings, model, _names(fault), workload, actor="terminal", show=show)
     if as_json:
         typer.echo(done.model_dump_json())
     else:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 from firstflight.acts.ledger_view import checks, current
 from firstflight.domain.errors import BackendUnavailableError, FirstflightError
@@ -16,11 +17,12 @@ from firstflight.drill.injectors import Injector, injector
 from firstflight.drill.result import Clients, Drill, Result, markdown
 from firstflight.drill.route import DrillRoute, drill_route
 from firstflight.drill.timeline import broken, timeline
-from firstflight.drill.traffic import clients, exercise
+from firstflight.drill.traffic import QUESTIONS, clients, exercise
 from firstflight.ledger.record import Record
 from firstflight.observation.arm_history import Stay, stay
 from firstflight.rollout.machine import Phase, Rollout, stream
 from firstflight.settings import Settings
+from firstflight.workloads.find import find
 from firstflight.world import World, open_world
 
 SHARE = 50
@@ -44,21 +46,26 @@ def drill(
     settings: Settings,
     model: str,
     wanted: Sequence[FaultName],
-    questions: Sequence[Question],
+    about: str,
     *,
     actor: str,
     show: Show = lambda _fault, _doing: None,
 ) -> Drill:
     """Let each of the `wanted` faults strike a rollout of copies of the champion of `model`, and return what was seen.
 
+    `about` names the workload of `model`, which says what to ask.
     The evidence is in the ledger's stream `drills/<date>` and in `reports/<id>.md` below the stack's home when this
     returns. Nothing of the drill is served any more, and no route but the drill's own has changed.
 
     Raises:
         RolloutError: The drill's route has an open rollout, or another drill runs.
         NoStableModelError: The model has no champion to copy.
+        NotFoundError: There is no such workload.
+        InvalidPlanError: It has no questions.
         Outage: The stack does not answer.
     """
+    workload = find(about)
+    questions = tuple(islice(workload.questions(settings), QUESTIONS))
     world = open_world(settings)
     began = world.now()
     identity = f"drill-{began:%Y%m%d-%H%M%S}"
@@ -66,12 +73,12 @@ def drill(
     show("route", "deploying a copy of the champion")
     with drill_route(world, settings, model, actor) as route:
         world.ledger.append(evidence, "drill.began", {"drill": identity, "faults": list(wanted)}, actor=actor)
-        asked = exercise(settings, route.name, questions)
+        asked = exercise(settings, route.name, questions, workload)
         show("route", "ready")
         known = faults(settings.guard_seconds)
         results = []
         for name in wanted:
-            exercised = Exercise(world, settings, route, known[name], run=f"{identity}-{name}", show=show)
+            exercised = Exercise(world, settings, route, known[name], about, run=f"{identity}-{name}", show=show)
             results.append(exercised.result(asked))
             body = {"drill": identity, **results[-1].model_dump(mode="json")}
             world.ledger.append(evidence, "drill.fault", body, actor=actor)
@@ -98,12 +105,21 @@ class Exercise:
     """One fault and the rollout that it strikes."""
 
     def __init__(
-        self, world: World, settings: Settings, route: DrillRoute, fault: DrillFault, *, run: str, show: Show
+        self,
+        world: World,
+        settings: Settings,
+        route: DrillRoute,
+        fault: DrillFault,
+        about: str,
+        *,
+        run: str,
+        show: Show,
     ) -> None:
         self._world = world
         self._settings = settings
         self._route = route
         self._fault = fault
+        self._about = about
         self._run = run
         self._show = show
 
@@ -120,7 +136,7 @@ class Exercise:
         self._doing("deploying the candidate")
         with driver(self._settings, self._run) as process:  # it starts up meanwhile
             candidate = self._route.candidate(self._fault.runtime)
-            process.begin(plan(self._route, candidate))
+            process.begin(plan(self._route, candidate, self._about))
             self._doing("waiting for the first stage")
             self._until(process, lambda rollout: rollout.phase is Phase.OBSERVING)
             with clients(self._settings, self._route.name, questions, self._run) as asked:
@@ -232,7 +248,7 @@ class Exercise:
         return None
 
 
-def plan(route: DrillRoute, candidate: ModelVersion) -> CanaryPlan:
+def plan(route: DrillRoute, candidate: ModelVersion, workload: str) -> CanaryPlan:
     """Return the plan of a drill's rollout: it stays in its first stage until it is brought home.
 
     Its guardrails bound what each fault breaks and prove nothing.
@@ -253,6 +269,7 @@ def plan(route: DrillRoute, candidate: ModelVersion) -> CanaryPlan:
             Guardrail(metric="latency", limit=400.0, quantile=0.95, proves=False),
             Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05, proves=False),
         ),
+        workload=workload,
         environment="staging",
     )
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
+from pydantic import JsonValue
 
 from firstflight.domain.questions import Question
 from firstflight.observation.store import PredictionStore
@@ -14,26 +15,26 @@ from firstflight.replay.run import Load, run
 from firstflight.replay.tally import ReplaySummary
 from firstflight.serving.inference import TIMEOUT_SECONDS, predict
 from firstflight.settings import Settings
+from firstflight.workloads.workload import Workload
 
 RATE = 30.0
 """Requests a second; half of them are the candidate's."""
 OUTCOME_DELAY = 0.3
 QUESTIONS = 300
 """Enough for ten seconds in which each model meets half of them for the first time."""
-_EVEN = 0.5
 _START_SECONDS = 10.0
 
 
-def exercise(settings: Settings, route: str, questions: Sequence[Question]) -> tuple[Question, ...]:
+def exercise(settings: Settings, route: str, questions: Sequence[Question], workload: Workload) -> tuple[Question, ...]:
     """Return `questions` with what `route` answers now as their truths, so that who inverts it is always wrong.
 
     Raises BackendUnavailableError or ServingError when the route does not answer.
     """
     with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
 
-        def truth(question: Question) -> float:
+        def truth(question: Question) -> JsonValue:
             [answer] = predict(settings.gateway_url, route, question.inputs, client=client).outputs.values()
-            return float(answer[0] >= _EVEN)
+            return workload.believes(answer[0].tolist())
 
         return tuple(replace(question, truth=truth(question)) for question in questions)
 

@@ -88,6 +88,7 @@ class Workload:
         weights: Each variant's share of an A/B test, in % of traffic.
         shadow: Variant that answers a copy of every request of an A/B test.
         trains: Trains, judges offline and describes the variants of a plan, in its order.
+        believes: What is true by an answer, as JSON, if it is right: a drill makes its truths up so.
         asks: What may be asked for a replay, a load test or a drill, out of data of one's own or the packaged.
     """
 
@@ -101,6 +102,7 @@ class Workload:
     weights: Mapping[str, int] = field(default_factory=dict)
     shadow: str | None = None
     trains: Trains | None = None
+    believes: Callable[[JsonValue], JsonValue] = lambda answer: answer
     asks: "Callable[[Settings, str | None], Iterator[Question]] | None" = None
 
     @property

@@ -84,6 +84,20 @@ def test_a_release_is_about_one_workload() -> None:
     assert PRICES.guardrails == filled(plan.canary.model_copy(update={"workload": name})).guardrails
 
 
+@pytest.mark.parametrize(
+    ("name", "answer", "truth"),
+    [
+        ("market", 0.5, 1.0),
+        ("market", 0.49, 0.0),
+        ("digits", [0.1, 0.2, 0.7, 0, 0, 0, 0, 0, 0, 0], 2),
+        (PRICES.name, 12.5, 12.5),
+    ],
+)
+def test_a_drill_makes_up_truths_by_which_the_answers_are_right(name: str, answer: object, truth: object) -> None:
+    """A model that turns its answers round is then always wrong."""
+    assert truth == find(name).believes(answer)  # type: ignore[arg-type]  # JSON
+
+
 def test_what_a_workload_has_not_is_not_asked_of_it() -> None:
     """The message says what to do instead."""
     with pytest.raises(InvalidPlanError, match="has no questions; ask its models by clients of your own"):

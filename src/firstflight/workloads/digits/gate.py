@@ -28,8 +28,10 @@ def _not_worse(
 ) -> tuple[bool, str]:
     ours, theirs = _number(candidate, name), _number(reference, name)
     worse_by = sign * (ours - theirs)
-    comparison = f"worse than the reference's {theirs:.4f} by {max(worse_by, 0.0):.4f}, allowed {allowed}"
-    return worse_by <= allowed, f"{name.replace('_', ' ')} {ours:.4f} is {comparison}"
+    found = f"worse than the reference's {theirs:.4f} by {worse_by:.4f}"
+    if worse_by <= 0:
+        found = f"not worse than the reference's {theirs:.4f}"
+    return worse_by <= allowed, f"{name.replace('_', ' ')} {ours:.4f} is {found}, allowed {allowed}"
 
 
 def _number(figures: Evaluation, name: str) -> float:

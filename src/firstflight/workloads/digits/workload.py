@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import JsonValue
+
 from firstflight.domain.errors import InvalidPlanError
 from firstflight.domain.plans import Guardrail, TrainingPlan
 from firstflight.settings import Settings
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 REFERENCE, LOGISTIC = "boosted", "logistic"
 INPUT = "input"
+CLASSES = 10
 
 
 def fit(variant: str, plan: TrainingPlan, folder: Path) -> Fitted:
@@ -40,6 +43,11 @@ def questions(settings: Settings, data: str | None) -> "Iterator[Question]":
         yield Question(unit=unit, block=unit, inputs={INPUT: scan[None]}, truth=int(shown))
 
 
+def likeliest(answer: JsonValue) -> JsonValue:
+    """Return the digit with the largest of ten probabilities."""
+    return next(digit for digit in range(CLASSES) if class_accuracy(answer, digit, None)["accuracy"])
+
+
 WORKLOAD = Workload(
     name="digits",
     metrics=(ACCURACY, LOG_LOSS),
@@ -56,5 +64,6 @@ WORKLOAD = Workload(
     weights={REFERENCE: 60, LOGISTIC: 40},
     shadow=LOGISTIC,
     trains=one_by_one(REFERENCE, fit, judge),
+    believes=likeliest,
     asks=questions,
 )

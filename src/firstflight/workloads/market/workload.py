@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pydantic import JsonValue
+
 from firstflight.domain.plans import TrainingPlan
 from firstflight.settings import Settings
 from firstflight.workloads.market.training.evaluation import Evaluation
@@ -38,6 +40,11 @@ def train(plan: TrainingPlan, training: Training) -> tuple[TrainedModel, ...]:
     return tuple(one.told for one in trained)
 
 
+def believed(answer: JsonValue) -> JsonValue:
+    """Return 1.0 for a probability that is positive, else 0.0."""
+    return binary(answer, 1.0, None)["accuracy"]
+
+
 def questions(settings: Settings, data: str | None) -> "Iterator[Question]":
     """Ask about each traded instrument of the test part, day after day."""
     from firstflight.workloads.market.data.market import load_market  # noqa: PLC0415 - numpy and pandas come with it
@@ -56,5 +63,6 @@ WORKLOAD = Workload(
     weights={"baseline": 50, "enhanced": 30, "lightweight": 20},
     shadow="lightweight",
     trains=train,
+    believes=believed,
     asks=questions,
 )
