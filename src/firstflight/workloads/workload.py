@@ -17,6 +17,8 @@ from firstflight.workloads.tracking import Tracker
 if TYPE_CHECKING:  # whoever only asks which variants there are has no time for numpy
     from firstflight.domain.questions import Question
 
+OF_SERVING = tuple(one for one in DEFAULT_GUARDRAILS if one.metric in {"error_rate", "latency", "refused_rate"})
+"""What no model may spoil, whatever it is about."""
 Evaluation = Mapping[str, JsonValue]
 """How a variant did, in the workload's own words: whoever carries it from one run to another does not read it."""
 OnStep = Callable[[str, int, str], None]
@@ -96,7 +98,7 @@ class Workload:
     metrics: tuple[Metric, ...]
     score: Score
     model: str
-    guardrails: tuple[Guardrail, ...] = DEFAULT_GUARDRAILS
+    guardrails: tuple[Guardrail, ...] = OF_SERVING
     variants: tuple[str, ...] = ()
     reference: str = ""
     weights: Mapping[str, int] = field(default_factory=dict)

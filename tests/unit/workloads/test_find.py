@@ -60,6 +60,12 @@ def test_the_market_s_plans_are_filled_as_they_always_were() -> None:
     assert release is filled(release)
 
 
+def test_a_workload_that_names_no_guardrails_has_those_of_serving() -> None:
+    """None of them is about an outcome that it may not have."""
+    bare = Workload(name="bare", metrics=(SQUARED_ERROR,), score=squared_error, model="bare")
+    assert ["error_rate", "latency", "refused_rate"] == [one.metric for one in bare.guardrails]
+
+
 def test_what_was_given_does_not_go_with_what_was_left() -> None:
     """The control is the reference unless the plan names one, and needs traffic."""
     with pytest.raises(ValidationError, match="control 'baseline' is not among"):

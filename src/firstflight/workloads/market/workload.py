@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from firstflight.domain.plans import TrainingPlan
+from firstflight.domain.plans import DEFAULT_GUARDRAILS, TrainingPlan
 from firstflight.settings import Settings
 from firstflight.workloads.market.training.evaluation import Evaluation
 from firstflight.workloads.market.training.trained import Epoch
@@ -58,6 +58,7 @@ WORKLOAD = Workload(
     metrics=BINARY,
     score=binary,
     model="financial-predictor",
+    guardrails=DEFAULT_GUARDRAILS,
     variants=tuple(VARIANTS),
     reference=REFERENCE,
     weights={"baseline": 50, "enhanced": 30, "lightweight": 20},
