@@ -16,7 +16,7 @@ from tests.doubles.kubernetes_api import NAMESPACE, KubernetesApi
 from tests.doubles.seldon import Seldon
 
 BUCKET = "models"
-QUICK = Patience(model=5.0, split=5.0, home=5.0, answer=2.0, events=1.0, nudge=1.0, poll=0.01)
+QUICK = Patience(model=30.0, split=30.0, home=30.0, answer=2.0, events=1.0, nudge=1.0, poll=0.01)
 
 
 @dataclass(frozen=True)

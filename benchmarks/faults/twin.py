@@ -363,8 +363,8 @@ class Twin:
         self, process: Process, name: str, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Make one call of `process`, and hurt it as `faults` wants."""
-        writes = name in WRITES
-        hurt = self.faults(process, _described(name, args)) if writes or name in {"read", "get_traffic"} else None
+        writes, said = name in WRITES, _described(name, args)
+        hurt = self.faults(process, said) if writes or said in {"read", "get_traffic"} else None
         if writes:
             process.writes += 1
         took = self.random.uniform(*self._call_seconds)
@@ -372,7 +372,7 @@ class Twin:
         if hurt and not hurt.after:
             _inflict(process, hurt)
         if writes:
-            self.calls.append((self.time.now, process.name, _described(name, args)))
+            self.calls.append((self.time.now, process.name, said))
         answer = call(*args, **kwargs)
         if name == "append":
             self.changed(f"append:{args[1]}")
@@ -434,7 +434,7 @@ def _described(name: str, args: tuple[Any, ...]) -> str:
         return f"append:{args[1]}"
     if name == "set_traffic":
         return f"set_traffic:{args[1]}"
-    return name
+    return "read" if name == "tail" else name  # a ledger that is away tells neither the whole nor the end
 
 
 def _inflict(process: Process, hurt: Hurt) -> None:

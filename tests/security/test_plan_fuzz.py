@@ -18,9 +18,11 @@ from firstflight.acts.ledger_view import append, current
 from firstflight.acts.observe import check, recall
 from firstflight.acts.start import resume_or_start
 from firstflight.decision.forecast import forecast
+from firstflight.domain.errors import InvalidPlanError
 from firstflight.domain.plans import RECORDED, ABTestPlan, CanaryPlan
 from firstflight.guard.guard import Guard
 from firstflight.rollout.machine import Phase
+from firstflight.workloads.find import filled
 
 FEW = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
@@ -147,8 +149,8 @@ def _lived_through(plan: CanaryPlan | ABTestPlan) -> None:
 def test_a_canary_that_is_accepted_can_be_judged_guarded_and_rolled_back(body: dict[str, Any]) -> None:
     """Refused at birth with a reason, or good for a whole life: nothing in between."""
     try:
-        plan = CanaryPlan.model_validate(body)
-    except ValidationError:
+        plan = filled(CanaryPlan.model_validate(body))
+    except (ValidationError, InvalidPlanError):
         return
     assert timedelta(seconds=plan.stage_seconds + plan.approval_seconds + plan.bake_seconds) < timedelta(days=91)
     _lived_through(plan)
@@ -159,8 +161,8 @@ def test_a_canary_that_is_accepted_can_be_judged_guarded_and_rolled_back(body: d
 def test_an_ab_test_that_is_accepted_can_be_judged_guarded_and_rolled_back(body: dict[str, Any]) -> None:
     """The same of A/B tests."""
     try:
-        plan = ABTestPlan.model_validate(body)
-    except ValidationError:
+        plan = filled(ABTestPlan.model_validate(body))
+    except (ValidationError, InvalidPlanError):
         return
     _lived_through(plan)
 
