@@ -13,7 +13,7 @@ runs it may not do so, tests of outages are skipped.
 
 `SELDON_PREFECT` is the API of a Prefect whose runs are Jobs there, by an overlay of `k8s/overlays`; the Deployments
 `prefect-worker` and `guard` have no replica, since a guard knows one ledger: the tests of Jobs have them up and down.
-`SELDON_PREFECT_AUTH` is its password, `SELDON_MLFLOW` and `SELDON_DATABASE` are what the runs use.
+`SELDON_PREFECT_AUTH` is its password; `SELDON_MLFLOW` and `SELDON_DATABASE` are what runs use, and know no model yet.
 """
 
 import os
@@ -124,7 +124,7 @@ class Clients:
 
 
 @contextmanager
-def asking(url: str, threads: int = 6, seconds: float = 2.0, route: str = MODEL) -> Iterator[Clients]:
+def asking(url: str, threads: int = 6, seconds: float = 2.0) -> Iterator[Clients]:
     """Ask the route all the time; a client gives up after `seconds`."""
     clients, stop = Clients(), threading.Event()
 
@@ -133,7 +133,7 @@ def asking(url: str, threads: int = 6, seconds: float = 2.0, route: str = MODEL)
             while not stop.wait(0.05):
                 begun = time.monotonic()
                 try:
-                    predict(url, route, {"history": history()}, client=client)
+                    predict(url, MODEL, {"history": history()}, client=client)
                     clients.answered.append(time.monotonic() - begun)
                 except (ServingError, BackendUnavailableError) as error:
                     clients.failed.append(str(error))

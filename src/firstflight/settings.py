@@ -42,6 +42,7 @@ class Ports(BaseSettings):
     prefect: int = Field(default=4200, description="Prefect's page and API.")
     mlflow: int = Field(default=5000, description="MLflow's page and API.")
     gateway: int = Field(default=4800, description="Where clients ask for predictions.")
+    outcomes: int = Field(default=4810, description="Where truths are posted.")
     servers: int = Field(
         default=4820, description="First of a block of 3 ports (REST, gRPC, metrics) for each of 16 servers."
     )
@@ -83,7 +84,22 @@ class Local(_Place):
         default="safe",
         description="safe: a dying candidate's requests fail over to stable; seldon: they fail as in a cluster.",
     )
+    outcomes_host: str = Field(
+        default="127.0.0.1",
+        description="Address on which truths are taken; any but loopback asks for a token.",
+    )
+    outcomes_token: SecretStr | None = Field(
+        default=None, description="What whoever posts truths shows as `Authorization: Bearer …`."
+    )
+    outcomes_token_file: Absolute | None = Field(default=None, description="A file that holds it, instead.")
     ports: Ports = Field(default_factory=Ports)
+
+    @property
+    def outcomes_secret(self) -> SecretStr | None:
+        """What is asked of whoever posts truths, if anything."""
+        if self.outcomes_token_file is not None:
+            return SecretStr(self.outcomes_token_file.read_text(encoding="utf-8").strip())
+        return self.outcomes_token
 
     @property
     def prefect_password_file(self) -> Path:

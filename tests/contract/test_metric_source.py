@@ -74,8 +74,8 @@ class _InMemory:
     edges, step, keeps_squares = EDGES, 1, True
 
     def __init__(self) -> None:
-        self.passed = timedelta()
-        self.source = MemorySource(lambda: datetime.now(UTC) + self.passed, PROBABILITY)
+        self.now = datetime.now(UTC)
+        self.source = MemorySource(lambda: self.now, PROBABILITY)
 
     def predictions(self, *predictions: Prediction) -> None:
         self.source.add_predictions(predictions)
@@ -87,7 +87,7 @@ class _InMemory:
         return self.source.add_truths(ROUTE, questions)
 
     def wait(self, seconds: float) -> None:
-        self.passed += timedelta(seconds=seconds)
+        self.now += timedelta(seconds=seconds)
 
     def watermark(self) -> Window:
         found = self.source.watermark(ROUTE)
@@ -106,6 +106,7 @@ class _InPostgres:
         self.store = PredictionStore(url)
         self.collection = collection
         self.predictions()
+        self.wait(3600)  # stamps that are ahead of the clock wait for nobody: no block closes by a busy machine
 
     def predictions(self, *predictions: Prediction) -> None:
         self.collection.add(predictions, Position())
@@ -143,6 +144,7 @@ class _OnCluster:
         self._scrape()
 
     def predictions(self, *predictions: Prediction) -> None:
+        self.wait(0.002)  # scrapes tell milliseconds apart
         self.stored.predictions(*predictions)
         for one in predictions:
             if (one.counted_as, one.listener) not in self.counted:
@@ -159,8 +161,9 @@ class _OnCluster:
         self.stored.wait(seconds)
 
     def watermark(self) -> Window:
+        self.wait(0.002)
         self._scrape()
-        self.stored.wait(0.002)
+        self.wait(0.002)
         self.stored.predictions()
         found = self.source.watermark(ROUTE)
         assert found is not None
@@ -465,6 +468,32 @@ def test_an_answer_that_cannot_be_scored_makes_its_window_say_nothing(recorder: 
         assert isinstance(sample, NoData)
         assert "cannot be scored: 'perhaps' is no finite number" in sample.reason
     assert Counts(exposures=2, events=2) == recorder.source.samples(ROUTE, SHADOW, window)["accuracy"]
+
+
+def test_a_truth_about_a_unit_is_one_about_every_request_of_it(recorder: Recorder) -> None:
+    """Of its route, before and after it was told, whatever pass asked; one told by the request's name is nearer."""
+    before, other = asked(unit="a"), asked(unit="a", route="another")
+    after, named = asked(unit="a~2", assigned=CANDIDATE, prediction=0.2), asked(unit="b")
+    recorder.predictions(before, other)
+    recorder.outcomes(
+        *(Outcome(None, unit, None, 1.0, None, None, route=ROUTE) for unit in ("a", "b")),
+        Outcome(named.rid, None, None, 0.0, None, None),
+    )
+    recorder.predictions(after, named)
+    window = everything(recorder)
+    assert Counts(exposures=2, events=1) == recorder.source.samples(ROUTE, STABLE, window)["accuracy"]
+    assert Counts(exposures=1, events=0) == recorder.source.samples(ROUTE, CANDIDATE, window)["accuracy"]
+    assert isinstance(recorder.source.samples("another", STABLE, window)["accuracy"], NoData)
+
+
+def test_a_request_without_a_unit_is_a_unit_of_its_own(recorder: Recorder) -> None:
+    """Its truth needs no more than its name, and it shares its luck with nobody."""
+    asks = [asked(unit=None), asked(unit=None, prediction=0.2), asked(unit="c~3")]
+    recorder.predictions(*asks[:1])
+    recorder.outcomes(*(Outcome(one.rid, None, None, 1.0, None, None) for one in asks))
+    recorder.predictions(*asks[1:])
+    sample = recorder.source.samples(ROUTE, STABLE, everything(recorder))["accuracy"]
+    assert Counts(exposures=3, events=2) == sample
 
 
 def test_truth_may_come_before_the_record_of_the_request(recorder: Recorder) -> None:

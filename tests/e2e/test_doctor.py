@@ -21,7 +21,7 @@ from tests.serving_bench import artifact
 
 pytestmark = pytest.mark.local
 
-PARTS = {"postgres", "prefect", "mlflow", "gateway", "collector", "worker"}
+PARTS = {"postgres", "prefect", "mlflow", "gateway", "collector", "outcomes", "worker"}
 
 
 def doctor(settings: Settings) -> tuple[int, Any]:

@@ -24,7 +24,7 @@ from firstflight.supervision.supervisor import Supervisor
 
 pytestmark = pytest.mark.local
 
-PARTS = ("postgres", "prefect", "mlflow", "gateway", "collector", "guard", "worker")
+PARTS = ("postgres", "prefect", "mlflow", "gateway", "collector", "outcomes", "guard", "worker")
 PREFECT_YAML = """
 pull:
   - prefect.deployments.steps.set_working_directory:

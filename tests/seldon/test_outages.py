@@ -8,6 +8,7 @@ from firstflight.domain.faults import Fault
 from firstflight.domain.findings import Status
 from firstflight.domain.traffic import TrafficSplit
 from firstflight.rollout.machine import Phase
+from firstflight.serving.seldon.configuration import open_api
 from firstflight.serving.seldon.counters import Counters
 from firstflight.serving.seldon.diagnosis.examination import examine
 from tests.seldon_real import Bench, Break, asking
@@ -97,3 +98,25 @@ def test_an_agent_that_hangs_is_found_and_holds_no_way_home_up(bench: Bench, do:
         finally:
             do("thaw", f"agent-{number}")
     pytest.fail("no agent of the three is the candidate's")
+
+
+def test_the_doctor_names_a_dead_scheduler_and_what_it_forgot_can_be_ended(
+    bench: Bench, do: Break, split: TrafficSplit
+) -> None:
+    """A Model deleted meanwhile may stay loaded, unknown to the API: it is named then, and undeploying it ends it."""
+    backend, [forgotten] = bench.world.backend, set(split.weights) - {split.stable}
+    backend.set_traffic(MODEL, TrafficSplit.all_to(split.stable), 40_000)
+    do("kill", "scheduler")
+    until(lambda: "scheduler-lost" in failing(bench))
+    open_api(bench.settings).delete("models", forgotten)
+    do("start", "scheduler")
+    until(lambda: forgotten not in backend.served() and "scheduler-lost" not in failing(bench))
+    until(lambda: {"model-ghost": f"Model {forgotten}"}.items() >= failing(bench).items())
+    backend.undeploy(forgotten)
+    until(lambda: {} == failing(bench))
+    assert forgotten not in Counters(bench.settings.mesh_stats_url, 5.0).models()
+
+
+def failing(bench: Bench) -> dict[str, str]:
+    """Return what the doctor calls failing: of which kind, and what."""
+    return {one.id: one.subject for one in examine(bench.settings) if one.status is Status.FAIL}

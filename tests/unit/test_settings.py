@@ -28,6 +28,9 @@ GIVEN = {
     "slack_token": ("xoxb", SecretStr("xoxb")),
     "slack_channel": ("#releases", "#releases"),
     "slack_url": ("http://slack/", "http://slack/"),
+    "outcomes_host": ("10.0.0.1", "10.0.0.1"),
+    "outcomes_token": ("t0ken", SecretStr("t0ken")),
+    "outcomes_token_file": ("/run/token", Path("/run/token")),
     "environment": ("staging", "staging"),
     "backend": ("seldon", "seldon"),
     "database_url": ("postgresql://db/any", SecretStr("postgresql://db/any")),
@@ -50,7 +53,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each value has its environment variable, a port one of its own."""
     for name, (text, _) in GIVEN.items():
         monkeypatch.setenv(f"FIRSTFLIGHT_{name.upper()}", text)
-    ports = dict(zip(Ports.model_fields, range(9001, 9005), strict=True))
+    ports = dict(zip(Ports.model_fields, range(9001, 9006), strict=True))
     for name, port in ports.items():
         monkeypatch.setenv(f"FIRSTFLIGHT_PORT_{name.upper()}", str(port))
 

@@ -107,11 +107,12 @@ def done_by(module: str) -> Callable[[Command], Command]:
 def up(*, as_json: Json = False) -> None:
     """Start the local stack, wait until every part answers, and deploy the project's flows.
 
-    PostgreSQL, Prefect (server, page and a worker), MLflow, the Envoy gateway and the collector of predictions,
-    all on loopback, kept alive by a supervisor that outlives this command. What runs already is left alone.
+    PostgreSQL, Prefect (server, page and a worker), MLflow, the Envoy gateway, the collector of predictions and the
+    door for truths, all on loopback, kept alive by a supervisor that outlives this command. What runs already is left
+    alone.
 
     State is kept in FIRSTFLIGHT_HOME (.firstflight here by default). A taken port is refused by name: set
-    FIRSTFLIGHT_PORT_PREFECT, _MLFLOW, _GATEWAY or _SERVERS (48 ports from there on).
+    FIRSTFLIGHT_PORT_PREFECT, _MLFLOW, _GATEWAY, _OUTCOMES or _SERVERS (48 ports from there on).
     FIRSTFLIGHT_DATABASE_URL=postgresql://… uses a server of your own.
 
     Exit code 0: every part is up; 1: one did not start, and why.
@@ -415,6 +416,24 @@ def undeploy(
     """
 
 
+@done_by("outcomes")
+def outcomes(
+    deed: Annotated[Literal["load", "status"], typer.Argument(help="Tell truths, or show how they stand.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="What to load: CSV or Parquet.", exists=True, dir_okay=False)
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Tell what turned out to be true, or show how long truths take and how many predictions wait for theirs.
+
+    A file has a row for each truth: request, or model and unit; truth; payoff, time and block if known. It may be
+    loaded again: what was told before counts once.
+
+    Exit code 0: told, or shown; 1: a row is malformed, or a truth contradicts the one told before, which stays.
+    """
+
+
 @done_by("rollouts")
 def history(
     model: Model,
@@ -510,7 +529,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "Wherever it runs": (doctor, open),
     "Try it": (demo, train, plan, replay),
     "Models": (adopt, deploy, undeploy),
-    "A rollout": (canary, ab_test, release, watch, approve, reject, promote, roll_back, history),
+    "A rollout": (canary, ab_test, release, watch, approve, reject, promote, roll_back, history, outcomes),
     "Safety": (guard, drill, freeze, thaw, frozen),
 }
 
@@ -539,6 +558,7 @@ EXAMPLES: dict[Command, tuple[str, ...]] = {
     deploy: ("firstflight deploy churn 1 2",),
     undeploy: ("firstflight undeploy baseline-predictor-v3", "firstflight undeploy financial-predictor --old"),
     history: ("firstflight history financial-predictor --last 10",),
+    outcomes: ("firstflight outcomes load my-labels.csv", "firstflight outcomes status"),
     doctor: ("firstflight doctor --json",),
     open: ("firstflight open", "firstflight open latest"),
     drill: ("firstflight drill --fault errors --fault latency",),

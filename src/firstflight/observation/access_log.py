@@ -71,7 +71,7 @@ def _is_routed(entry: dict[str, Any]) -> bool:
 
 def _prediction(entry: dict[str, Any]) -> Prediction:
     key = _text(entry.get("key"))
-    rid = _said(entry["rid"] if key is None else entry.get("rid")) or key
+    rid = said(entry["rid"] if key is None else entry.get("rid")) or key
     asked = _text(entry.get("matched", entry["route"]))
     listener = entry["listener"]
     if rid is None or asked is None or listener not in _LISTENERS:
@@ -83,7 +83,7 @@ def _prediction(entry: dict[str, Any]) -> Prediction:
         listener=listener,
         route=asked.removesuffix(CHOSEN).removesuffix(".experiment"),  # what clients say where a route is one
         chosen=asked.endswith(CHOSEN),
-        unit=_said(entry.get("unit")),
+        unit=said(entry.get("unit")),
         assigned=cluster.partition("_")[0] if cluster else served_name(_text(entry.get("assigned"))),
         served=_text(entry.get("served")),
         prediction=_answer(entry.get("pred")),
@@ -103,7 +103,7 @@ def _text(value: object) -> str | None:
     return value
 
 
-def _said(value: object) -> str | None:
+def said(value: object) -> str | None:
     """Return what a client wrote, as much of it as can be kept: no client decides whether its request counts."""
     if not isinstance(value, str) or value in {"", "-"}:
         return None

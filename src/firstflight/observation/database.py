@@ -15,10 +15,12 @@ import psycopg
 
 from firstflight.domain.errors import StoreRefusedError, StoreUnavailableError
 from firstflight.domain.sqlstates import NOT_MADE, is_away
+from firstflight.observation.records import BLOCK_SECONDS
 
 _CONNECT_SECONDS = 5
 RIGHTS: dict[str, LiteralString] = {
-    **dict.fromkeys(("prediction", "outcome", "scored", "loss"), "SELECT, INSERT"),
+    **dict.fromkeys(("prediction", "outcome", "unit_outcome", "scored", "loss"), "SELECT, INSERT"),
+    "telling": "SELECT, INSERT, UPDATE",
     "ingestion": "SELECT, UPDATE",
     "collector": "SELECT, INSERT, UPDATE",
 }
@@ -31,7 +33,8 @@ _LIMITS = (
 # By a scan, not to_regclass: that may answer from a cache which does not know what another session has just made.
 _COLUMNS = (
     "SELECT relname || '.' || attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
-    " WHERE relname IN ('scored', 'prediction', 'loss') AND relnamespace = current_schema()::regnamespace"
+    " WHERE relname IN ('scored', 'prediction', 'loss', 'unit_outcome')"
+    " AND relnamespace = current_schema()::regnamespace"
 )
 _SCHEMA = """
 CREATE TABLE ingestion (
@@ -103,7 +106,7 @@ CREATE TABLE collector (
     complete    timestamptz NOT NULL
 ) WITH (fillfactor = 10);
 """
-_NEWEST = "loss.stamp"
+_NEWEST = "unit_outcome.route"
 _LOSSES = """
 CREATE TABLE loss (
     source      text NOT NULL,
@@ -132,6 +135,102 @@ ALTER TABLE scored DROP COLUMN accuracy, DROP COLUMN brier, DROP COLUMN profit,
 ALTER TABLE outcome ALTER COLUMN truth TYPE jsonb USING to_jsonb(truth), ALTER COLUMN payoff DROP NOT NULL;
 ALTER TABLE prediction ALTER COLUMN prediction TYPE jsonb USING to_jsonb(prediction);
 """
+# Here alone truths are taken, from Python, HTTP and psql alike. What a part of a statement inserts the other parts do
+# not see, so `outcome`, `unit_outcome` and `scored` are here as they were before.
+_TRUTHS = """
+SET LOCAL statement_timeout = '10min';
+ALTER TABLE outcome ALTER COLUMN unit DROP NOT NULL, ALTER COLUMN block DROP NOT NULL;
+CREATE TABLE unit_outcome (
+    route       text NOT NULL,
+    unit        text NOT NULL,
+    block       text,
+    truth       jsonb NOT NULL,
+    payoff      double precision,
+    observed_at timestamptz NOT NULL,
+    ingested_at timestamptz NOT NULL,
+    PRIMARY KEY (route, unit)
+);
+COMMENT ON TABLE unit_outcome IS 'truths told by what was asked about: they hold for every request about it';
+CREATE INDEX prediction_by_asked ON prediction (route, split_part(unit, '~', 1));
+CREATE TABLE telling (
+    result text PRIMARY KEY,
+    count  bigint NOT NULL
+);
+COMMENT ON TABLE telling IS 'what became of the truths that were told, each time they were';
+
+CREATE FUNCTION tell_outcomes(rows jsonb) RETURNS TABLE (place integer, result text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    this timestamptz;
+BEGIN
+    UPDATE ingestion SET stamp = greatest(clock_timestamp(), stamp + interval '1 microsecond')
+        RETURNING stamp INTO this;
+    RETURN QUERY
+    WITH asked AS MATERIALIZED (
+        SELECT *, CASE WHEN rid IS NULL THEN 'u' || route || '/' || unit ELSE 'r' || rid END AS key
+        FROM (
+            SELECT (number - 1)::integer AS place, told ->> 'request' AS rid,
+                CASE WHEN told ->> 'request' IS NULL THEN told ->> 'model' END AS route, told ->> 'unit' AS unit,
+                told ->> 'block' AS block, nullif(told -> 'truth', 'null') AS truth,
+                (told ->> 'payoff')::double precision AS payoff, coalesce((told ->> 'time')::timestamptz, this) AS at
+            FROM jsonb_array_elements(rows) WITH ORDINALITY AS every (told, number)
+        ) AS read
+    ), by_request AS (
+        INSERT INTO outcome (rid, unit, block, truth, payoff, observed_at, ingested_at)
+        SELECT DISTINCT ON (rid) rid, unit, block, truth, payoff, at, this FROM asked WHERE route IS NULL
+        ORDER BY rid, place
+        ON CONFLICT DO NOTHING RETURNING rid, unit, block, truth, payoff
+    ), by_unit AS (
+        INSERT INTO unit_outcome (route, unit, block, truth, payoff, observed_at, ingested_at)
+        SELECT DISTINCT ON (route, unit) route, unit, block, truth, payoff, at, this FROM asked WHERE route IS NOT NULL
+        ORDER BY route, unit, place
+        ON CONFLICT DO NOTHING RETURNING route, unit, block, truth, payoff
+    ), answered AS MATERIALIZED (
+        SELECT 'r' || o.rid AS key, p.route, coalesce(o.unit, split_part(p.unit, '~', 1), o.rid) AS unit, o.block,
+            o.truth, o.payoff, p.served, p.arm, p.prediction, p.ingested_at, p.at, p.rid
+        FROM by_request o JOIN prediction p ON coalesce(p.client_rid, p.rid) = o.rid
+        UNION ALL
+        SELECT 'u' || o.route || '/' || o.unit, p.route, o.unit, o.block, o.truth, o.payoff, p.served, p.arm,
+            p.prediction, p.ingested_at, p.at, p.rid
+        FROM by_unit o JOIN prediction p ON p.route = o.route AND split_part(p.unit, '~', 1) = o.unit
+    ), judged AS (
+        INSERT INTO scored (route, served, unit, block, prediction, truth, payoff, answered_at, scored_at)
+        SELECT DISTINCT ON (route, served, unit)
+            route, served, unit, coalesce(block, unit), prediction, truth, payoff, ingested_at, this
+        FROM answered WHERE served IS NOT NULL AND prediction IS NOT NULL AND arm IS NOT NULL
+        ORDER BY route, served, unit, at, rid
+        ON CONFLICT DO NOTHING RETURNING route, served, unit, block
+    ), late AS MATERIALIZED (
+        SELECT a.key FROM answered a JOIN judged USING (route, served, unit)
+        WHERE EXISTS (SELECT FROM scored s WHERE (s.route, s.served, s.block) = (a.route, a.served, judged.block)
+            AND s.scored_at < this - interval 'BLOCK seconds')
+    ), known AS (
+        SELECT asked.place, CASE
+            WHEN o.truth IS NOT NULL THEN (asked.truth, asked.payoff) IS DISTINCT FROM (o.truth, o.payoff)
+            WHEN u.truth IS NOT NULL THEN (asked.truth, asked.payoff) IS DISTINCT FROM (u.truth, u.payoff)
+            WHEN first_value(asked.place) OVER same < asked.place THEN
+                (asked.truth, asked.payoff)
+                IS DISTINCT FROM (first_value(asked.truth) OVER same, first_value(asked.payoff) OVER same)
+            END AS contradicts,
+            asked.key IN (SELECT key FROM answered) AS is_answered, asked.key IN (SELECT key FROM late) AS is_late
+        FROM asked
+        LEFT JOIN outcome o ON o.rid = asked.rid
+        LEFT JOIN unit_outcome u ON (u.route, u.unit) = (asked.route, asked.unit)
+        WINDOW same AS (PARTITION BY asked.key ORDER BY asked.place)
+    ), found AS MATERIALIZED (
+        SELECT place, CASE WHEN contradicts THEN 'contradicting' WHEN NOT contradicts THEN 'repeated'
+            WHEN is_late THEN 'late' WHEN is_answered THEN 'new' ELSE 'waiting' END AS result
+        FROM known
+    ), counted AS (
+        INSERT INTO telling SELECT result, count(*) FROM found GROUP BY result
+        ON CONFLICT (result) DO UPDATE SET count = telling.count + excluded.count
+    )
+    SELECT place, result FROM found ORDER BY place;
+END
+$$;
+COMMENT ON FUNCTION tell_outcomes IS
+    'take [{"request": …} or {"model": …, "unit": …}, each with "truth" and if known "payoff", "block", "time"]';
+""".replace("BLOCK seconds", f"{BLOCK_SECONDS} seconds")
 _FOR_PROBABILITIES = "scored.brier"
 """What the tables have no more since any answer is kept."""
 
@@ -195,16 +294,18 @@ def _make_missing(connection: psycopg.Connection) -> None:
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
     columns = _columns(connection)
     if not columns:
-        connection.execute(_SCHEMA + _LOSSES)
+        connection.execute(_SCHEMA + _LOSSES + _TRUTHS)
         return
     if "scored.answered_at" not in columns:
         connection.execute(_FOR_STAGES_AND_UNITS)
     if "prediction.client_rid" not in columns:
         connection.execute(_FOR_NAMES_OF_OUR_OWN)
-    if _NEWEST not in columns:
+    if "loss.stamp" not in columns:
         connection.execute(_LOSSES)
     if _FOR_PROBABILITIES in columns:
         connection.execute(_FOR_ANY_ANSWER)
+    if _NEWEST not in columns:
+        connection.execute(_TRUTHS)
 
 
 def _columns(connection: psycopg.Connection) -> frozenset[str]:

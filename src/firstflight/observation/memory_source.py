@@ -17,6 +17,8 @@ from firstflight.observation.records import BLOCK_SECONDS, Outcome, Prediction, 
 _INSTANT = timedelta(microseconds=1)
 _EVER, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _BLOCK = timedelta(seconds=BLOCK_SECONDS)
+_Outcomes = dict[tuple[str | None, str | None], tuple[Outcome, datetime]]
+"""By request, or by route and unit: what was told and when."""
 
 
 def _clock() -> datetime:
@@ -45,7 +47,7 @@ class MemorySource:
         self._scoring = scoring
         self._stamps = _Stamps(now)
         self._predictions: dict[tuple[str, str], tuple[Prediction, datetime]] = {}
-        self._outcomes: dict[str, tuple[Outcome, datetime]] = {}
+        self._outcomes: _Outcomes = {}
         self._scored: dict[tuple[str, str, str], Scored] = {}
 
     def scored_by(self, scoring: Scoring) -> Self:
@@ -62,22 +64,30 @@ class MemorySource:
             if (key := (prediction.counted_as, prediction.listener)) not in self._predictions:
                 self._predictions[key] = (prediction, stamp)
                 fresh.append(prediction)
-        self._score(((p, stamp, self._outcomes[p.rid][0]) for p in fresh if p.rid in self._outcomes), stamp)
+        self._score([(p, stamp, told) for p in fresh for told in self._truths_about(p, self._outcomes)], stamp)
 
     def add_outcomes(self, outcomes: Iterable[Outcome]) -> None:
-        """Append truths; the first about a request stays."""
+        """Append truths; the first about a request, or a unit, stays."""
         stamp = self._stamps.next()
         fresh = {}
         for outcome in outcomes:
-            if outcome.rid not in self._outcomes:
-                self._outcomes[outcome.rid] = (outcome, stamp)
-                fresh[outcome.rid] = outcome
-        self._score(((p, seen, fresh[p.rid]) for p, seen in self._predictions.values() if p.rid in fresh), stamp)
+            if (key := (outcome.route, outcome.rid or outcome.unit)) not in self._outcomes:
+                self._outcomes[key] = fresh[key] = (outcome, stamp)
+        known = self._predictions.values()
+        self._score([(p, seen, told) for p, seen in known for told in self._truths_about(p, fresh)], stamp)
+
+    @staticmethod
+    def _truths_about(asked: Prediction, outcomes: _Outcomes) -> list[Outcome]:
+        """Return what is known of a request: by its own name, then by its unit's."""
+        keys = ((None, asked.rid), (asked.route, asked.unit and unit_of(asked.unit)))
+        return [outcomes[key][0] for key in keys if key in outcomes]
 
     def add_truths(self, route: str, questions: Iterable[Question]) -> int:
         """Give each request to `route` that asked one of `questions` its truth, where it has none; return how many."""
         truths = {question.unit: question for question in questions}
-        waiting = [p for p, _ in self._predictions.values() if p.route == route and p.rid not in self._outcomes]
+        waiting = [
+            p for p, _ in self._predictions.values() if p.route == route and not self._truths_about(p, self._outcomes)
+        ]
         asked = {p.rid: unit_of(p.unit) for p in waiting if p.unit is not None}
         known = [(rid, truths[unit]) for rid, unit in asked.items() if unit in truths]
         self.add_outcomes(Outcome.of(rid, question, self._now()) for rid, question in known)
@@ -139,8 +149,10 @@ class MemorySource:
     def _score(self, joined: Iterable[tuple[Prediction, datetime, Outcome]], stamp: datetime) -> None:
         for p, seen, o in sorted(joined, key=lambda one: (one[0].at, one[0].rid)):
             if p.served is not None and p.prediction is not None and p.arm is not None:
-                scored = Scored(p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, seen, stamp)
-                self._scored.setdefault((p.route, p.served, o.unit), scored)
+                unit = o.unit or (p.unit and unit_of(p.unit)) or p.rid
+                block = o.block or unit
+                scored = Scored(p.route, p.served, unit, block, p.prediction, o.truth, o.payoff, seen, stamp)
+                self._scored.setdefault((p.route, p.served, unit), scored)
 
     def _inside(self, route: str, window: Window) -> Iterator[Prediction]:
         for prediction, stamp in self._predictions.values():
@@ -191,9 +203,11 @@ class MemorySource:
 
     def _why_no_outcomes(self, route: str, name: str, window: Window) -> str:
         answers = [p for p in self._inside(route, window) if p.served == name and p.prediction is not None]
-        known = {rid for rid, (_, stamp) in self._outcomes.items() if stamp <= window.until}
+        known = {key: told for key, told in self._outcomes.items() if told[1] <= window.until}
         judged = any(window.since < one.at for one in self._about(route, name, window))
-        return absence.of_outcomes(name, window, len(answers), sum(p.rid not in known for p in answers), judged=judged)
+        return absence.of_outcomes(
+            name, window, len(answers), sum(not self._truths_about(p, known) for p in answers), judged=judged
+        )
 
 
 def _closed(units: Iterable[Scored], window: Window) -> Iterator[list[Scored]]:

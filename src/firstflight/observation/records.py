@@ -81,15 +81,30 @@ class Prediction:
 class Outcome:
     """What turned out to be true for the request `rid`; unit, block, truth and payoff as in `Question`.
 
-    The truth is any JSON value but null; the payoff None where nobody told it.
+    The truth is any JSON value but null; the payoff None where nobody told it. Without `rid` it holds for every request
+    to `route` about `unit`. A request whose unit nobody names is one of its own; so is a unit its own block.
     """
 
-    rid: str
-    unit: str
-    block: str
+    rid: str | None
+    unit: str | None
+    block: str | None
     truth: JsonValue
     payoff: float | None
-    observed_at: datetime
+    observed_at: datetime | None
+    route: str | None = None
+
+    @property
+    def row(self) -> dict[str, JsonValue]:
+        """It as `tell_outcomes` takes it."""
+        told: dict[str, JsonValue] = {
+            "request": self.rid,
+            "model": self.route,
+            "unit": self.unit,
+            "block": self.block,
+            "payoff": self.payoff,
+            "time": self.observed_at.isoformat() if self.observed_at else None,
+        }
+        return {name: value for name, value in told.items() if value is not None} | {"truth": self.truth}
 
     @classmethod
     def of(cls, rid: str, question: Question, observed_at: datetime) -> Self:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import LiteralString
+from typing import Literal
 
 import psycopg
 
@@ -14,6 +14,10 @@ from firstflight.observation.log_file import Position
 from firstflight.observation.records import Outcome, Prediction
 
 BATCH = 1000
+Result = Literal["new", "late", "waiting", "repeated", "contradicting"]
+"""What became of a truth: it counts; it came when its block was closed, and is left out; no answer is known yet that it
+is about; it was told before; it was told before as something else, and is refused."""
+FRESH: tuple[Result, ...] = ("new", "late", "waiting")
 GATEWAY = "gateway"
 """The one log where a gateway writes it; where model servers do, each has a collector of its own."""
 _COLLECTOR_LOCK = 0x4646_434F
@@ -28,38 +32,25 @@ WITH fresh AS (
         %(assigned)s::text[], %(served)s::text[], %(prediction)s::text[]::jsonb[], %(code)s::int[], %(us)s::bigint[],
         %(at)s::timestamptz[], %(failed)s::boolean[], %(refused)s::boolean[], %(arm)s::text[])
     ON CONFLICT DO NOTHING
-    RETURNING rid, client_rid, route, served, prediction, arm, at, ingested_at
+    RETURNING rid, client_rid, route, unit, served, prediction, arm, at, ingested_at
+), told AS (
+    SELECT p.*, coalesce(o.unit, split_part(p.unit, '~', 1), o.rid) AS about, o.block, o.truth, o.payoff, 1 AS told_by
+    FROM fresh p JOIN outcome o ON o.rid = p.client_rid
+    UNION ALL
+    SELECT p.*, o.unit, o.block, o.truth, o.payoff, 2
+    FROM fresh p JOIN unit_outcome o ON o.route = p.route AND o.unit = split_part(p.unit, '~', 1)
 ), judged AS (
     INSERT INTO scored (route, served, unit, block, prediction, truth, payoff, answered_at, scored_at)
-    SELECT DISTINCT ON (p.route, p.served, o.unit)
-        p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, p.ingested_at, %(stamp)s
-    FROM fresh p JOIN outcome o ON o.rid = p.client_rid
-    WHERE p.served IS NOT NULL AND p.prediction IS NOT NULL AND p.arm IS NOT NULL
-    ORDER BY p.route, p.served, o.unit, p.at, p.rid
+    SELECT DISTINCT ON (route, served, about)
+        route, served, about, coalesce(block, about), prediction, truth, payoff, ingested_at, %(stamp)s
+    FROM told WHERE served IS NOT NULL AND prediction IS NOT NULL AND arm IS NOT NULL
+    ORDER BY route, served, about, at, rid, told_by
     ON CONFLICT DO NOTHING
 )
 SELECT count(*) FROM fresh
 """
 
-_ADD_OUTCOMES = """
-WITH fresh AS (
-    INSERT INTO outcome (rid, unit, block, truth, payoff, observed_at, ingested_at)
-    SELECT *, %(stamp)s FROM unnest(
-        %(rid)s::text[], %(unit)s::text[], %(block)s::text[], %(truth)s::text[]::jsonb[], %(payoff)s::float8[],
-        %(observed_at)s::timestamptz[])
-    ON CONFLICT DO NOTHING
-    RETURNING rid, unit, block, truth, payoff
-), judged AS (
-    INSERT INTO scored (route, served, unit, block, prediction, truth, payoff, answered_at, scored_at)
-    SELECT DISTINCT ON (p.route, p.served, o.unit)
-        p.route, p.served, o.unit, o.block, p.prediction, o.truth, o.payoff, p.ingested_at, %(stamp)s
-    FROM fresh o JOIN prediction p ON coalesce(p.client_rid, p.rid) = o.rid
-    WHERE p.served IS NOT NULL AND p.prediction IS NOT NULL AND p.arm IS NOT NULL
-    ORDER BY p.route, p.served, o.unit, p.at, p.rid
-    ON CONFLICT DO NOTHING
-)
-SELECT count(*) FROM fresh
-"""
+_TELL = "SELECT result FROM tell_outcomes(%(rows)s::jsonb)"
 
 _UNANSWERED = """
 SELECT asked.rid, min(asked.unit)
@@ -67,6 +58,7 @@ FROM (SELECT coalesce(client_rid, rid) AS rid, split_part(unit, '~', 1) AS unit 
       WHERE route = %(route)s) AS asked
 WHERE asked.unit = ANY(%(units)s::text[]) AND asked.rid > %(after)s
   AND NOT EXISTS (SELECT FROM outcome o WHERE o.rid = asked.rid)
+  AND NOT EXISTS (SELECT FROM unit_outcome o WHERE o.route = %(route)s AND o.unit = asked.unit)
 GROUP BY asked.rid ORDER BY asked.rid LIMIT %(limit)s
 """
 
@@ -101,7 +93,7 @@ class Collection:
         with self._connection.transaction():
             stamp = next_stamp(self._connection)
             if predictions:
-                _add(self._connection, _ADD_PREDICTIONS, predictions, _PREDICTION_FIELDS, stamp)
+                _add(self._connection, predictions, stamp)
             move = {"source": self._source, "file": position.file, "offset": position.offset}
             self._connection.execute(_MOVE, {**move, "skipped": skipped, "stamp": stamp})
             if lost:
@@ -128,14 +120,17 @@ class PredictionStore:
             yield Collection(connection, source) if mine else None
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> int:
-        """Store truths by request id and return how many were new; the first truth about a request stays."""
-        new = 0
+        """Store truths and return how many were new; the first truth about a request, or a unit, stays."""
+        return sum(result in FRESH for result in self.tell(outcomes))
+
+    def tell(self, outcomes: Sequence[Outcome]) -> list[Result]:
+        """Store truths, BATCH of them at a time, and return what became of each; the first one told stays."""
+        results: list[Result] = []
         with self._database.connection() as connection:
             for begin in range(0, len(outcomes), BATCH):
-                with connection.transaction():
-                    stamp = next_stamp(connection)
-                    new += _add(connection, _ADD_OUTCOMES, outcomes[begin : begin + BATCH], _OUTCOME_FIELDS, stamp)
-        return new
+                rows = json.dumps([outcome.row for outcome in outcomes[begin : begin + BATCH]], allow_nan=False)
+                results += [result for (result,) in connection.execute(_TELL, {"rows": rows})]
+        return results
 
     def add_truths(self, route: str, questions: Iterable[Question]) -> int:
         """Give each request to `route` that asked one of `questions` its truth, where it has none; return how many.
@@ -160,19 +155,9 @@ _PREDICTION_FIELDS = (
     *("counted_as", "rid", "listener", "route", "unit", "assigned", "served"),
     *("prediction", "code", "us", "at", "failed", "refused", "arm"),
 )
-_OUTCOME_FIELDS = ("rid", "unit", "block", "truth", "payoff", "observed_at")
-_JSON = {"prediction", "truth"}
 
 
-def _add(
-    connection: psycopg.Connection,
-    query: LiteralString,
-    rows: Sequence[Prediction] | Sequence[Outcome],
-    fields: tuple[str, ...],
-    stamp: datetime,
-) -> int:
-    columns = {field: [getattr(row, field) for row in rows] for field in fields}
-    for field in _JSON & columns.keys():
-        columns[field] = [None if value is None else json.dumps(value, allow_nan=False) for value in columns[field]]
-    [(count,)] = connection.execute(query, {**columns, "stamp": stamp}).fetchall()
-    return int(count)
+def _add(connection: psycopg.Connection, rows: Sequence[Prediction], stamp: datetime) -> None:
+    columns = {field: [getattr(row, field) for row in rows] for field in _PREDICTION_FIELDS}
+    columns["prediction"] = [None if row.prediction is None else json.dumps(row.prediction) for row in rows]
+    connection.execute(_ADD_PREDICTIONS, {**columns, "stamp": stamp})

@@ -109,7 +109,9 @@ WHERE route = %(route)s AND listener = 'main'
 _ANSWERS = """
 SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (
     SELECT FROM outcome o
-    WHERE o.rid = coalesce(prediction.client_rid, prediction.rid) AND o.ingested_at <= %(until)s)),
+    WHERE o.rid = coalesce(prediction.client_rid, prediction.rid) AND o.ingested_at <= %(until)s) AND NOT EXISTS (
+    SELECT FROM unit_outcome o WHERE o.route = %(route)s AND o.unit = split_part(prediction.unit, '~', 1)
+        AND o.ingested_at <= %(until)s)),
     EXISTS (SELECT FROM scored
         WHERE route = %(route)s AND served = %(name)s AND scored_at > %(since)s AND scored_at <= %(until)s)
 FROM prediction WHERE route = %(route)s AND served = %(name)s AND prediction IS NOT NULL

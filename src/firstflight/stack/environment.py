@@ -9,7 +9,12 @@ from pydantic import SecretStr
 import firstflight
 from firstflight.settings import Settings
 
-_SECRETS = {"FIRSTFLIGHT_DATABASE_URL", "FIRSTFLIGHT_SLACK_TOKEN", "PREFECT_API_AUTH_STRING"}
+_SECRETS = {
+    "FIRSTFLIGHT_DATABASE_URL",
+    "FIRSTFLIGHT_SLACK_TOKEN",
+    "FIRSTFLIGHT_OUTCOMES_TOKEN",
+    "PREFECT_API_AUTH_STRING",
+}
 _CLUSTER = ("AWS_", "KUBECONFIG")
 """By what beginnings the variables are known that lead to a cluster and its storage."""
 

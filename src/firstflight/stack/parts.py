@@ -46,6 +46,7 @@ def parts(settings: Settings, supervisor: Supervisor) -> tuple[Part, ...]:
         _mlflow(settings, stored),
         _gateway(settings),
         _collector(settings, supervisor, stored),
+        _outcomes(settings, stored),
         _guard(settings, supervisor),
         _worker(settings, supervisor),
     )
@@ -129,6 +130,22 @@ def _collector(settings: Settings, supervisor: Supervisor, stored: tuple[str, ..
             environment=without_secrets(settings, "FIRSTFLIGHT_DATABASE_URL"),
         ),
         is_well=lambda: _runs(supervisor, "collector"),
+        needs=stored,
+    )
+
+
+def _outcomes(settings: Settings, stored: tuple[str, ...]) -> Part:
+    address = f"http://{settings.outcomes_host}:{settings.ports.outcomes}"
+    return Part(
+        name="outcomes",
+        program=lambda: Program(
+            name="outcomes",
+            command=_python("firstflight.stack.outcomes"),
+            directory=settings.home,
+            environment=without_secrets(settings, "FIRSTFLIGHT_DATABASE_URL", "FIRSTFLIGHT_OUTCOMES_TOKEN"),
+        ),
+        is_well=lambda: _answers(f"{address}/health"),
+        address=f"{address}/outcomes",
         needs=stored,
     )
 

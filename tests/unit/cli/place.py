@@ -21,6 +21,7 @@ from firstflight.cli import (
     drill,
     freezing,
     guard,
+    outcomes,
     promote,
     replay,
     roll_back,
@@ -40,6 +41,7 @@ from firstflight.domain.plans import TrainingPlan
 from firstflight.drill.faults import FaultName, faults
 from firstflight.drill.result import Clients, Drill, Result
 from firstflight.drill.timeline import Timeline
+from firstflight.observation.waiting import Labels, Waiting
 from firstflight.orchestrator import FlowRun
 from firstflight.registry.mlflow_rest import MlflowRest
 from firstflight.replay.tally import ReplaySummary, ReplayTally
@@ -53,7 +55,22 @@ from tests.unit.acts.twin import MODEL, Twin, begun, drive, in_first_stage
 from tests.unit.cli.doubles import RUN, Prefect, flow_run
 from tests.unit.cli.test_train_command import made
 
-PARTS = ("postgres", "prefect", "mlflow", "gateway", "collector", "guard", "worker")
+PARTS = ("postgres", "prefect", "mlflow", "gateway", "collector", "outcomes", "guard", "worker")
+
+LABELS = Labels(
+    days=7,
+    models=(
+        Waiting(
+            route=MODEL,
+            answers=9,
+            waiting=2,
+            oldest_waiting=datetime(2026, 1, 1, tzinfo=UTC),
+            delay_p50=3.0,
+            delay_p95=60.0,
+        ),
+    ),
+    told={"new": 7},
+)
 
 
 class Server(Prefect):
@@ -85,6 +102,7 @@ class Place:
         self.folder, self.parts, self.findings = folder, dict.fromkeys(PARTS, True), [passed("disk", "disk", "room")]
         self.answers: tuple[int, ...] = (200, 200)
         self.kept = True
+        self.told: tuple[str, ...] = ()
         self.refuses: FirstflightError | None = None
         (folder / "deployments").symlink_to(ROOT / "deployments")
         self._settings(monkeypatch)
@@ -180,6 +198,8 @@ class Place:
         patch.setattr(Workload, "questions", lambda *_: ())
         patch.setattr(Workload, "train", self._trained)
         patch.setattr(replay, "PredictionStore", lambda _: None)
+        patch.setattr(outcomes, "PredictionStore", lambda _: SimpleNamespace(tell=lambda _rows: self.told))
+        patch.setattr(outcomes, "labels", lambda *_: LABELS)
         patch.setattr(replay, "run", self._replayed)
         patch.setattr(drill, "run", self._drilled)
         patch.setattr(train, "MlflowRegistry", lambda _: self.twin.registry)

@@ -57,6 +57,16 @@ def lose(place: Place) -> None:
     place.parts["collector"] = False
 
 
+def tell(*results: str) -> Callable[[Place], None]:
+    """Have a file of truths, of which that becomes."""
+
+    def so(place: Place) -> None:
+        (place.folder / "labels.csv").write_text("request,truth\n" + "r,1\n" * len(results))
+        place.told = results
+
+    return so
+
+
 def find(*found: object) -> Callable[[Place], None]:
     """Have the doctor find it."""
     return lambda place: place.findings.extend(found)  # type: ignore[arg-type]  # findings
@@ -163,6 +173,10 @@ CASES = (
     Case("undeploy nosuch", 3),
     Case(f"history {MODEL}", 0, Place.went_home),
     Case("history nosuch", 3),
+    Case("outcomes status", 0),
+    Case("outcomes load labels.csv", 0, tell("new", "repeated")),
+    Case("outcomes load labels.csv", 1, tell("new", "contradicting")),
+    Case("outcomes load", 2),
     Case("guard --seconds 0", 0, Place.asks),
     Case("guard --seconds 0", 4, mark),
     Case("drill --fault all", 0),

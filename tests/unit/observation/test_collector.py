@@ -40,6 +40,10 @@ collector.collect(Path(sys.argv[1]), PredictionStore(sys.argv[2]))
 """
 
 
+WITHOUT_TRUTHS = "DROP TABLE unit_outcome, telling; DROP FUNCTION tell_outcomes; DROP INDEX prediction_by_asked"
+"""What brings a store back to before truths were told by unit."""
+
+
 class Gateway:
     """Writes a log at a steady pace from a thread, and rotates it."""
 
@@ -290,7 +294,7 @@ def test_a_store_that_knew_no_stages_keeps_its_rows(tmp_path: Path, url: str) ->
         assert collection is not None
         position = advance(path, collection, Position()).position
     with psycopg.connect(url) as connection:
-        connection.execute("DROP TABLE loss")
+        connection.execute(WITHOUT_TRUTHS + "; DROP TABLE loss")
         connection.execute("DROP INDEX prediction_by_client_rid")
         connection.execute("ALTER TABLE prediction DROP COLUMN client_rid, DROP COLUMN refused")
         connection.execute("CREATE INDEX prediction_by_window ON prediction (route, ingested_at)")
@@ -312,7 +316,7 @@ def test_a_store_that_counted_by_the_clients_names_keeps_its_rows(tmp_path: Path
         assert collection is not None
         position = advance(path, collection, Position()).position
     with psycopg.connect(url) as connection:
-        connection.execute("DROP TABLE loss")
+        connection.execute(WITHOUT_TRUTHS + "; DROP TABLE loss")
         connection.execute("DROP INDEX prediction_by_client_rid, prediction_by_window")
         connection.execute("ALTER TABLE prediction DROP COLUMN client_rid, DROP COLUMN refused")
         connection.execute("CREATE INDEX prediction_by_window ON prediction (route, ingested_at)")
@@ -343,6 +347,7 @@ def test_a_store_of_probabilities_keeps_its_rows(tmp_path: Path, url: str) -> No
             ):
                 kind = f"double precision USING {column}::double precision"
                 connection.execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind}")
+            connection.execute(WITHOUT_TRUTHS)
             for column in ("accuracy", "brier", "profit"):
                 connection.execute(f"ALTER TABLE scored ADD COLUMN {column} double precision")
             connection.execute("UPDATE ingestion SET stamp = stamp + interval '10 s'")

@@ -14,6 +14,7 @@ from firstflight.observation.log_file import Position
 from firstflight.observation.records import Outcome, Prediction
 from firstflight.observation.store import PredictionStore
 from firstflight.observation.store_source import StoreSource
+from firstflight.observation.waiting import labels
 from firstflight.workloads.scores import PROBABILITY
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -135,3 +136,72 @@ def test_a_window_that_lost_records_says_nothing(url: str) -> None:
         assert "gone before they were read" in sample.reason
     assert {} == source.assignments("m", window) == source.units("m", window, begun=begun)
     assert Counts(exposures=1, events=0) == source.samples("m", "a", Window(since=lost, until=whole))["error_rate"]
+
+
+def test_what_became_of_each_truth_is_told_and_counted(url: str) -> None:
+    """Of an unknown request it waits; the same again is no fault, another is refused; a closed block takes no more."""
+    store, source = PredictionStore(url), StoreSource(url, PROBABILITY)
+    known, closed = asked(unit="k"), asked(unit="k2")
+
+    def told(rid: str, truth: float, block: str = "b", payoff: float | None = None) -> Outcome:
+        return Outcome(rid, None, block, truth, payoff, NOW)
+
+    with store.collecting() as collection:
+        assert collection is not None
+        begun = collection.add([known, closed], Position())
+        with psycopg.connect(url) as connection:  # ahead of the clock: no block closes by a busy machine
+            connection.execute("UPDATE ingestion SET stamp = stamp + interval '1 hour'")
+        first = store.tell([told(known.rid, 1.0), told("later", 1.0), told(known.rid, 1.0), told(known.rid, 0.0)])
+        assert ["new", "waiting", "repeated", "contradicting"] == first
+        with psycopg.connect(url) as connection:
+            connection.execute("UPDATE ingestion SET stamp = stamp + interval '10 s'")
+        again = store.tell([told(closed.rid, 0.0), told(known.rid, 1.0), told("later", 1.0, payoff=2.0)])
+        assert ["late", "repeated", "contradicting"] == again
+        until = collection.add([], Position())
+    sample = source.samples("m", "a", Window(since=begun, until=until))["accuracy"]
+    assert Counts(exposures=1, events=1) == sample
+    units = [Outcome(None, unit, None, truth, None, NOW, route="m") for unit, truth in (("k", 1), ("k", 1), ("k", 2))]
+    assert ["new", "repeated", "contradicting"] == store.tell(units)
+    assert ["repeated"] == store.tell(units[:1])
+    with psycopg.connect(url) as connection:
+        counts = dict(connection.execute("SELECT result, count FROM telling").fetchall())
+    assert {"new": 2, "waiting": 1, "late": 1, "repeated": 4, "contradicting": 3} == counts
+
+
+def test_truths_can_be_told_in_plain_sql(url: str) -> None:
+    """Whoever has labels in the same database needs no program of ours, and is held to the same rules."""
+    with PredictionStore(url).collecting() as collection:
+        assert collection is not None
+        collection.add([asked(rid="r1")], Position())
+    query = """
+        SELECT result FROM tell_outcomes((
+            SELECT jsonb_agg(jsonb_build_object('request', rid, 'truth', label))
+            FROM (VALUES ('r1', 1), ('r2', 0)) AS labels (rid, label)))
+    """
+    with psycopg.connect(url) as connection:
+        assert [("new",), ("waiting",)] == connection.execute(query).fetchall()
+
+
+def test_how_long_truths_take_and_what_waits(url: str) -> None:
+    """A shadow's answers wait for the same truths, and those that clients chose are evidence of nothing."""
+    now = datetime.now(UTC)
+    early, late, by_unit = asked(at=now), asked(at=now), asked(at=now, unit="k~2")
+    others = [
+        asked(at=now, listener="mirror", rid=early.rid),
+        asked(at=now, chosen=True),
+        asked(at=now, prediction=None),
+    ]
+    store = PredictionStore(url)
+    with store.collecting() as collection:
+        assert collection is not None
+        collection.add([early, late, by_unit, *others, asked(at=now, prediction=None)], Position())
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE ingestion SET stamp = stamp + interval '1 hour'")
+    unit = Outcome(None, "k", None, 1.0, None, NOW, route="m")
+    store.tell([Outcome(early.rid, None, None, 1.0, None, NOW), unit])
+    found = labels(url, days=1)
+    [model] = found.models
+    assert ("m", 3, 1, now) == (model.route, model.answers, model.waiting, model.oldest_waiting)
+    assert model.delay_p50 is not None
+    assert 3600 <= model.delay_p50 < 3601
+    assert {"new": 2} == found.told

@@ -37,7 +37,7 @@ def ports() -> Ports:
         first = probe.getsockname()[1] % 10_000 + 20_000
     while not all(is_free(port) for port in range(first, first + 60)):
         first += 60
-    names = ("prefect", "mlflow", "gateway", "servers")
+    names = ("prefect", "mlflow", "gateway", "outcomes", "servers")
     return Ports(**{name: first + step for step, name in enumerate(names)})
 
 
