@@ -1,6 +1,5 @@
 """The whole story on one machine: a release that is promoted, then a broken candidate that is brought home."""
 
-import logging
 import os
 import shutil
 import subprocess
@@ -55,7 +54,6 @@ def demo(approve: Literal["ask", "auto"], fault: str, workload: str) -> None:
     settings = Settings()
     make_room(settings)
     os.environ.update(environment(settings))
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
     console.rule("[bold]1 · the local stack")
     bring_up(settings, console)
     plan = plan_from(ReleasePlan, settings.project / "deployments" / "plans" / PLANS[workload], ())

@@ -1,6 +1,5 @@
 """Break a staged rollout on purpose, and see it come home."""
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,6 @@ from firstflight.settings import Settings
 
 def drill(fault: list[str] | None, model: str, workload: str, *, as_json: bool) -> None:
     """Run the drill and show its table; exit code 1 when a promise was broken."""
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
     settings = Settings()
     console = terminal(stderr=as_json)
     with _progress(console) as show:

@@ -6,6 +6,7 @@ probabilities, so that a registered version can be tried without a server.
 """
 
 import json
+import logging
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -39,6 +40,7 @@ def write_mlflow_model(artifact: Path, folder: Path) -> Path:
     served = shutil.copytree(artifact, folder / Path(SERVED).name)
     first = description["inputs"][0]
     path = folder / "model"
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # what it has to say of this environment is of no other use
     mlflow.pyfunc.save_model(
         path=path,
         loader_module=__name__,

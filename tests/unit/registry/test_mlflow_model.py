@@ -1,6 +1,8 @@
 """An artifact as MLflow sees it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import onnx
 import pytest
 
 from firstflight.registry.mlflow_model import SERVED, mlflow, write_mlflow_model  # imported there without its warnings
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -49,6 +52,16 @@ def test_the_served_files_are_kept_as_they_are(artifact: Path, tmp_path: Path) -
     assert {path.name: path.read_bytes() for path in artifact.iterdir()} == {
         path.name: path.read_bytes() for path in kept.iterdir()
     }
+
+
+def test_nothing_is_said_on_a_terminal(artifact: Path, tmp_path: Path) -> None:
+    """MLflow has hints about the environment that it is called in, and no other will ever be served from it."""
+    script = "import sys, pathlib; from firstflight.registry.mlflow_model import write_mlflow_model as write; "
+    call = "write(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))"
+    (tmp_path / "scratch").mkdir()
+    words = [sys.executable, "-c", script + call, str(artifact), str(tmp_path / "scratch")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env={"PYTHONPATH": "src"}, cwd=ROOT)
+    assert ("", "") == (done.stdout, done.stderr)
 
 
 def test_an_artifact_that_does_not_describe_itself_is_refused(artifact: Path, tmp_path: Path) -> None:
