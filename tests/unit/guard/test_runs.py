@@ -162,14 +162,7 @@ def test_an_answer_ends_the_wait_once(prefect: Prefect, runs: Polled) -> None:
     """As the end of a run does."""
     runs.follow([RUN])
     prefect.states[RUN], prefect.told = "SCHEDULED", {"m-r1-50-1": NO}
-    runs.ask()
-    began = time.monotonic()
-    runs.pause(60)
-    assert time.monotonic() - began < 30
-    runs.ask()
-    began = time.monotonic()
-    runs.pause(0.05)
-    assert time.monotonic() - began >= 0.05
+    assert_ends_the_wait_once(runs)
 
 
 def test_who_is_no_run_is_not_asked_for(twin: Twin, prefect: Prefect, runs: Polled) -> None:
@@ -181,10 +174,8 @@ def test_who_is_no_run_is_not_asked_for(twin: Twin, prefect: Prefect, runs: Poll
     assert [] == prefect.asked
 
 
-def test_news_end_the_wait(prefect: Prefect, runs: Polled) -> None:
-    """The next round begins when a run is found to be over, not when it was due; once for each run."""
-    runs.follow([RUN])
-    prefect.states[RUN] = "CANCELLING"
+def assert_ends_the_wait_once(runs: Polled) -> None:
+    """What is heard at the next question is news, and the same is none at the one after it."""
     runs.ask()
     began = time.monotonic()
     runs.pause(60)
@@ -193,6 +184,13 @@ def test_news_end_the_wait(prefect: Prefect, runs: Polled) -> None:
     began = time.monotonic()
     runs.pause(0.05)
     assert time.monotonic() - began >= 0.05
+
+
+def test_news_end_the_wait(prefect: Prefect, runs: Polled) -> None:
+    """The next round begins when a run is found to be over, not when it was due; once for each run."""
+    runs.follow([RUN])
+    prefect.states[RUN] = "CANCELLING"
+    assert_ends_the_wait_once(runs)
 
 
 def test_an_orchestrator_that_is_away_costs_no_round(twin: Twin) -> None:
