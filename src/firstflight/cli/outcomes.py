@@ -38,7 +38,10 @@ def _load(store: PredictionStore, file: Path, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"counts": counts, "contradicting": refused}))
     else:
-        typer.echo(f"{counts.total()} truths: " + (", ".join(f"{n} {name}" for name, n in counts.items()) or "none"))
+        typer.echo(
+            f"{counts.total()} truth{'s' * (counts.total() != 1)}: "
+            + (", ".join(f"{n} {name}" for name, n in counts.items()) or "none")
+        )
         if refused:
             more = f" and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
             rows = ", ".join(map(str, refused[:_NAMED]))
