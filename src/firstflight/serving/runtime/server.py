@@ -50,14 +50,29 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
+class Named:
+    """Lets in who asks by one of this machine's own names: other names are those of pages, which may not ask."""
+
+    def __init__(self, app: App, hosts: Collection[str]) -> None:
+        """Guard `app`, which may be asked for by `hosts`."""
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request, or have it answered."""
+        if scope["type"] == "http" and _host(dict(scope["headers"]).get(b"host", b"")) not in self._hosts:
+            await _refuse(send, HTTPStatus.MISDIRECTED_REQUEST, "this server is not asked by that name")
+            return
+        await self._app(scope, receive, send)
+
+
 class Door:
     """Lets in what may be asked here, whole and bounded; refuses the rest before MLServer counts or reads it."""
 
-    def __init__(self, app: App, registry: MultiModelRegistry, hosts: Collection[str]) -> None:
-        """Guard `app`, which serves the models of `registry`; `hosts` may be asked for, any when there are none."""
+    def __init__(self, app: App, registry: MultiModelRegistry) -> None:
+        """Guard `app`, which serves the models of `registry`."""
         self._app = app
         self._registry = registry
-        self._hosts = hosts
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or have it answered."""
@@ -66,9 +81,6 @@ class Door:
             return
         named = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
         headers = dict(named)
-        if self._hosts and _host(headers.get(b"host", b"")) not in self._hosts:
-            await _refuse(send, HTTPStatus.MISDIRECTED_REQUEST, "this server is not asked by that name")
-            return
         found = _MODEL.match(scope["path"])
         here = found is not None and await self._is_here(found[1])
         if found is not None and not here:
@@ -121,8 +133,10 @@ class Server(MLServer):  # type: ignore[misc]  # mlserver is not installed where
         known = {*OF_A_MODEL, *OF_THE_SERVER, *(OF_A_MANAGER if self._managed else ())}
         app.router.routes[:] = [route for route in app.router.routes if route.path in known]
         app.add_exception_handler(RequestValidationError, _say_what_is_wrong)
-        hosts = () if self._managed else ("127.0.0.1", "localhost")
-        app.add_middleware(Door, registry=self._model_registry, hosts=hosts)
+        app.add_middleware(Door, registry=self._model_registry)
+        if not self._managed:
+            for named in (app, self._metrics_server._app):  # noqa: SLF001 the same
+                named.add_middleware(Named, hosts=("127.0.0.1", "localhost"))
 
 
 async def _say_what_is_wrong(_: object, error: RequestValidationError) -> JSONResponse:

@@ -187,11 +187,14 @@ def test_nobody_unloads_a_model_but_its_manager(client: httpx.Client, request: p
     assert _ready(client, IMPOSSIBLE)
 
 
-def test_a_page_that_calls_itself_this_machine_is_refused(client: httpx.Client, request: pytest.FixtureRequest) -> None:
-    """A name that somebody else's DNS gives to 127.0.0.1 is not ours; in a cluster the pod has many."""
-    answer = ask(client, GOOD, host="rebound.example:80")
-    assert (200 if "managed" in request.node.name else 421) == answer.status_code
-    assert 200 == ask(client, GOOD, host="localhost:80").status_code
+def test_a_page_that_calls_itself_this_machine_is_refused(
+    client: httpx.Client, server: Running, request: pytest.FixtureRequest
+) -> None:
+    """A name that somebody else's DNS gives to 127.0.0.1 is not ours, at no port; in a cluster the pod has many."""
+    metrics = f"http://127.0.0.1:{server[1].metrics}/metrics"
+    for host, code in (("rebound.example:80", 200 if "managed" in request.node.name else 421), ("localhost:80", 200)):
+        assert code == ask(client, GOOD, host=host).status_code
+        assert code == client.get(metrics, headers={"host": host}).status_code
 
 
 def test_grpc_is_no_way_around(client: httpx.Client, request: pytest.FixtureRequest) -> None:
