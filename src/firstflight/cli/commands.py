@@ -222,7 +222,10 @@ def train(
 
 @done_by("plan")
 def plan(
-    file: Annotated[Path, typer.Argument(help="Canary or release plan, JSON or YAML.", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(help="Plan of a canary, an A/B test or a release, JSON or YAML.", exists=True, dir_okay=False),
+    ],
     rate: Annotated[float, typer.Option(help="Requests per second on the route, all models together.", min=0.001)],
     changes: Changes = None,
     baseline: Annotated[
@@ -236,10 +239,11 @@ def plan(
 ) -> None:
     """Show, per stage, how long a decision takes and the smallest regression it can see; and whether policies are kept.
 
-    The policies are those of FIRSTFLIGHT_ENVIRONMENT and of the environment that the plan names.
+    Of a release it is the canary; of an A/B test, how long its requests take. The policies are those of
+    FIRSTFLIGHT_ENVIRONMENT and of the environment that the plan names.
 
-    Exit code 4: a stage cannot answer within its time, not even in half of the cases, or the plan falls short of a
-    policy; 2: the plan is not valid.
+    Exit code 4: a stage cannot answer within its time, not even in half of the cases, or a test's requests do not come
+    in its time, or the plan falls short of a policy; 2: the plan is not valid.
     """
 
 
@@ -345,6 +349,22 @@ def roll_back(
     Works without Prefect, MLflow, Slack and the database. Prints what was, what is, and how it was verified.
 
     Exit code 0: traffic is home, proved; 1: it is not, or that could not be proved.
+    """
+
+
+@done_by("init")
+def init(
+    name: Annotated[str, typer.Argument(help="Model, which is also the route that clients ask: a-z, 0-9 and -.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Begin a workload of your own here: a module that says what answers are worth, two plans, and a test.
+
+    For NAME churn: churn.py, churn-canary.yaml, churn-ab-test.yaml and test_churn.py, in the current folder. Plans name
+    the workload churn:WORKLOAD, so the folder must be the project's (FIRSTFLIGHT_PROJECT, the current one by default),
+    where flows look for modules too. docs/your-own-model.md goes on from here.
+
+    Exit code 2: NAME cannot be one, or a file of that name is there already; nothing was written.
     """
 
 
@@ -528,7 +548,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "The local stack": (up, status, down),
     "Wherever it runs": (doctor, open),
     "Try it": (demo, train, plan, replay),
-    "Models": (adopt, deploy, undeploy),
+    "Models": (init, adopt, deploy, undeploy),
     "A rollout": (canary, ab_test, release, watch, approve, reject, promote, roll_back, history, outcomes),
     "Safety": (guard, drill, freeze, thaw, frozen),
 }
@@ -551,6 +571,7 @@ EXAMPLES: dict[Command, tuple[str, ...]] = {
     reject: ('firstflight reject financial-predictor --as ann --comment "too slow"',),
     promote: ('firstflight promote financial-predictor --as ann --comment "stable fails"',),
     roll_back: ('firstflight roll-back financial-predictor --as ann --reason "complaints"',),
+    init: ("firstflight init churn",),
     adopt: (
         "firstflight adopt models:/churn/7 --variant gbm --trust-code --as ann",
         "firstflight adopt models:/churn@champion --variant onnx",

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -83,6 +84,9 @@ def main(words: list[str] | None = None) -> None:
 
     Exit codes are those of `EXIT_CODES`.
     """
+    project = str(Path(os.environ.get("FIRSTFLIGHT_PROJECT", ".")).absolute())
+    if project not in sys.path:
+        sys.path.append(project)  # plans name workloads that lie there, as flows find them
     try:
         app(words)
     except ApprovalRefusedError as error:

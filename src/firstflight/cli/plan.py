@@ -7,10 +7,10 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from firstflight.cli.plan_files import plan_from
+from firstflight.cli.plan_files import rollout_plan_from
 from firstflight.cli.telling import plain, say, show_table, terminal
 from firstflight.decision.forecast import GuardrailForecast, StageForecast, forecast
-from firstflight.domain.plans import CanaryPlan
+from firstflight.domain.plans import ABTestPlan
 from firstflight.rollout.policy import environments_of
 from firstflight.settings import Settings
 from firstflight.world import read_policy
@@ -19,12 +19,23 @@ _CANNOT_ANSWER = 4
 
 
 def plan(file: Path, rate: float, changes: list[str] | None, baseline: list[str] | None, *, as_json: bool) -> None:
-    """Show what each stage of the plan in `file` can answer, and its policies; exit code 4 when one is not kept."""
+    """Show what the plan in `file` can answer, and its policies; exit code 4 when it cannot, or one is not kept."""
     settings = Settings()
-    wanted = plan_from(CanaryPlan, file, changes or ())
-    stages = forecast(wanted, rate, _baselines(baseline or []))
+    wanted = rollout_plan_from(file, changes or ())
+    if isinstance(wanted, ABTestPlan):
+        able = _test_ends(wanted, rate, as_json=as_json)
+    else:
+        able = _stages_answer(forecast(wanted, rate, _baselines(baseline or [])), as_json=as_json)
     held = [read_policy(settings, name) for name in environments_of(wanted, settings.environment)]
     short = [(policy, policy.faults(wanted)) for policy in held]
+    for policy, faults in short:
+        typer.echo(f"{policy}: {'; '.join(faults) or 'kept'}", err=as_json)
+    if any(faults for _, faults in short) or not able:
+        raise typer.Exit(_CANNOT_ANSWER)
+
+
+def _stages_answer(stages: tuple[StageForecast, ...], *, as_json: bool) -> bool:
+    """Show them; return whether each can answer in half of the cases at least."""
     if as_json:
         typer.echo(json.dumps([stage.model_dump(mode="json") for stage in stages], indent=1))
     else:
@@ -36,10 +47,24 @@ def plan(file: Path, rate: float, changes: list[str] | None, baseline: list[str]
         for one in stages[0].guardrails:
             if one.warning:
                 say(console, plain(f"{one.metric}: {one.warning}"))
-    for policy, faults in short:
-        typer.echo(f"{policy}: {'; '.join(faults) or 'kept'}", err=as_json)
-    if any(faults for _, faults in short) or any(stage.verdict == "impossible" for stage in stages):
-        raise typer.Exit(_CANNOT_ANSWER)
+    return all(stage.verdict != "impossible" for stage in stages)
+
+
+def _test_ends(test: ABTestPlan, rate: float, *, as_json: bool) -> bool:
+    """Show how long an A/B test takes; return whether its requests come in its time."""
+    seconds = test.requests / rate
+    able = seconds <= test.seconds
+    if as_json:
+        typer.echo(json.dumps({"requests": test.requests, "seconds": seconds, "longest_seconds": test.seconds}))
+    else:
+        typer.echo(
+            f"{test.requests:,} requests take {seconds / 60:,.1f} minutes, at most {test.seconds / 60:,.1f} wanted"
+        )
+        for variant, percent in test.weights.items():
+            typer.echo(f"{variant}: {percent} %, {test.requests * percent // 100:,} requests")
+        if not able:
+            typer.echo("it would end before they have come; give it more seconds, or fewer requests")
+    return able
 
 
 def _baselines(pairs: list[str]) -> dict[str, float]:

@@ -15,6 +15,8 @@ from firstflight.workloads.find import filled, find
 Plan = TypeVar("Plan", CanaryPlan, ABTestPlan, ReleasePlan, TrainingPlan)
 PARTS = {CanaryPlan: "canary", ABTestPlan: "ab_test", TrainingPlan: "training"}
 """What of a release's plan is a plan of its own."""
+_OF_A_TEST = ABTestPlan.model_fields.keys() - CanaryPlan.model_fields.keys()
+"""What only an A/B test's plan has."""
 
 
 def plan_from(
@@ -43,15 +45,27 @@ def plan_from(
         raise typer.BadParameter(f"{file or 'this'} is not a valid {_words(kind)}: {faults}") from error
 
 
+def rollout_plan_from(file: Path, changes: Sequence[str]) -> CanaryPlan | ABTestPlan:
+    """Return the canary or A/B test that `file` plans, of a release its canary; raises as `plan_from` does."""
+    if _OF_A_TEST & _read(file).keys():
+        return plan_from(ABTestPlan, file, changes)
+    return plan_from(CanaryPlan, file, changes)
+
+
 def _content(kind: type[Plan], file: Path) -> dict[str, Any]:
+    content = _read(file)
+    part = PARTS.get(kind, "")
+    return content[part] if isinstance(content.get(part), dict) else content
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{file} is neither YAML nor JSON: {error}") from error
     if not isinstance(content, dict):
         raise typer.BadParameter(f"{file} holds no plan: wanted names with values, found {type(content).__name__}")
-    part = PARTS.get(kind)
-    return content[part] if isinstance(content.get(part), dict) else content
+    return content
 
 
 def _apart(content: Any) -> Any:

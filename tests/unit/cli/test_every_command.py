@@ -162,6 +162,8 @@ CASES = (
     Case(f"roll-back {MODEL}", 0, Place.asks),
     Case("roll-back nosuch", 1),
     Case(f"roll-back {MODEL}", 1, prove_nothing),
+    Case("init churn", 0),
+    Case("init json", 2),
     Case(f"adopt models:/churn/7 {TRUSTED}", 0),
     Case(f"adopt models:/churn/8 {TRUSTED}", 1),
     Case(f"adopt models:/churn/9 {TRUSTED}", 3),
