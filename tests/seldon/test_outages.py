@@ -50,27 +50,34 @@ def test_a_scheduler_that_dies_holds_a_way_home_up_and_does_not_end_it(bench: Be
 
 @pytest.mark.parametrize("part", ["replica", "agent"])
 def test_a_replica_that_dies_ends_no_rollout(bench: Bench, do: Break, part: str) -> None:
-    """Each in turn, so that both models lose theirs: they are placed anew, and what fails was on its way there."""
+    """Each in turn, so that both models lose theirs: they are placed anew, and what fails was on its way there.
+
+    A thousand answers lie between two deaths: whoever loses every server within seconds is brought home, rightly.
+    """
 
     def deaths() -> None:
         for number in range(3):
+            before = len(clients.answered)
+            until(lambda before=before: len(clients.answered) > before + 1000)
             do("kill", f"{part}-{number}")
             do("start", f"{part}-{number}")
 
     with asking(bench.settings.gateway_url, THREADS) as clients, bench.once("stage.entered", deaths):
-        ended = bench.rollout(stage_seconds=300, min_stage_seconds=60)
+        ended = bench.rollout(stage_seconds=300, min_stage_seconds=90)
     assert Phase.PROMOTED is ended.phase, ended.reasons
     assert len(clients.failed) <= 3 * THREADS, clients.failed
 
 
 @pytest.fixture
 def split(bench: Bench) -> TrafficSplit:
-    """The champion and another, half and half."""
-    champion = bench.world.registry.get(MODEL, "champion").served_name
+    """The champion and another, half and half; placed anew, where most room is, it is not beside the champion."""
+    backend, champion = bench.world.backend, bench.world.registry.get(MODEL, "champion").served_name
     files = bench.folder / f"beside-{time.monotonic_ns()}"
     version = artifact(files, 99, variant="enhanced", says=0.3)
-    if version.served_name not in bench.world.backend.served():
-        bench.world.backend.deploy(version, files)
+    if version.served_name in backend.served():
+        backend.go_home(MODEL)
+        backend.undeploy(version.served_name)
+    backend.deploy(version, files)
     return TrafficSplit.canary(champion, version.served_name, 50)
 
 
