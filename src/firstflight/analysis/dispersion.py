@@ -75,13 +75,14 @@ def dispersion(spread: Spread, *, exposures: float = 0.0, caution: int = 0) -> f
     `caution` degrees of freedom are taken to have shown `SUSPECTED` before anything was seen.
     """
     chi_square, freedom = caution * SUSPECTED, caution
-    if spread.looks > 1 and 0 < spread.events < spread.exposures:
-        rate = spread.events / spread.exposures
-        chi_square += (spread.squares - spread.events * rate) / (rate * (1 - rate))
-        freedom += spread.looks - 1
+    looks, events, size, squares = spread
+    if looks > 1 and 0 < events < size:
+        rate = events / size
+        chi_square += (squares - events * rate) / (rate * (1 - rate))
+        freedom += looks - 1
     if freedom < FEWEST:
         return 1.0
-    return _scaled(chi_square / freedom, exposures * spread.looks / spread.exposures if spread.exposures else 1.0)
+    return _scaled(chi_square / freedom, exposures * looks / size if size else 1.0)
 
 
 def _scaled(ratio: float, scale: float) -> float:

@@ -1,7 +1,7 @@
 """Sums of numbers that are only known by their logarithms."""
 
-import math
 from collections.abc import Sequence
+from math import exp, fsum, log, log1p
 
 NEVER = -1e300
 """Logarithm of nothing that JSON can hold: e to this power is 0, adding a likelihood to it changes nothing."""
@@ -12,7 +12,7 @@ def log_add(first: float, second: float) -> float:
     larger, smaller = (first, second) if first >= second else (second, first)
     if smaller <= NEVER:
         return larger
-    return larger + math.log1p(math.exp(smaller - larger))
+    return larger + log1p(exp(smaller - larger))
 
 
 def log_sum(terms: Sequence[float]) -> float:
@@ -20,5 +20,4 @@ def log_sum(terms: Sequence[float]) -> float:
     largest = max(terms) if terms else NEVER
     if largest <= NEVER:
         return NEVER
-    exp = math.exp
-    return largest + math.log(math.fsum([exp(term - largest) for term in terms]))
+    return largest + log(fsum([exp(term - largest) for term in terms]))

@@ -2,9 +2,10 @@
 
 import functools
 import math
+from math import log, log1p
 from typing import NamedTuple
 
-from scipy.special import betaln
+from scipy.special.cython_special import betaln
 
 _STEPS = 100
 _EDGE = 1e-12
@@ -35,8 +36,8 @@ def log_mixture(events: float, exposures: int, rate: float, prior: tuple[float, 
     return float(
         betaln(a + events, b + failures)
         - _log_beta(a, b)
-        - (events * math.log(rate) if events else 0.0)
-        - (failures * math.log1p(-rate) if failures else 0.0)
+        - (events * log(rate) if events else 0.0)
+        - (failures * log1p(-rate) if failures else 0.0)
     )
 
 
@@ -51,7 +52,7 @@ def proportion_interval(
         return Interval(0.0, 1.0)
     failures = exposures - events
     a, b = prior
-    height = float(betaln(a + events, b + failures) - _log_beta(a, b)) + math.log(alpha)
+    height = float(betaln(a + events, b + failures) - _log_beta(a, b)) + log(alpha)
     rate = events / exposures
     low = 0.0 if events == 0 else _crossing(events, failures, height, 0.0, rate)
     high = 1.0 if failures == 0 else _crossing(events, failures, height, 1.0, rate)
@@ -62,16 +63,15 @@ def _crossing(events: float, failures: float, height: float, outside: float, ins
     """Return p between `outside` and `inside` where the log likelihood equals `height`; it rises towards `inside`."""
     # The normal answer on the arcsine scale is near, and the search is Newton's inside a shrinking bracket.
     total = events + failures
-    top = (events * math.log(inside) if events else 0.0) + (failures * math.log1p(-inside) if failures else 0.0)
+    top = (events * log(inside) if events else 0.0) + (failures * log1p(-inside) if failures else 0.0)
     turn = math.copysign(math.sqrt(max(top - height, 0.0) / (2 * total)), outside - inside)
     point = math.sin(min(max(math.asin(math.sqrt(inside)) + turn, 0.0), math.pi / 2)) ** 2
     if not min(outside, inside) < point < max(outside, inside):
         point = (outside + inside) / 2
-    log, log1p = math.log, math.log1p
     for _ in range(_STEPS):
         if not 0.0 < point < 1.0:
             break
-        gap = (events * log(point) if events else 0.0) + (failures * log1p(-point) if failures else 0.0) - height
+        gap = events * log(point) + failures * log1p(-point) - height
         if gap < 0:
             outside = point
         else:

@@ -22,7 +22,15 @@ OUTCOME_WEIGHTS = (0.03, 0.25, 0.52, 0.18, 0.012, 0.004, 0.001, 0.001, 0.001, 0.
 TAIL_WEIGHTS = (0.02, 0.03, 0.05, 0.15, 0.20, 0.40, 0.12, 0.01, 0.01, 0.01)
 """The same for values beyond a quantile: five times as many as it allows is what a model that is too slow has."""
 
-_LOG_RATIOS = tuple(math.log(ratio) for ratio in RATIOS)
+
+@functools.lru_cache(maxsize=16)  # the guardrails of one look mostly share their exposures
+def _of_each(share: float, null_ratio: float) -> tuple[tuple[float, float], ...]:
+    """Return, per ratio, what an event of the treatment adds and what every event takes; nothing within the null."""
+    log_null, log_null_total = math.log(null_ratio), math.log1p(share * null_ratio)
+    return tuple(
+        (0.0, 0.0) if ratio <= null_ratio else (math.log(ratio) - log_null, math.log1p(share * ratio) - log_null_total)
+        for ratio in RATIOS
+    )
 
 
 def rate_ratio_log_likelihoods(
@@ -46,19 +54,8 @@ def rate_ratio_log_likelihoods(
     if treatment_exposures == 0 or control_exposures == 0:
         return (0.0,) * len(RATIOS)
     events = treatment_events + control_events
-    share = treatment_exposures / control_exposures
-    log_null = math.log(null_ratio)
-    log_null_total = math.log1p(share * null_ratio)
-    log1p = math.log1p
-    return tuple(
-        [
-            0.0
-            if ratio <= null_ratio
-            else (treatment_events * (log_ratio - log_null) - events * (log1p(share * ratio) - log_null_total))
-            / dispersion
-            for ratio, log_ratio in zip(RATIOS, _LOG_RATIOS, strict=True)
-        ]
-    )
+    each = _of_each(treatment_exposures / control_exposures, null_ratio)
+    return tuple([(treatment_events * gain - events * cost) / dispersion for gain, cost in each])
 
 
 @functools.lru_cache(maxsize=64)

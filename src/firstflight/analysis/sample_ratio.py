@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from scipy.special import gammaln
+from scipy.special.cython_special import gammaln
 
 CONCENTRATION = 100.0
 

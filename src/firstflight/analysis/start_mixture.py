@@ -12,9 +12,9 @@ sequential change detection" (arXiv 2203.03532); weights that sum to one turn th
 run length into a bound on the chance of any false alarm.
 """
 
-import math
 import operator
 from collections.abc import Sequence
+from math import exp, log, log1p
 
 from firstflight.analysis.log_space import NEVER, log_sum
 
@@ -27,25 +27,24 @@ def bet(log_wealth: Sequence[float], log_ratios: Sequence[float], start_weight: 
         log_ratios: log L_j of the look against the null, one per alternative.
         start_weight: w_k, the weight of faults that begin with this look; 0 for none.
     """
-    entry = math.log(start_weight) if start_weight > 0 else NEVER
-    log1p, exp = math.log1p, math.exp
+    entry = log(start_weight) if start_weight > 0 else NEVER
     after = [
         (wealth + log1p(exp(entry - wealth)) if wealth >= entry else entry + log1p(exp(wealth - entry))) + ratio
         for wealth, ratio in zip(log_wealth, log_ratios, strict=True)
     ]
-    if min(after, default=0.0) < NEVER:
+    if min(after) < NEVER:
         return tuple([max(each, NEVER) for each in after])
     return tuple(after)
 
 
 def log_e_value(log_wealth: Sequence[float], log_shares: Sequence[float], unspent: float) -> float:
     """Return log e: the mean of S_j over alternatives by their shares plus the weight not yet spent on a start."""
-    mixed = [*map(operator.add, log_shares, log_wealth)]
+    mixed = list(map(operator.add, log_shares, log_wealth))
     if unspent > 0:
-        mixed.append(math.log(unspent))
+        mixed.append(log(unspent))
     return log_sum(mixed)
 
 
 def log_shares(shares: Sequence[float]) -> tuple[float, ...]:
     """Return the logarithms of the shares of wealth on each alternative."""
-    return tuple(math.log(share) for share in shares)
+    return tuple(log(share) for share in shares)

@@ -48,17 +48,19 @@ def nearest_on_line(
         return Pair(pooled, pooled)
     weight = treatment_exposures / total
     point = min(max(weight * (treatment_rate - gap) + (1 - weight) * control_rate, low + _EDGE), high - _EDGE)
+    rest, treatment_others, control_others = 1 - weight, 1 - treatment_rate, 1 - control_rate
     for _ in range(_STEPS):
         raised = point + gap
-        slope = weight * (raised - treatment_rate) / (raised * (1 - raised)) + (1 - weight) * (point - control_rate) / (
-            point * (1 - point)
+        beyond_raised, beyond = 1 - raised, 1 - point
+        slope = weight * (raised - treatment_rate) / (raised * beyond_raised) + rest * (point - control_rate) / (
+            point * beyond
         )
         if slope > 0:
             high = point
         else:
             low = point
-        curvature = weight * (treatment_rate / raised**2 + (1 - treatment_rate) / (1 - raised) ** 2) + (1 - weight) * (
-            control_rate / point**2 + (1 - control_rate) / (1 - point) ** 2
+        curvature = weight * (treatment_rate / raised**2 + treatment_others / beyond_raised**2) + rest * (
+            control_rate / point**2 + control_others / beyond**2
         )
         step = point - slope / curvature
         following = step if low <= step <= high else (low + high) / 2

@@ -1,11 +1,12 @@
 """Reasons as sentences: value, interval, limit and sample, so that a person can check them."""
 
+import functools
 import math
 
 from firstflight.decision.evidence import Tally
 from firstflight.decision.verdicts import MetricVerdict, SampleRatio
 from firstflight.domain.plans import CanaryPlan, Guardrail
-from firstflight.domain.wording import gap, metric_name, odds, quantity, span
+from firstflight.domain.wording import Unit, gap, metric_name, odds, quantity, span
 
 
 def outlasting(plan: CanaryPlan, guardrail: Guardrail) -> str:
@@ -81,7 +82,7 @@ def sentence(metric: MetricVerdict) -> str:
     of_requests = metric.unit == "ms" or metric.metric in {"error_rate", "refused_rate"}
     sample = f"{metric.n_candidate:,} {'requests' if of_requests else 'outcomes'}"
     parts = (f"candidate {name} {seen}{beside}", held_to, interval_words(metric), sample, metric.note)
-    return ", ".join(part for part in parts if part)
+    return ", ".join([part for part in parts if part])
 
 
 def waiting(metric: MetricVerdict, fewest: float) -> str:
@@ -94,8 +95,13 @@ def waiting(metric: MetricVerdict, fewest: float) -> str:
 
 def held(metric: MetricVerdict) -> str:
     """Return what a guardrail is held to; empty when nothing but stable."""
-    parts = [f"limit {quantity(metric.limit, metric.unit)}"] if metric.limit is not None else []
-    parts += [f"margin {gap(metric.margin, metric.unit)}"] if metric.margin is not None else []
+    return _held(metric.limit, metric.margin, metric.unit)
+
+
+@functools.lru_cache(maxsize=256)
+def _held(limit: float | None, margin: float | None, unit: Unit) -> str:
+    parts = [f"limit {quantity(limit, unit)}"] if limit is not None else []
+    parts += [f"margin {gap(margin, unit)}"] if margin is not None else []
     return ", ".join(parts)
 
 
@@ -105,35 +111,38 @@ def claim(metric: MetricVerdict) -> str:
     With a stable arm beside it a margin is what counts, and the limit is not claimed: the interval of the candidate
     may reach beyond it all the same.
     """
-    margin = gap(metric.margin, metric.unit)
-    if metric.margin is not None and metric.quantile is None and metric.stable is not None:
-        return f"less than {margin} worse than stable"
-    if metric.limit is None:
+    beside = metric.quantile is None and metric.stable is not None
+    return _claim(metric.limit, metric.margin, metric.unit, beside=beside)
+
+
+@functools.lru_cache(maxsize=256)
+def _claim(limit: float | None, margin: float | None, unit: Unit, *, beside: bool) -> str:
+    if margin is not None and beside:
+        return f"less than {gap(margin, unit)} worse than stable"
+    if limit is None:
         return ""
-    limit = f"its limit of {quantity(metric.limit, metric.unit)}"
-    return f"within {limit}" if metric.margin is None else f"no more than {margin} beyond {limit}"
+    within = f"its limit of {quantity(limit, unit)}"
+    return f"within {within}" if margin is None else f"no more than {gap(margin, unit)} beyond {within}"
 
 
 def interval_words(metric: MetricVerdict) -> str:
     """Return the interval and what it is of; empty where the data do not bound it."""
     if metric.low is None and metric.high is None:
         return ""
-    level = f"always-valid {100 * (1 - math.exp(-metric.log_threshold_promote)):g} % interval"
-    return (
-        f"{level}{' of the difference of both averages' if metric.interval_of == 'difference' else ''} {ends(metric)}"
-    )
+    of = " of the difference of both averages" if metric.interval_of == "difference" else ""
+    return f"{_level(metric.log_threshold_promote)}{of} {ends(metric)}"
+
+
+@functools.lru_cache(maxsize=32)
+def _level(log_threshold: float) -> str:
+    return f"always-valid {100 * (1 - math.exp(-log_threshold)):g} % interval"
 
 
 def ends(metric: MetricVerdict) -> str:
     """Return the two ends of the interval in the metric's unit."""
-
-    def end(value: float | None) -> str | None:
-        if value is None:
-            return None
-        difference = metric.interval_of == "difference"
-        return gap(value, metric.unit, sign=True) if difference else quantity(value, metric.unit)
-
-    return span(end(metric.low), end(metric.high))
+    shown = functools.partial(gap, sign=True) if metric.interval_of == "difference" else quantity
+    low, high = metric.low, metric.high
+    return span(None if low is None else shown(low, metric.unit), None if high is None else shown(high, metric.unit))
 
 
 def ratio_sentence(ratio: SampleRatio) -> str:

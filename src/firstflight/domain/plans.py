@@ -383,6 +383,9 @@ class CanaryPlan(Form):
         description="Whose policy the plan is held to, besides that of the place where it runs.",
     )
 
+    def __hash__(self) -> int:  # of all fields it would cost more than what is remembered by it at each look
+        return hash((self.model, self.candidate, self.stable, self.stages))
+
     @model_validator(mode="after")
     def _can_answer(self, info: ValidationInfo) -> Self:
         if info.context:

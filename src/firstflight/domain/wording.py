@@ -1,5 +1,6 @@
 """Numbers, units and lengths of time as a person reads them: the one place that turns figures into text."""
 
+import functools
 import math
 import re
 from typing import Literal
@@ -32,11 +33,9 @@ def number(value: float | None) -> str:
     size = abs(value)
     if size < 1e-6 or size >= 1e12:  # noqa: PLR2004 - where plain digits stop being readable
         return f"{value:.2e}".replace("-", "\N{MINUS SIGN}")
-    digits = max(0, 2 - math.floor(math.log10(size)))
-    text = format(value, f",.{digits}f")
-    if digits:
-        text = text.rstrip("0").rstrip(".")
-    return text.replace("-", "\N{MINUS SIGN}")
+    digits = 2 - math.floor(math.log10(size))
+    text = f"{size:,.{digits}f}".rstrip("0").rstrip(".") if digits > 0 else f"{size:,.0f}"
+    return text if value > 0 else f"\N{MINUS SIGN}{text}"
 
 
 def signed(value: float | None) -> str:
@@ -79,6 +78,7 @@ def odds(log_e: float) -> str:
     return "over a million to 1" if log_e > math.log(_MOST_ODDS) else f"{number(math.exp(log_e))} to 1"
 
 
+@functools.lru_cache(maxsize=256)
 def metric_name(metric: str, quantile: float | None = None) -> str:
     """Return a metric as people call it: `p95 latency`, `error rate`."""
     name = metric.replace("_", " ")

@@ -62,9 +62,10 @@ def certain_log_e(plan: CanaryPlan) -> Mapping[str, float]:
     return MappingProxyType({each.metric: -math.log(alpha_of(plan, each)) for each in plan.guardrails})
 
 
-def harmed(plan: CanaryPlan, before: tuple[str, ...], log_harm: Mapping[str, float]) -> tuple[str, ...]:
+def harmed(
+    plan: CanaryPlan, certain: Mapping[str, float], before: tuple[str, ...], log_harm: Mapping[str, float]
+) -> tuple[str, ...]:
     """Return the guardrails whose harm is certain now or was at an earlier look."""
-    certain = certain_log_e(plan)
     fired = [metric for metric, log_e in log_harm.items() if log_e >= certain[metric]]
     enough = -math.log(plan.alpha_rollback)
     # a mean is no more than its largest part

@@ -74,7 +74,8 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
     )
     names = [guardrail.metric for guardrail in plan.guardrails]
     shown, late = seen(evidence, look, names), seen_late(evidence, look, names)
-    home = _home(plan, evidence, metrics, shown, context)
+    certain = certain_log_e(plan)
+    home = _home(plan, evidence, metrics, shown, context, certain)
     typical = not any(each.failing for each in home.values())
     known: dict[str, MetricEvidence] = {}
     log_harm: dict[str, float] = {}
@@ -108,7 +109,7 @@ def update(plan: CanaryPlan, evidence: Evidence, look: Look) -> Evidence:
             "spent": spent,
             "metrics": known,
             "log_harm": log_harm,
-            "harmed": harmed(plan, evidence.harmed, log_harm),
+            "harmed": harmed(plan, certain, evidence.harmed, log_harm),
             "log_ratio": log_ratio,
             "skewed": evidence.skewed or log_ratio + _stage_ratio_log_e(stage) >= -math.log(RATIO_ALPHA),
             "ignored": "",
@@ -134,9 +135,10 @@ def _home(
     metrics: Mapping[str, MetricEvidence],
     shown: Mapping[str, Seen],
     context: Context,
+    certain: Mapping[str, float],
 ) -> dict[str, Home]:
     """Return how the stable model keeps each limit after this look."""
-    found, certain = {}, certain_log_e(plan)
+    found = {}
     for guardrail in plan.guardrails:
         name = guardrail.metric
         if guardrail.limit is not None:
