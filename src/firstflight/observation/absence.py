@@ -68,7 +68,7 @@ def of_outcomes(name: str, window: Window, answers: int, waiting: int, *, judged
     if judged:
         return f"truths about answers of {name} came {_when(window)}, but no block of them that counts here was closed"
     if answers == 0:
-        return f"{name} answered nothing {_when(window)}, and no truth arrived about what it answered before"
+        return f"{name} has no recorded answer {_when(window)}, and no truth arrived about an earlier one"
     if waiting:
         return f"no truth yet about {waiting} of the {answers} answers of {name} {_when(window)}; are outcomes posted?"
     return f"{name} gave {answers} answers {_when(window)}, all about units that were counted before"

@@ -36,11 +36,14 @@ class Answers:
         """Append one line, whole or not at all as far as the file system allows."""
         line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
         try:
+            if self._file is not None and os.fstat(self._file).st_nlink == 0:  # somebody removed it: nobody reads on
+                self._close()
             if self._file is None:
                 self._file = self._open()
             os.write(self._file, line)
             if os.fstat(self._file).st_size >= self._most:
-                self._put_aside()
+                self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+                self._close()
         except OSError as error:
             if not self._failing:
                 log.warning("%s takes no answers, they are not recorded until it does: %s", self._path, error)
@@ -52,8 +55,7 @@ class Answers:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
 
-    def _put_aside(self) -> None:
-        self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+    def _close(self) -> None:
         if self._file is not None:
             os.close(self._file)
         self._file = None

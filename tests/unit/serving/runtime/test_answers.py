@@ -92,6 +92,18 @@ def test_a_long_file_is_put_aside_and_read_to_its_end(tmp_path: Path) -> None:
     assert 4500 > sum(file.stat().st_size for file in tmp_path.iterdir())
 
 
+def test_a_file_that_somebody_removed_is_begun_anew(tmp_path: Path) -> None:
+    """What is answered after that is recorded, where its reader looks."""
+    path = tmp_path / "answers.jsonl"
+    answers = Answers(path)
+    answers.write(entry(1))
+    path.unlink()
+
+    answers.write(entry(2))
+
+    assert ["r2"] == [json.loads(line)["rid"] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 def test_a_disk_that_takes_nothing_costs_no_answer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The request goes on, one warning says that nothing is recorded, and writing begins again by itself."""
     path = tmp_path / "answers.jsonl"
