@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast, get_args
 
+from firstflight.domain.calls import http_code
 from firstflight.domain.metrics import JsonValue
 from firstflight.domain.route_header import CHOSEN, served_name
 from firstflight.observation.records import SERVER_ERROR, Listener, Prediction
@@ -20,6 +21,7 @@ LONGEST_ANSWER = 256
 TOLD = "_told"
 """Behind a route's name in `matched`: it was no question for a prediction."""
 _MOST = 2**53
+_UNAVAILABLE = 503
 _LISTENERS = get_args(Listener)
 
 
@@ -62,11 +64,14 @@ def _entry(line: bytes) -> dict[str, Any] | None:
 
 def _is_routed(entry: dict[str, Any]) -> bool:
     """Whether a model was to answer; lines of older gateways do not say, nor do model servers, who were."""
-    if entry.get("route") is None or "matched" not in entry:
+    if "matched" not in entry:
         return entry.get("route") is not None
     if entry["matched"] is None or entry["matched"].endswith(TOLD):
         return False
-    return _whole(entry.get("attempts") or 0) > 0 or _whole(entry["code"]) >= SERVER_ERROR
+    if _whole(entry.get("attempts") or 0) > 0:
+        return True
+    # Of a call that went nowhere the gateway says UNKNOWN when its client sent too much, or too slowly.
+    return _code(entry) >= SERVER_ERROR if entry.get("grpc") is None else _code(entry) == _UNAVAILABLE
 
 
 def _prediction(entry: dict[str, Any]) -> Prediction:
@@ -87,10 +92,16 @@ def _prediction(entry: dict[str, Any]) -> Prediction:
         assigned=cluster.partition("_")[0] if cluster else served_name(_text(entry.get("assigned"))),
         served=_text(entry.get("served")),
         prediction=_answer(entry.get("pred")),
-        code=_whole(entry["code"]),
+        code=_code(entry),
         us=None if entry["us"] in {None, "-"} else _whole(entry["us"]),
         at=datetime.fromtimestamp(float(entry["ts"]), UTC),
     )
+
+
+def _code(entry: dict[str, Any]) -> int:
+    """Return the code that was sent; of a call by gRPC, whose code is always 200, what its own status means."""
+    code = _whole(entry["code"])
+    return code if code == 0 or entry.get("grpc") is None else http_code(_whole(entry["grpc"]))
 
 
 def _text(value: object) -> str | None:

@@ -5,18 +5,25 @@ request to a candidate passes the clusters `<name>_or_<stable>` (codes, retries,
 `<name>_guarded` (what was really sent to it), one to anybody else `<name>_http` alone; in a cluster all pass
 `<name>_<number>_http`. On one machine a request whose client chose the model passes clusters of its own (`…_chosen`).
 What was asked about a model (`<name>_told`) is no prediction and not counted.
+
+A call by gRPC (`…_grpc`) fails with code 200: what came of it is counted by gRPC's own status, on one machine. In a
+cluster nobody counts that, and none of what is counted there is one of health.
 https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/upstream/cluster_manager/cluster_stats
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 
+from firstflight.domain.calls import http_code
 from firstflight.domain.samples import Histogram
 from firstflight.domain.series import abandoned
 from firstflight.serving.backend import RouterTally
 
-_SAMPLE = re.compile(r"^envoy_cluster_upstream_(?P<what>\w+)\{(?P<labels>[^}]*)\} (?P<value>\d+)$", re.MULTILINE)
+_SAMPLE = re.compile(
+    r"^envoy_cluster_(?:upstream_)?(?P<what>grpc_\d+|(?:rq|cx)_\w+)\{(?P<labels>[^}]*)\} (?P<value>\d+)$", re.MULTILINE
+)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 ATTEMPTED = ("rq_total", "rq_pending_failure_eject", "rq_pending_overflow", "rq_cancelled", "cx_none_healthy")
 """Counters of attempts: with a connection; that got none, had no room, were left before; that had nobody to go to."""
@@ -25,7 +32,10 @@ TOLD = "_told"
 BY_CLIENT = "_chosen"
 """Ends the name of a cluster for requests whose clients chose the model: they are no word of its health."""
 GRPC = "_grpc"
-"""Ends the name of a cluster whose failures are answers of code 200, so that none of its counts is one of health."""
+"""Ends the name of a cluster whose failures are answers of code 200."""
+_STATUS = "grpc_"
+_UNTOLD = re.compile(rf"_\d+{GRPC}$")
+"""Such a cluster in Seldon's mesh, where no status is counted."""
 _Buckets = dict[float, int]
 
 
@@ -44,7 +54,7 @@ def tallies(text: str, names: Iterable[str], *, with_abandoned: bool = False) ->
     for found in _SAMPLE.finditer(text):
         labels, value = dict(_LABEL.findall(found["labels"])), int(found["value"])
         cluster = labels["envoy_cluster_name"]
-        if cluster.endswith((TOLD, GRPC)):
+        if cluster.endswith(TOLD) or _UNTOLD.search(cluster):
             continue
         if cluster.endswith(BY_CLIENT):
             if found["what"] == "rq_total":
@@ -53,7 +63,7 @@ def tallies(text: str, names: Iterable[str], *, with_abandoned: bool = False) ->
             buckets[cluster][float(labels["le"])] += value
         else:
             counts[cluster.split("_")[0]][found["what"]] += value
-            if labels.get("envoy_response_code_class") == "5":
+            if _failed(found["what"], labels.get("envoy_response_code_class"), by_grpc=cluster.endswith(GRPC)):
                 counts[cluster.split("_")[0]]["rq_5xx"] += value
     for cluster, of_cluster in buckets.items():
         times[cluster.split("_")[0]].append(of_cluster)
@@ -69,6 +79,14 @@ def tallies(text: str, names: Iterable[str], *, with_abandoned: bool = False) ->
         for name in names
         if name in counts
     }
+
+
+def _failed(what: str, code_class: str | None, *, by_grpc: bool) -> bool:
+    if by_grpc:
+        return (
+            what.startswith(_STATUS) and http_code(int(what.removeprefix(_STATUS))) >= HTTPStatus.INTERNAL_SERVER_ERROR
+        )
+    return code_class == "5"
 
 
 def _abandoned(counts: Mapping[str, int]) -> int:

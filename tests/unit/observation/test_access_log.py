@@ -215,3 +215,26 @@ def test_a_clients_mistake_is_a_class_of_its_own(code: int, *, refused: bool) ->
     """Neither a success nor a failure."""
     [prediction] = parse([line(**NOW, code=code)]).predictions
     assert (refused, code in {0, 500}) == (prediction.refused, prediction.failed)
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts", "said"),
+    [(0, 1, (200, False)), (9, 1, (422, False)), (13, 1, (500, True)), (2, 1, (500, True)), (14, 0, (503, True))],
+)
+def test_a_call_by_grpc_is_judged_by_its_own_status(status: int, attempts: int, said: tuple[int, bool]) -> None:
+    """Its code is 200 whatever came of it; a gateway that finds nobody says so by the status too."""
+    [prediction] = parse([line(**NOW, code=200, grpc=status, attempts=attempts)]).predictions
+    assert said == (prediction.code, prediction.failed)
+
+
+def test_a_call_that_was_never_whole_is_no_evidence() -> None:
+    """Too large or too slow: the gateway says UNKNOWN, and no model was asked."""
+    assert Parsed((), 0) == parse([line(**NOW, code=200, grpc=2, attempts=0)])
+    [left] = parse([line(**NOW, code=0, grpc=2, flags="DC")]).predictions
+    assert (0, True) == (left.code, left.failed)
+
+
+def test_a_model_named_by_the_path_alone_is_named() -> None:
+    """A request without the header is recorded like any other: the gateway says which route it matched."""
+    [prediction] = parse([line(**NOW | {"route": None})]).predictions
+    assert "financial-predictor" == prediction.route

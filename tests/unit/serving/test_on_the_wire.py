@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import numpy as np
 import pytest
@@ -28,7 +30,17 @@ from firstflight.serving.local.envoy.bootstrap import access_log
 from firstflight.serving.local.gateway import NAME, Gateway, program
 from firstflight.settings import Settings
 from firstflight.supervision.supervisor import Supervisor
-from tests.serving_bench import MODEL, access_lines, artifact, gateway_is_ready, history, serving_stack, until
+from tests.serving_bench import (
+    MODEL,
+    access_lines,
+    artifact,
+    call,
+    gateway_is_ready,
+    history,
+    infer_message,
+    serving_stack,
+    until,
+)
 
 pytestmark = pytest.mark.local
 STABLE, CANDIDATE = "baseline-predictor-v1", "lightweight-predictor-v2"
@@ -36,7 +48,7 @@ SHADOW = "shadow-predictor-v2"
 HALF = TrafficSplit.canary(STABLE, CANDIDATE, 50)
 LOG_KEYS = {
     *("ts", "key", "rid", "unit", "route", "matched", "cluster", "listener", "assigned", "served", "pred"),
-    *("code", "flags", "attempts", "us"),
+    *("code", "grpc", "flags", "attempts", "us"),
 }
 TOKENS = iter(range(1, 10_000))
 
@@ -58,6 +70,13 @@ def client() -> Iterator[httpx.Client]:
     """One connection for many questions."""
     with httpx.Client(timeout=10, trust_env=False) as session:
         yield session
+
+
+@pytest.fixture(scope="module")
+def channel(settings: Settings) -> Iterator[grpc.Channel]:
+    """One connection for many calls."""
+    with grpc.insecure_channel(f"127.0.0.1:{settings.ports.gateway}") as opened:
+        yield opened
 
 
 def send(settings: Settings, split: TrafficSplit) -> None:
@@ -133,13 +152,21 @@ def test_the_route_header_sent_back_keeps_the_model(settings: Settings, client: 
     assert STABLE == ask(settings, client, x_seldon_route=f":{CANDIDATE}_1:").headers["x-model-version"]
 
 
-def test_every_request_is_logged_with_its_shadow(settings: Settings, client: httpx.Client) -> None:
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_every_request_is_logged_with_its_shadow(
+    settings: Settings, client: httpx.Client, channel: grpc.Channel, protocol: str
+) -> None:
     """One line from each listener with the same request id; clients never see the shadow's answer."""
     send(settings, TrafficSplit(stable=STABLE, weights={STABLE: 100}, shadow=SHADOW))
-    ids = [f"shadowed-{number}" for number in range(20)]
+    ids = [f"{protocol}-{number}" for number in range(20)]
     begin = time.time()
-    answers = {rid: ask(settings, client, rid, f"unit-{rid}") for rid in ids}
-    assert {"0.250000"} == {answer.headers["x-prediction"] for answer in answers.values()}
+
+    def said(rid: str) -> str:
+        if protocol == "http":
+            return ask(settings, client, rid, f"unit-{rid}").headers["x-prediction"]
+        return call(channel, infer_message(history()), headers(MODEL, rid, f"unit-{rid}")).said["x-prediction"]
+
+    assert {"0.250000"} == {said(rid) for rid in ids}
 
     def lines(listener: str) -> dict[str, dict[str, Any]]:
         return {
@@ -152,7 +179,7 @@ def test_every_request_is_logged_with_its_shadow(settings: Settings, client: htt
         assert LOG_KEYS == set(main) == set(mirror)
         assert begin - 1 < float(main["ts"]) < time.time()
         assert (f"unit-{rid}", f"{MODEL}.experiment") == (main["unit"], main["route"])
-        assert (200, 1) == (main["code"], main["attempts"])
+        assert (200, 1, None if protocol == "http" else 0) == (main["code"], main["attempts"], main["grpc"])
         assert (STABLE, STABLE, "0.250000") == (served_name(main["assigned"]), main["served"], main["pred"])
         assert (None, SHADOW, "0.750000") == (mirror["assigned"], mirror["served"], mirror["pred"])
         assert 0 < main["us"] < 10_000_000
@@ -172,10 +199,10 @@ def test_the_access_log_can_be_rotated(settings: Settings, client: httpx.Client)
 
 
 def test_what_is_not_served_is_not_found(settings: Settings, client: httpx.Client) -> None:
-    """Another model, no model, and MLServer's own management are 404."""
+    """Another model, and MLServer's own management are 404."""
     send(settings, TrafficSplit.all_to(STABLE))
     assert 404 == ask(settings, client, seldon_model="volatility").status_code
-    assert 404 == client.post(f"{settings.gateway_url}/v2/models/{MODEL}/infer", json={}).status_code
+    assert 404 == client.post(f"{settings.gateway_url}/v2/models/volatility/infer", json={}).status_code
     managed = client.post(f"{settings.gateway_url}/v2/repository/index", json={}, headers={"seldon-model": MODEL})
     assert 404 == managed.status_code
 
@@ -277,16 +304,12 @@ def test_a_request_is_charged_when_it_is_routed(settings: Settings, client: http
     assert STABLE == client.get(about, headers={"seldon-model": MODEL}).json()["parameters"]["served_name"]
     assert before == counted(backend, STABLE)
 
-    def seen() -> list[Prediction]:
-        lines = [json.dumps(line).encode() for line in access_lines(settings) if float(line["ts"]) >= begin]
-        return list(parse(lines).predictions)
-
-    until(lambda: any(one.rid == "picked" for one in seen()))
-    mine = [one for one in seen() if one.arm == name]
+    until(lambda: any(one.rid == "picked" for one in recorded(settings, begin)))
+    mine = [one for one in recorded(settings, begin) if one.arm == name]
     assert Counter({True: 3, False: 2}) == Counter(one.failed for one in mine)
     assert ({"gone"}, 5) == ({one.rid for one in mine}, len({one.counted_as for one in mine}))
     assert {None, "u" * LONGEST_NAME} == {one.unit for one in mine}
-    assert ["picked"] == [one.rid for one in seen() if one.chosen]
+    assert ["picked"] == [one.rid for one in recorded(settings, begin) if one.chosen]
     backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), next(TOKENS))
     backend.undeploy(name)
 
@@ -439,3 +462,175 @@ def test_metrics_have_their_own_port(settings: Settings) -> None:
     table = LocalBackend(settings)._table
     text = loopback.get(table.ports(table.read()[STABLE]).metrics, "/metrics").body.decode()
     assert "model_infer_request_success" in text
+
+
+BY_OTHERS = """
+import json, sys, numpy
+import tritonclient.grpc, tritonclient.http
+from tritonclient.utils import InferenceServerException
+_, url, model, headers = sys.argv
+asked = numpy.array(json.load(sys.stdin))
+named = json.loads(headers)
+for library, sent in ((tritonclient.http, {}), (tritonclient.grpc, named)):
+    client = library.InferenceServerClient(url)
+    described = client.get_model_metadata(model, headers=sent)
+    described = described if isinstance(described, dict) else {"versions": list(described.versions)}
+    server = client.get_server_metadata()
+    said = [
+        client.is_server_live(), client.is_server_ready(), client.is_model_ready(model, headers=sent),
+        described["versions"], (server if isinstance(server, dict) else {"name": server.name})["name"],
+    ]
+    for more in ([{"binary_data": False}, {"binary_data": True}] if library is tritonclient.http else [{}]):
+        tensor = library.InferInput("history", list(asked.shape), "FP64")
+        tensor.set_data_from_numpy(asked, **more)
+        answer = client.infer(model, [tensor], headers=sent, request_id="r")
+        said.append(answer.as_numpy("probability_up").tolist())
+    print(json.dumps(said))
+tensor.set_data_from_numpy(asked)
+tensor._raw_content = b"too short"
+for broken, sent in ((tensor, named), (tensor, {})):
+    try:
+        client.infer(model, [broken], headers=sent)
+    except InferenceServerException as error:
+        print(json.dumps(str(error)))
+"""
+
+
+def test_clients_that_are_not_ours_are_answered(settings: Settings, tmp_path: Path) -> None:
+    """Triton's by HTTP, JSON and binary and without a header of Seldon's, and by gRPC; and MLServer's own by HTTP."""
+    send(settings, TrafficSplit.all_to(CANDIDATE))
+    python, url = settings.serving_python, f"127.0.0.1:{settings.ports.gateway}"
+    named = json.dumps(headers(MODEL, "r"))
+    said = subprocess.run(
+        [python, "-c", BY_OTHERS, url, MODEL, named],
+        input=json.dumps(history().tolist()),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    http, by_grpc, unreadable, unnamed = map(json.loads, said.stdout.splitlines())
+    known = [True, True, True, ["2"], CANDIDATE]
+    assert ([*known, [0.75], [0.75]], [*known, [0.75]]) == (http, by_grpc), said.stderr
+    assert "FAILED_PRECONDITION" in unreadable
+    assert "do not fit each other" in unreadable
+    assert "UNIMPLEMENTED" in unnamed, "as in Seldon, whose mesh reads no message"
+
+    asked, answered = tmp_path / "asked.jsonl", tmp_path / "answered.jsonl"
+    asked.write_bytes(body({"history": history()}) + b"\n")
+    infer = [str(python.with_name("mlserver")), "infer", "-u", url, "-m", MODEL, "-i", str(asked), "-o", str(answered)]
+    subprocess.run(infer, check=True, capture_output=True)
+    assert [0.75] == json.loads(answered.read_text(encoding="utf-8"))["outputs"][0]["data"]
+
+
+def test_binary_tensors_that_do_not_fit_are_told_what_to_send_instead(settings: Settings, client: httpx.Client) -> None:
+    """422 and the way out, whatever is wrong with them."""
+    send(settings, TrafficSplit.all_to(STABLE))
+    url = f"{settings.gateway_url}/v2/models/{MODEL}/infer"
+    head = {"name": "history", "shape": [1, 70, 6], "datatype": "FP64", "parameters": {"binary_data_size": 3360}}
+    sent = json.dumps({"inputs": [head]}).encode()
+    for length, content in ((len(sent), sent + b"short"), (len(sent), sent + bytes(4000)), (3, sent), ("x", sent)):
+        named = {"inference-header-content-length": str(length), **headers(MODEL, "r")}
+        answer = client.post(url, content=content, headers=named)
+        assert (422, True) == (answer.status_code, "binary_data=False" in answer.json()["error"]), answer.text
+
+
+def test_a_page_of_a_browser_is_no_client(settings: Settings, client: httpx.Client) -> None:
+    """It may send what a form may, to any origin: its predictions would be evidence."""
+    send(settings, TrafficSplit.all_to(STABLE))
+    url, content = f"{settings.gateway_url}/v2/models/{MODEL}/infer", body({"history": history()})
+    assert 200 == client.post(url, content=content).status_code
+    for origin in ("https://example.org", "null"):
+        named = {"origin": origin, "content-type": "text/plain"}
+        assert 404 == client.post(url, content=content, headers=named).status_code
+
+
+def test_a_call_keeps_to_the_split(settings: Settings, channel: grpc.Channel) -> None:
+    """Weights, units and the route's own header mean by gRPC what they mean by HTTP, unit by unit the same."""
+    message = infer_message(history())
+
+    def chosen(split: TrafficSplit, **more: str) -> str:
+        send(settings, split)
+        return call(channel, message, {**headers(MODEL, "r"), **more}).said["x-model-version"]
+
+    send(settings, HALF)
+    units = [f"unit-{number}" for number in range(40)]
+    by_grpc = [call(channel, message, headers(MODEL, "r", unit)).said["x-model-version"] for unit in units]
+    with httpx.Client(trust_env=False) as client:
+        by_http = [ask(settings, client, unit=unit).headers["x-model-version"] for unit in units]
+    assert by_http == by_grpc
+    assert {STABLE, CANDIDATE} == set(by_grpc)
+    for name in (STABLE, CANDIDATE):
+        assert name == chosen(HALF, **{"x-seldon-route": f":{name}_1:"})
+    answer = call(channel, message, {"seldon-model": MODEL, "x-request-id": "mine"})
+    assert answer.said["x-request-id"] == "mine"
+    assert served_name(answer.said["x-seldon-route"]) == answer.said["x-served-by"] == answer.said["x-model-version"]
+
+
+def test_only_named_calls_are_let_in(settings: Settings, channel: grpc.Channel) -> None:
+    """No loading, no streams, no other model; and no more than a body may have, charged to nobody."""
+    send(settings, TrafficSplit.all_to(STABLE))
+    named, before = headers(MODEL, "r"), LocalBackend(settings).tallies(MODEL)[STABLE]
+    for method in ("RepositoryModelUnload", "RepositoryModelLoad", "RepositoryIndex", "ModelStreamInfer"):
+        assert grpc.StatusCode.UNIMPLEMENTED == call(channel, b"", named, method).status
+    unload = channel.unary_unary("/inference.model_repository.ModelRepositoryService/RepositoryModelUnload")
+    assert grpc.StatusCode.UNIMPLEMENTED == unload.future(b"", metadata=tuple(named.items())).exception().code()
+    for sent in ({}, {"seldon-model": "volatility"}):
+        assert grpc.StatusCode.UNIMPLEMENTED == call(channel, infer_message(history()), sent).status
+    large = call(channel, bytes(2**20 + 1), named)
+    assert (grpc.StatusCode.UNKNOWN, "Payload Too Large") == (large.status, large.details)
+    assert before == LocalBackend(settings).tallies(MODEL)[STABLE]
+    with grpc.insecure_channel(
+        f"127.0.0.1:{settings.ports.gateway}", [("grpc.default_authority", "rebound.example")]
+    ) as page:
+        assert grpc.StatusCode.UNIMPLEMENTED == call(page, infer_message(history()), named).status
+
+
+def test_what_a_client_asks_wrong_by_grpc_is_its_own_mistake(settings: Settings, channel: grpc.Channel) -> None:
+    """Neither noise nor a model that is not there is a failure of the one that was chosen."""
+    send(settings, TrafficSplit.all_to(STABLE))
+    begin, before = time.time(), LocalBackend(settings).tallies(MODEL)[STABLE]
+    good = infer_message(history())
+    for content, status in (
+        (b"\xff\xff", grpc.StatusCode.INVALID_ARGUMENT),
+        (good[:-8], grpc.StatusCode.INVALID_ARGUMENT),
+        (infer_message(-history()), grpc.StatusCode.FAILED_PRECONDITION),
+        (infer_message(history(), "m1"), grpc.StatusCode.NOT_FOUND),
+        (b"", grpc.StatusCode.NOT_FOUND),
+    ):
+        assert status == call(channel, content, headers(MODEL, "wrong")).status
+    after = LocalBackend(settings).tallies(MODEL)[STABLE]
+    assert (5, 0) == (after.requests - before.requests, after.failures - before.failures)
+    until(lambda: 5 == len(recorded(settings, begin)))
+    assert {True} == {one.refused for one in recorded(settings, begin)}
+
+
+def test_a_failed_call_is_a_failure_everywhere(settings: Settings, channel: grpc.Channel, tmp_path: Path) -> None:
+    """Though its code is 200: to the client, to the guard's fast rules and to what is recorded, but not when chosen."""
+    backend, name, now = LocalBackend(settings), "failing-predictor-v6", 0.0
+    errors = artifact(tmp_path / "errors", 6, says=0.9, fault=Fault(kind="errors", share=1.0))
+    backend.deploy(errors, tmp_path / "errors", name)
+    backend.set_traffic(MODEL, TrafficSplit.canary(STABLE, name, 50), next(TOKENS))
+    message, begin = infer_message(history()), time.time()
+    counters = CounterCheck(time.sleep)
+    assert counters.fault(backend, MODEL, (name,), now) is None
+    picked = {**headers(MODEL, "picked"), "x-seldon-route": f":{name}_1:"}
+    assert {grpc.StatusCode.INTERNAL} == {call(channel, message, picked).status for _ in range(20)}
+    assert counters.fault(backend, MODEL, (name,), now + 3) is None
+    called = [call(channel, message, headers(MODEL, f"r-{number}")) for number in range(40)]
+    failed = [one for one in called if one.status is not grpc.StatusCode.OK]
+    assert {(name, name)} == {(served_name(one.said["x-seldon-route"]), one.said["x-served-by"]) for one in failed}
+    assert "of the candidate's last" in str(counters.fault(backend, MODEL, (name,), now + 6))
+    tally = backend.tallies(MODEL)[name]
+    assert (len(failed), len(failed), 20) == (tally.requests, tally.failures, tally.chosen)
+    until(lambda: 60 == len(recorded(settings, begin)))
+    mine = [one for one in recorded(settings, begin) if one.arm == name]
+    assert [(500, True)] * len(failed) == [(one.code, one.failed) for one in mine]
+    assert {STABLE} == {one.arm for one in recorded(settings, begin) if not one.failed}
+    backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), next(TOKENS))
+    backend.undeploy(name)
+
+
+def recorded(settings: Settings, begin: float) -> list[Prediction]:
+    """What the collector would keep of the requests since `begin`."""
+    lines = [json.dumps(line).encode() for line in access_lines(settings) if float(line["ts"]) >= begin]
+    return list(parse(lines).predictions)

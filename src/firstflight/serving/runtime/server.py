@@ -13,7 +13,7 @@ import faulthandler
 import json
 import re
 import signal
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
@@ -27,7 +27,10 @@ from mlserver.server import MLServer
 from mlserver.settings import ModelSettings, Settings
 from mlserver.utils import install_uvloop_event_loop
 
+from firstflight.domain.errors import UnanswerableError
 from firstflight.serving.limits import MOST_BYTES
+from firstflight.serving.runtime import binary
+from firstflight.serving.runtime.calls import MISSING, answer_calls
 from firstflight.serving.runtime.predictor import Predictor
 
 OF_A_MODEL = ("/v2/models/{model_name}", "/v2/models/{model_name}/ready", "/v2/models/{model_name}/infer")
@@ -42,7 +45,6 @@ _FAULTS = 3
 _ROUNDS = 2
 """Of uvloop: one for what a client sent, one for its leaving. A server that was held up meets many who sent and left;
 answering them would hold it up for those who came after, all the longer as the gateway sends each request twice."""
-_MISSING = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -94,8 +96,10 @@ class Door:
         body = await _body(receive)
         if body is None:
             return
-        if len(body) > MOST_BYTES:
-            await _refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body has {MOST_BYTES:,} bytes at most")
+        try:
+            body = _in_json(body, headers)
+        except MLServerError as error:
+            await _refuse(send, HTTPStatus(error.status_code), str(error))
             return
         json_only = {**scope, "headers": [*named, (b"content-type", b"application/json")]}  # whatever it is called
         await self._app(json_only, _replayed(body, receive), _blamed(send) if here else send)
@@ -163,6 +167,18 @@ async def _body(receive: Receive) -> bytes | None:
     return bytes(body)
 
 
+def _in_json(body: bytes, headers: Mapping[bytes, bytes]) -> bytes:
+    """Return the request as JSON. Raises MLServerError when it is too long, or its binary part cannot be read."""
+    if len(body) > MOST_BYTES:
+        raise MLServerError(f"a body has {MOST_BYTES:,} bytes at most", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    if (length := headers.get(binary.HEADER.encode())) is None:
+        return body
+    try:
+        return binary.as_json(body, length.decode("latin-1"))
+    except UnanswerableError as error:
+        raise MLServerError(str(error), HTTPStatus.UNPROCESSABLE_ENTITY) from error
+
+
 def _replayed(body: bytes, receive: Receive) -> Receive:
     left = [body]
 
@@ -176,7 +192,7 @@ def _blamed(send: Send) -> Send:
     """Send on, but never that the model is missing."""
 
     async def blame(message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] in _MISSING:
+        if message["type"] == "http.response.start" and message["status"] in MISSING:
             message = {**message, "status": HTTPStatus.UNPROCESSABLE_ENTITY}
         await send(message)
 
@@ -198,6 +214,7 @@ def _ours(_: ModelSettings) -> type[Predictor]:
 async def serve(folder: str, *, managed: bool) -> None:
     """Serve the models of `folder` until told to end."""
     ModelSettings.implementation = property(_ours)
+    answer_calls()
     settings, models = await load_settings(folder)
     await Server(settings, managed=managed).start(models)
 

@@ -13,11 +13,14 @@ from firstflight.serving.local.envoy.bootstrap import bootstrap
 from firstflight.serving.local.envoy.clusters import clusters, concerns
 from firstflight.serving.local.envoy.names import Profile
 from firstflight.serving.local.envoy.routes import routes, splits_of
+from firstflight.serving.local.servers import ServerPorts
 from firstflight.settings import Ports
 
 MIRROR = Path("/home/someone/mirror.sock")
 NAMES = ["a-v1", "b-v2", "c-v3", "d-v4"]
-SERVERS = {name: ("direction", 4820 + 3 * number) for number, name in enumerate(NAMES)}
+SERVERS = {
+    name: ("direction", ServerPorts(*range(4820 + 3 * number, 4823 + 3 * number))) for number, name in enumerate(NAMES)
+}
 THREE_WAYS = TrafficSplit(stable="a-v1", weights={"a-v1": 50, "b-v2": 30, "c-v3": 20}, shadow="d-v4")
 
 
@@ -33,10 +36,10 @@ def splits(draw: st.DrawFn) -> TrafficSplit:
 
 
 def weighted(configuration: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the clusters of the only route that divides."""
-    (route,) = [r for r in configuration["virtual_hosts"][0]["routes"] if "weighted_clusters" in r["route"]]
-    chosen: list[dict[str, Any]] = route["route"]["weighted_clusters"]["clusters"]
-    return chosen
+    """Return the clusters of the two routes that divide, HTTP's and gRPC's."""
+    divided = [r["route"] for r in configuration["virtual_hosts"][0]["routes"] if "weighted_clusters" in r["route"]]
+    assert 2 == len(divided)
+    return [choice for route in divided for choice in route["weighted_clusters"]["clusters"]]
 
 
 @given(st.dictionaries(st.sampled_from(["direction", "volatility"]), splits()), st.sampled_from(["safe", "seldon"]))
@@ -62,23 +65,38 @@ def test_every_cluster_a_route_names_exists(split: TrafficSplit, profile: Profil
 def test_candidates_come_first(profile: Profile) -> None:
     """Then a growing candidate only gains units: nobody who has it goes back to stable."""
     chosen = weighted(routes({"direction": THREE_WAYS}, "main", profile))
-    assert [30, 20, 50] == [choice["weight"] for choice in chosen]
+    assert [30, 20, 50] * 2 == [choice["weight"] for choice in chosen]
 
 
 def test_only_candidates_are_guarded() -> None:
     """Stable is the last resort: it is never ejected, whatever its health check says."""
     found = {cluster["name"]: cluster for cluster in clusters([THREE_WAYS], SERVERS, "safe", MIRROR)}
     guarded = {name for name, cluster in found.items() if "outlier_detection" in cluster}
-    assert {f"{name}_guarded{end}" for name in ("b-v2", "c-v3") for end in ("", "_chosen")} == guarded
-    assert "health_checks" not in found["a-v1_http"]
+    ends = ("", "_chosen", "_grpc", "_grpc_chosen")
+    assert {f"{name}_guarded{end}" for name in ("b-v2", "c-v3") for end in ends} == guarded
+    assert not {"health_checks", "outlier_detection"} & (found["a-v1_http"].keys() | found["a-v1_grpc"].keys())
     targets = [choice["name"] for choice in weighted(routes({"direction": THREE_WAYS}, "main", "safe"))]
-    assert ["b-v2_or_a-v1", "c-v3_or_a-v1", "a-v1_http"] == targets
+    by_http, by_grpc = (
+        ["b-v2_or_a-v1", "c-v3_or_a-v1", "a-v1_http"],
+        ["b-v2_or_a-v1_grpc", "c-v3_or_a-v1_grpc", "a-v1_grpc"],
+    )
+    assert [*by_http, *by_grpc] == targets
+
+
+def test_health_is_asked_for_by_rest() -> None:
+    """Whatever requests come by: MLServer answers no health checks of gRPC."""
+    found = {cluster["name"]: cluster for cluster in clusters([THREE_WAYS], SERVERS, "safe", MIRROR)}
+    for name, port in (("b-v2_guarded", 4823), ("b-v2_guarded_grpc", 4824)):
+        [endpoint] = found[name]["load_assignment"]["endpoints"][0]["lb_endpoints"]
+        assert port == endpoint["endpoint"]["address"]["socket_address"]["port_value"]
+        assert 4823 == endpoint["endpoint"]["health_check_config"]["port_value"]
 
 
 def test_seldon_has_no_second_server_to_try() -> None:
     """In a cluster a dying candidate's requests fail, after the same five tries."""
     configuration = routes({"direction": THREE_WAYS}, "main", "seldon")
-    assert ["b-v2_http", "c-v3_http", "a-v1_http"] == [choice["name"] for choice in weighted(configuration)]
+    alone = [f"{name}_{protocol}" for protocol in ("http", "grpc") for name in ("b-v2", "c-v3", "a-v1")]
+    assert alone == [choice["name"] for choice in weighted(configuration)]
     entries = configuration["virtual_hosts"][0]["routes"]
     policies = [entry["route"]["retry_policy"] for entry in entries if not entry["name"].endswith("_told")]
     assert {5} == {policy["num_retries"] for policy in policies}
@@ -90,6 +108,7 @@ def test_the_clusters_of_a_server_are_known_by_its_name() -> None:
     made = clusters([THREE_WAYS], SERVERS, "safe", MIRROR)
     found = {cluster["name"] for cluster in made if concerns(cluster, "b-v2")}
     of_the_split = {"b-v2_http", "b-v2_guarded", "b-v2_or_a-v1"}
+    of_the_split |= {"b-v2_grpc", "b-v2_guarded_grpc", "b-v2_or_a-v1_grpc"}
     assert of_the_split | {f"{name}_chosen" for name in of_the_split} == found
     assert not any(concerns(cluster, "mirror") for cluster in made)
 
@@ -100,7 +119,7 @@ def test_nobody_sticks_to_a_model_without_weight() -> None:
     sticky = [
         r["route"]["cluster"] for r in configuration["virtual_hosts"][0]["routes"] if r["name"].endswith("chosen")
     ]
-    assert ["a-v1_http_chosen"] == sticky
+    assert ["a-v1_http_chosen", "a-v1_grpc_chosen"] == sticky
 
 
 def test_everything_listens_on_loopback_alone() -> None:
@@ -118,14 +137,19 @@ def test_everything_listens_on_loopback_alone() -> None:
 
 @given(splits(), st.sampled_from(["safe", "seldon"]))
 def test_nothing_that_was_let_in_is_refused_for_want_of_room(split: TrafficSplit, profile: Profile) -> None:
-    """Each limit of a cluster is the number of clients that are let in; but Seldon's own retries stay Seldon's."""
-    [admitted] = bootstrap(Path("/home/someone"), Ports())["overload_manager"]["resource_monitors"]
-    most = admitted["typed_config"]["max_active_downstream_connections"]
+    """Each limit of a cluster is the number of requests that are let in; but Seldon's own retries stay Seldon's."""
+    started = bootstrap(Path("/home/someone"), Ports())
+    [admitted] = started["overload_manager"]["resource_monitors"]
+    connections = admitted["typed_config"]["max_active_downstream_connections"]
+    [manager] = started["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
+    most = connections * manager["typed_config"]["http2_protocol_options"]["max_concurrent_streams"]
     for cluster in clusters([split], SERVERS, profile, MIRROR):
         [limits] = cluster["circuit_breakers"]["thresholds"]
-        if profile == "safe" or cluster["name"] in {"mirror", f"{split.stable}_told"}:
-            assert {"max_connections", "max_pending_requests", "max_requests", "max_retries"} == limits.keys()
-        assert {most} == {*limits.values(), most} - ({5} if profile == "seldon" else set())
+        if profile == "safe" or cluster["name"].startswith("mirror") or cluster["name"].endswith("_told"):
+            kinds = ("max_pending_requests", "max_requests", "max_retries")
+            assert {"max_connections": connections, **dict.fromkeys(kinds, most)} == limits
+        else:
+            assert {"max_retries": 5} == limits
 
 
 @given(splits(), st.sampled_from(["safe", "seldon"]))
@@ -133,8 +157,11 @@ def test_only_a_prediction_reaches_what_is_counted(split: TrafficSplit, profile:
     """Questions about a model go to a cluster of their own, and choosing a model is told from being given one."""
     entries = routes({"direction": split}, "main", profile)["virtual_hosts"][0]["routes"]
     for entry in entries:
-        [method] = [one["string_match"] for one in entry["match"]["headers"] if one["name"] == ":method"]
-        predicts = (method, entry["match"].get("path")) == ({"exact": "POST"}, "/v2/models/direction/infer")
+        methods = [one["string_match"]["exact"] for one in entry["match"]["headers"] if one["name"] == ":method"]
+        by_http = (methods, entry["match"].get("path")) == (["POST"], "/v2/models/direction/infer")
+        by_grpc = entry["match"].get("path") == "/inference.GRPCInferenceService/ModelInfer"
+        assert by_grpc <= ("grpc" in entry["match"])
+        predicts = by_http or by_grpc
         assert predicts != entry["route"].get("cluster", "").endswith("_told")
         named = [one["name"] for one in entry["match"]["headers"]]
         chosen = "x-seldon-route" in named

@@ -6,7 +6,7 @@ A request is whole before a model is chosen, so what a client does while it send
 from pathlib import Path
 
 from firstflight.domain.latency import EDGES
-from firstflight.serving.limits import LONGEST_NAME, MOST_BYTES, MOST_CONNECTIONS, SECONDS_TO_SEND
+from firstflight.serving.limits import LONGEST_NAME, MOST_BYTES, MOST_CALLS, MOST_CONNECTIONS, SECONDS_TO_SEND
 from firstflight.serving.local.envoy.names import LISTENERS, TYPES, Json, Listener, address, pipe
 from firstflight.settings import Ports
 from firstflight.supervision.sockets import socket_folder
@@ -73,7 +73,8 @@ def _listener(listener: Listener, where: Json, folder: Path) -> Json:
     manager = {
         "@type": f"{TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": listener,
-        "codec_type": "HTTP1",  # one request for each connection: then one limit bounds both
+        "codec_type": "AUTO",  # HTTP/1.1, or HTTP/2 when a client begins with it, as gRPC does
+        "http2_protocol_options": {"max_concurrent_streams": MOST_CALLS},
         "normalize_path": True,
         "strip_any_host_port": True,
         "max_request_headers_kb": _MOST_HEADER_KIB,
@@ -99,6 +100,13 @@ def _listener(listener: Listener, where: Json, folder: Path) -> Json:
                 "typed_config": {
                     "@type": f"{TYPES}extensions.filters.http.buffer.v3.Buffer",
                     "max_request_bytes": MOST_BYTES,
+                },
+            },
+            {  # counts what came of calls: they fail with code 200
+                "name": "envoy.filters.http.grpc_stats",
+                "typed_config": {
+                    "@type": f"{TYPES}extensions.filters.http.grpc_stats.v3.FilterConfig",
+                    "stats_for_all_methods": False,
                 },
             },
             {
@@ -132,6 +140,7 @@ def _log_line(listener: Listener) -> Json:
         "served": "%UPSTREAM_METADATA(envoy.lb:served)%",
         "pred": "%RESP(X-PREDICTION)%",
         "code": "%RESPONSE_CODE%",
+        "grpc": "%GRPC_STATUS_NUMBER%",
         "flags": "%RESPONSE_FLAGS%",
         "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
         "us": "%COMMON_DURATION(DS_RX_END:DS_TX_END:us)%",

@@ -7,18 +7,22 @@ from firstflight.domain.traffic import TrafficSplit
 from firstflight.serving.local.envoy.names import (
     HOST,
     LISTENERS,
-    MIRROR,
+    MIRRORS,
     PREFIX,
+    SERVICE,
     TYPES,
     Json,
     Listener,
     Profile,
+    Protocol,
+    tail,
     target,
 )
 from firstflight.serving.route_header import ROUTE_HEADER
 from firstflight.serving.tallies import BY_CLIENT, TOLD
 
 UNIT_HEADER = "x-unit-id"
+_MODEL_HEADER = "seldon-model"
 _NOTES = "firstflight"
 
 _RETRY: dict[Profile, Json] = {
@@ -51,7 +55,12 @@ def routes(splits: Mapping[str, TrafficSplit], listener: Listener, profile: Prof
                 # A page whose own name was made to mean this machine asks for that name. Copies have one of Envoy's.
                 "domains": [HOST, "localhost", "[::1]"] if listener == "main" else ["*"],
                 "response_headers_to_add": [_header("x-served-by", "%UPSTREAM_METADATA(envoy.lb:served)%")],
-                "routes": [entry for route, split in splits.items() for entry in per_route(route, split, profile)],
+                "routes": [
+                    entry
+                    for route, split in splits.items()
+                    for protocol in MIRRORS
+                    for entry in per_route(route, split, profile, protocol)
+                ],
             }
         ],
     }
@@ -63,7 +72,7 @@ def splits_of(main: list[Json], mirror: list[Json]) -> dict[str, TrafficSplit]:
     A shadow counts only when requests are copied and the second listener knows whom the copies go to.
     """
     shadows = {
-        entry["metadata"]["filter_metadata"][_NOTES]["route"]: entry["route"]["cluster"].removesuffix("_http")
+        entry["metadata"]["filter_metadata"][_NOTES]["route"]: entry["route"]["cluster"].partition("_")[0]
         for entry in _entries(mirror)
     }
     found = {}
@@ -79,12 +88,12 @@ def splits_of(main: list[Json], mirror: list[Json]) -> dict[str, TrafficSplit]:
     return found
 
 
-def _main_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Json]:
+def _main_routes(route: str, split: TrafficSplit, profile: Profile, protocol: Protocol) -> list[Json]:
     # Candidates first: while a candidate's weight grows its share of the hash's range only grows, nobody changes back.
     names = [*(name for name in split.weights if name != split.stable), split.stable]
     choices = [
         {
-            "name": target(split, name, profile),
+            "name": target(split, name, profile, protocol),
             "weight": split.weights[name],
             "response_headers_to_add": [_header(ROUTE_HEADER, route_value(name))],
         }
@@ -94,16 +103,18 @@ def _main_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Json
         "host_rewrite_literal": HOST,
         "timeout": _TIMEOUT[profile],
         "hash_policy": [{"header": {"header_name": UNIT_HEADER}, "terminal": True}],
-        "retry_policy": _RETRY[profile],
+        "retry_policy": _retry(profile, protocol),
     }
-    copied = {"request_mirror_policies": [_COPY]} if split.shadow else {}
+    copied = {"request_mirror_policies": [_copy_by(protocol)]} if split.shadow else {}
     # Seldon's own routes answer 404 to a name that no longer has a route, and keep those who send back a name at a
     # model whose weight is 0. Here both get whom the weights say. Nor are they copied, there as here: a shadow is held
     # against what the split gave the stable model.
     sticky = [
         {
             "name": f"{route}{CHOSEN}",
-            "match": _predicts(route, {"name": ROUTE_HEADER, "string_match": {"contains": route_value(choice_name)}}),
+            "match": _predicts(
+                route, protocol, {"name": ROUTE_HEADER, "string_match": {"contains": route_value(choice_name)}}
+            ),
             "route": {"cluster": f"{choice['name']}{BY_CLIENT}", **action},
             "response_headers_to_add": choice["response_headers_to_add"],
         }
@@ -114,27 +125,34 @@ def _main_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Json
         *sticky,
         {
             "name": route,
-            "match": _predicts(route),
+            "match": _predicts(route, protocol),
             "route": {"weighted_clusters": {"use_hash_policy": True, "clusters": choices}, **action, **copied},
             "metadata": {"filter_metadata": {_NOTES: {"route": route, "stable": split.stable}}},
         },
-        {
-            "name": f"{route}{TOLD}",
-            "match": _asks_about(route),
-            "route": {"cluster": f"{split.stable}{TOLD}", "host_rewrite_literal": HOST, "timeout": _TIMEOUT[profile]},
-        },
+        *(
+            {
+                "name": f"{route}{TOLD}",
+                "match": match,
+                "route": {
+                    "cluster": f"{split.stable}{tail(protocol)}{TOLD}",
+                    "host_rewrite_literal": HOST,
+                    "timeout": _TIMEOUT[profile],
+                },
+            }
+            for match in _asks_about(route, protocol)
+        ),
     ]
 
 
-def _mirror_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Json]:
+def _mirror_routes(route: str, split: TrafficSplit, profile: Profile, protocol: Protocol) -> list[Json]:
     if not split.shadow:
         return []
     return [
         {
             "name": route,
-            "match": _predicts(route),
+            "match": _predicts(route, protocol),
             "route": {
-                "cluster": f"{split.shadow}_http",
+                "cluster": f"{split.shadow}_{protocol}",
                 "host_rewrite_literal": HOST,
                 "timeout": _TIMEOUT[profile],
             },
@@ -143,25 +161,60 @@ def _mirror_routes(route: str, split: TrafficSplit, profile: Profile) -> list[Js
     ]
 
 
-_COPY = {"cluster": MIRROR, "runtime_fraction": {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}}
+def _copy_by(protocol: Protocol) -> Json:
+    every = {"numerator": 100, "denominator": "HUNDRED"}
+    return {"cluster": MIRRORS[protocol], "runtime_fraction": {"default_value": every}}
 
 
-def _predicts(route: str, *more: Json) -> Json:
+def _retry(profile: Profile, protocol: Protocol) -> Json:
+    policy = _RETRY[profile]
+    if (profile, protocol) == ("safe", "grpc"):
+        return {
+            **policy,
+            "retry_on": f"{policy['retry_on']},unavailable",
+        }  # gRPC's word for what a gateway's errors say
+    return policy
+
+
+def _predicts(route: str, protocol: Protocol, *more: Json) -> Json:
     """Match the one kind of request that is evidence of a model."""
-    return _asked(route, "POST", {"path": f"{PREFIX}{route}/infer"}, *more)
+    if protocol == "grpc":
+        return {"path": f"{SERVICE}ModelInfer", "grpc": {}, "headers": [*_naming(route), *more]}
+    return {"path": f"{PREFIX}{route}/infer", "headers": [_method("POST"), *_meaning(route), *more]}
 
 
-def _asks_about(route: str) -> Json:
-    return _asked(route, "GET", {"safe_regex": {"regex": rf"{PREFIX}{route}(/ready)?"}})
+def _asks_about(route: str, protocol: Protocol) -> list[Json]:
+    """Match questions about the model, and about its server, which is the first route's where none is named."""
+    if protocol == "grpc":
+        about, server = (rf"{SERVICE}{what}" for what in ("Model(Ready|Metadata)", "Server(Live|Ready|Metadata)"))
+        return [
+            {**_regex(about), "grpc": {}, "headers": _naming(route)},
+            {**_regex(server), "grpc": {}, "headers": _meaning(route)},
+        ]
+    about = rf"{PREFIX}{route}(/ready)?|/v2(/health/(live|ready))?"
+    return [{**_regex(about), "headers": [_method("GET"), *_meaning(route)]}]
 
 
-def _asked(route: str, method: str, path: Json, *more: Json) -> Json:
-    asked = {"safe_regex": {"regex": rf"{route}(\.experiment)?"}}  # a split's own name in Seldon, and a model's
-    headers = [
-        {"name": ":method", "string_match": {"exact": method}},
-        {"name": "seldon-model", "string_match": asked},
-    ]
-    return {**path, "headers": [*headers, *more]}
+def _naming(route: str) -> list[Json]:
+    """Match who names the route: as what a split is called in Seldon, or a model."""
+    return [{"name": _MODEL_HEADER, "string_match": _regex(rf"{route}(\.experiment)?")}]
+
+
+def _meaning(route: str) -> list[Json]:
+    """Match also who names none in the header, as Seldon does where the path says it; but no page of a browser.
+
+    A page may ask for another origin's predictions as long as it need not send a header of its own.
+    """
+    named = {"string_match": _regex(rf"({route}(\.experiment)?)?"), "treat_missing_header_as_empty": True}
+    return [{"name": _MODEL_HEADER, **named}, {"name": "origin", "present_match": False}]
+
+
+def _method(method: str) -> Json:
+    return {"name": ":method", "string_match": {"exact": method}}
+
+
+def _regex(regex: str) -> Json:
+    return {"safe_regex": {"regex": regex}}
 
 
 def _entries(configurations: list[Json]) -> list[Json]:
