@@ -198,6 +198,12 @@ class Settings(Local, Cluster, People):
         gt=0,
         description="A rollout whose driver has not been heard of for so long is brought home by the guard.",
     )
+    retention_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="For how many days predictions and truths are kept, and longer while a rollout is judged by them.",
+    )
     guard_seconds: float = Field(default=3.0, gt=0, description="Time between two rounds of the guard.")
 
     def policy_file(self, environment: str) -> Path:

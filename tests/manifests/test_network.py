@@ -40,6 +40,7 @@ NEEDED = {
 NEEDED_LOCALLY = {
     ("backup", "postgresql", 5432),
     ("prefect-worker", "postgresql", 5432),
+    ("retention", "postgresql", 5432),
     ("flow", "postgresql", 5432),
     ("guard", "postgresql", 5432),
     ("mlflow", "postgresql", 5432),
@@ -49,7 +50,7 @@ NEEDED_LOCALLY = {
     ("mlflow", "seaweedfs", 8333),
     ("seldon-server", "seaweedfs", 8333),
 }
-PODS = {*SELDON_PODS, "backup", "flow", "guard", "mlflow", "prefect-server", "prefect-worker"}
+PODS = {*SELDON_PODS, "backup", "flow", "guard", "mlflow", "prefect-server", "prefect-worker", "retention"}
 PORTS = {port for _, _, port in NEEDED | NEEDED_LOCALLY} | {8082, 9003, 9006, 443}
 
 
@@ -116,7 +117,7 @@ def test_what_is_the_platforms_is_reached_where_the_overlay_says(overlay: str, n
     }
     assert {
         *((who, "database") for who in ("backup", "flow", "guard", "mlflow", "prefect-server", "prefect-worker")),
-        ("seldon-server", "database"),
+        *((who, "database") for who in ("retention", "seldon-server")),
         *((who, "kubernetes-api") for who in ("flow", "guard", "prefect-worker", "seldon-scheduler", "seldon-server")),
         *((who, "bucket") for who in ("flow", "mlflow", "seldon-server")),
     } == reached

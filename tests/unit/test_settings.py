@@ -37,6 +37,7 @@ GIVEN = {
     "work_pool": ("kubernetes", "kubernetes"),
     "separate_training": ("true", True),
     "lease_seconds": ("12.5", 12.5),
+    "retention_days": ("7", 7),
     "guard_seconds": ("1.5", 1.5),
 }
 """By name: what a variable or a file gives, and what is read. The names are an interface: none may go."""

@@ -1,11 +1,13 @@
 """Whether what is kept can be reached: PostgreSQL, MLflow, and how far the collector has come."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 
 from firstflight.domain.errors import StoreUnavailableError
 from firstflight.domain.findings import Finding, failed, passed, warned
+from firstflight.observation import days
+from firstflight.observation.database import Database
 from firstflight.observation.store_source import StoreSource
 from firstflight.settings import Settings
 from firstflight.stack import postgres
@@ -13,6 +15,8 @@ from firstflight.stack import postgres
 SLOW_SECONDS, STOPPED_SECONDS = 10.0, 60.0
 """It writes its place five times a second."""
 _ANSWER_SECONDS = 5.0
+_A_DAY = timedelta(days=1)
+"""A night in which nobody made days is none to be told of."""
 
 
 _ON_ONE_MACHINE = {
@@ -20,6 +24,7 @@ _ON_ONE_MACHINE = {
     "store": "is the database `firstflight` there? `firstflight up` makes it",
     "mlflow": "`firstflight up`, or correct MLFLOW_TRACKING_URI",
     "collector": "is it running? `firstflight status`",
+    "retention": "see the collector's log: it makes and drops days once an hour",
 }
 """What to do there about each part."""
 _IN_A_CLUSTER = {
@@ -29,6 +34,7 @@ _IN_A_CLUSTER = {
     "mlflow": "kubectl get pods -l app.kubernetes.io/name=mlflow; from outside the cluster a port-forward to"
     " mlflow, and MLFLOW_TRACKING_URI",
     "collector": "kubectl logs of the servers' pods, container collector",
+    "retention": "kubectl get cronjob retention, and the log of its last job",
 }
 
 
@@ -60,6 +66,15 @@ def lag_finding(complete: datetime | None, now: datetime, backend: str = "local"
     )
 
 
+def days_finding(until: datetime, now: datetime, backend: str = "local") -> Finding:
+    """Return whether days of predictions are made ahead, by when the last one ends: whoever does so drops old ones."""
+    found = f"predictions have days up to {until:%Y-%m-%d}"
+    if now < until + _A_DAY:
+        return passed("retention", "retention", found)
+    wanted = "one for today: until there is, all goes to one part, and no old day is dropped"
+    return warned("retention-stopped", "retention", found, wanted=wanted, fix=_fix("retention", backend))
+
+
 def _database(settings: Settings) -> tuple[Finding, ...]:
     if not postgres.answers(settings):
         return (
@@ -72,12 +87,19 @@ def _database(settings: Settings) -> tuple[Finding, ...]:
             ),
         )
     answers = passed("postgres", "PostgreSQL", "answers")
+    url, now = settings.database("firstflight"), datetime.now(UTC)
     try:
-        window = StoreSource(settings.database("firstflight")).watermark("")
+        window = StoreSource(url).watermark("")
+        with Database(url).connection() as connection:
+            last = days.partitions(connection, "prediction")[-1]
     except StoreUnavailableError as error:
         fix = _fix("store", settings.backend)
         return answers, failed("store-unreachable", "prediction store", str(error), wanted="an answer", fix=fix)
-    return answers, lag_finding(window.until if window else None, datetime.now(UTC), settings.backend)
+    return (
+        answers,
+        lag_finding(window.until if window else None, now, settings.backend),
+        days_finding(last.until, now, settings.backend),
+    )
 
 
 def _registry(settings: Settings) -> Finding:

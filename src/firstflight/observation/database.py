@@ -15,6 +15,7 @@ import psycopg
 
 from firstflight.domain.errors import StoreRefusedError, StoreUnavailableError
 from firstflight.domain.sqlstates import NOT_MADE, is_away
+from firstflight.observation import days
 from firstflight.observation.records import BLOCK_SECONDS
 
 _CONNECT_SECONDS = 5
@@ -32,7 +33,8 @@ _LIMITS = (
 )
 # By a scan, not to_regclass: that may answer from a cache which does not know what another session has just made.
 _COLUMNS = (
-    "SELECT relname || '.' || attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
+    "SELECT unnest(ARRAY[relname || '.' || attname, CASE relkind WHEN 'p' THEN relname || ' by day' END])"
+    " FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
     " WHERE relname IN ('scored', 'prediction', 'loss', 'unit_outcome')"
     " AND relnamespace = current_schema()::regnamespace"
 )
@@ -106,7 +108,8 @@ CREATE TABLE collector (
     complete    timestamptz NOT NULL
 ) WITH (fillfactor = 10);
 """
-_NEWEST = "unit_outcome.route"
+_NEWEST = "unit_outcome by day"
+_HAS_TRUTHS = "unit_outcome.route"
 _LOSSES = """
 CREATE TABLE loss (
     source      text NOT NULL,
@@ -135,8 +138,6 @@ ALTER TABLE scored DROP COLUMN accuracy, DROP COLUMN brier, DROP COLUMN profit,
 ALTER TABLE outcome ALTER COLUMN truth TYPE jsonb USING to_jsonb(truth), ALTER COLUMN payoff DROP NOT NULL;
 ALTER TABLE prediction ALTER COLUMN prediction TYPE jsonb USING to_jsonb(prediction);
 """
-# Here alone truths are taken, from Python, HTTP and psql alike. What a part of a statement inserts the other parts do
-# not see, so `outcome`, `unit_outcome` and `scored` are here as they were before.
 _TRUTHS = """
 SET LOCAL statement_timeout = '10min';
 ALTER TABLE outcome ALTER COLUMN unit DROP NOT NULL, ALTER COLUMN block DROP NOT NULL;
@@ -157,8 +158,11 @@ CREATE TABLE telling (
     count  bigint NOT NULL
 );
 COMMENT ON TABLE telling IS 'what became of the truths that were told, each time they were';
-
-CREATE FUNCTION tell_outcomes(rows jsonb) RETURNS TABLE (place integer, result text) LANGUAGE plpgsql AS $$
+"""
+# Here alone truths are taken, from Python, HTTP and psql alike. What a part of a statement inserts the other parts do
+# not see, so `outcome`, `unit_outcome` and `scored` are here as they were before.
+_TELL = """
+CREATE OR REPLACE FUNCTION tell_outcomes(rows jsonb) RETURNS TABLE (place integer, result text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     this timestamptz;
@@ -177,12 +181,15 @@ BEGIN
         ) AS read
     ), by_request AS (
         INSERT INTO outcome (rid, unit, block, truth, payoff, observed_at, ingested_at)
-        SELECT DISTINCT ON (rid) rid, unit, block, truth, payoff, at, this FROM asked WHERE route IS NULL
+        SELECT DISTINCT ON (rid) rid, unit, block, truth, payoff, at, this FROM asked
+        WHERE route IS NULL AND NOT EXISTS (SELECT FROM outcome o WHERE o.rid = asked.rid)
         ORDER BY rid, place
         ON CONFLICT DO NOTHING RETURNING rid, unit, block, truth, payoff
     ), by_unit AS (
         INSERT INTO unit_outcome (route, unit, block, truth, payoff, observed_at, ingested_at)
-        SELECT DISTINCT ON (route, unit) route, unit, block, truth, payoff, at, this FROM asked WHERE route IS NOT NULL
+        SELECT DISTINCT ON (route, unit) route, unit, block, truth, payoff, at, this FROM asked
+        WHERE route IS NOT NULL
+            AND NOT EXISTS (SELECT FROM unit_outcome o WHERE o.route = asked.route AND o.unit = asked.unit)
         ORDER BY route, unit, place
         ON CONFLICT DO NOTHING RETURNING route, unit, block, truth, payoff
     ), answered AS MATERIALIZED (
@@ -197,7 +204,8 @@ BEGIN
         INSERT INTO scored (route, served, unit, block, prediction, truth, payoff, answered_at, scored_at)
         SELECT DISTINCT ON (route, served, unit)
             route, served, unit, coalesce(block, unit), prediction, truth, payoff, ingested_at, this
-        FROM answered WHERE served IS NOT NULL AND prediction IS NOT NULL AND arm IS NOT NULL
+        FROM answered a WHERE served IS NOT NULL AND prediction IS NOT NULL AND arm IS NOT NULL
+            AND NOT EXISTS (SELECT FROM scored s WHERE (s.route, s.served, s.unit) = (a.route, a.served, a.unit))
         ORDER BY route, served, unit, at, rid
         ON CONFLICT DO NOTHING RETURNING route, served, unit, block
     ), late AS MATERIALIZED (
@@ -295,7 +303,7 @@ def _make_missing(connection: psycopg.Connection) -> None:
     columns = _columns(connection)
     if not columns:
         connection.execute(_SCHEMA + _LOSSES + _TRUTHS)
-        return
+        columns = _columns(connection)
     if "scored.answered_at" not in columns:
         connection.execute(_FOR_STAGES_AND_UNITS)
     if "prediction.client_rid" not in columns:
@@ -304,8 +312,11 @@ def _make_missing(connection: psycopg.Connection) -> None:
         connection.execute(_LOSSES)
     if _FOR_PROBABILITIES in columns:
         connection.execute(_FOR_ANY_ANSWER)
-    if _NEWEST not in columns:
+    if _HAS_TRUTHS not in columns:
         connection.execute(_TRUTHS)
+    connection.execute("SET LOCAL statement_timeout = '10min'")
+    days.divide(connection)
+    connection.execute(_TELL)
 
 
 def _columns(connection: psycopg.Connection) -> frozenset[str]:

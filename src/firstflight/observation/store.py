@@ -30,7 +30,8 @@ WITH fresh AS (
     SELECT *, %(stamp)s FROM unnest(
         %(counted_as)s::text[], %(rid)s::text[], %(listener)s::text[], %(route)s::text[], %(unit)s::text[],
         %(assigned)s::text[], %(served)s::text[], %(prediction)s::text[]::jsonb[], %(code)s::int[], %(us)s::bigint[],
-        %(at)s::timestamptz[], %(failed)s::boolean[], %(refused)s::boolean[], %(arm)s::text[])
+        %(at)s::timestamptz[], %(failed)s::boolean[], %(refused)s::boolean[], %(arm)s::text[]) AS read (key, rid, heard)
+    WHERE NOT EXISTS (SELECT FROM prediction p WHERE p.rid = key AND p.listener = heard)
     ON CONFLICT DO NOTHING
     RETURNING rid, client_rid, route, unit, served, prediction, arm, at, ingested_at
 ), told AS (
@@ -44,6 +45,7 @@ WITH fresh AS (
     SELECT DISTINCT ON (route, served, about)
         route, served, about, coalesce(block, about), prediction, truth, payoff, ingested_at, %(stamp)s
     FROM told WHERE served IS NOT NULL AND prediction IS NOT NULL AND arm IS NOT NULL
+        AND NOT EXISTS (SELECT FROM scored s WHERE (s.route, s.served, s.unit) = (told.route, told.served, told.about))
     ORDER BY route, served, about, at, rid, told_by
     ON CONFLICT DO NOTHING
 )

@@ -140,9 +140,8 @@ def migrate(owner: str) -> None:
         StackError: The server does not answer or refuses, or this is not who may make them.
     """
     try:
-        with psycopg.connect(owner, autocommit=True, connect_timeout=_CONNECT_SECONDS) as connection:
-            with connection.transaction():
-                ledger.make_tables(connection)
+        with psycopg.connect(owner, connect_timeout=_CONNECT_SECONDS) as connection:  # all of it, or nothing
+            ledger.make_tables(connection)
             predictions.make_tables(connection)
             other = "select from pg_roles where rolname = %s and rolname <> current_user"
             if connection.execute(other, (_SERVICE,)).fetchone() is not None:
@@ -152,12 +151,11 @@ def migrate(owner: str) -> None:
 
 
 def _grant(connection: psycopg.Connection) -> None:
-    with connection.transaction():
-        connection.execute("select pg_advisory_xact_lock(%s)", (_RIGHTS_LOCK,))  # two at once would collide
-        for table, rights in {**ledger.RIGHTS, **predictions.RIGHTS}.items():
-            to = sql.Identifier(table), sql.Identifier(_SERVICE)
-            connection.execute(sql.SQL("revoke all on {} from {}").format(*to))
-            connection.execute(sql.SQL("grant " + rights + " on {} to {}").format(*to))
+    connection.execute("select pg_advisory_xact_lock(%s)", (_RIGHTS_LOCK,))  # two at once would collide
+    for table, rights in {**ledger.RIGHTS, **predictions.RIGHTS}.items():
+        to = sql.Identifier(table), sql.Identifier(_SERVICE)
+        connection.execute(sql.SQL("revoke all on {} from {}").format(*to))
+        connection.execute(sql.SQL("grant " + rights + " on {} to {}").format(*to))
 
 
 def _make_roles(connection: psycopg.Connection) -> None:

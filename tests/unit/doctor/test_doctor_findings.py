@@ -17,7 +17,7 @@ from firstflight.doctor.orchestration import (
     schedule_finding,
     service_finding,
 )
-from firstflight.doctor.records import lag_finding, record_findings
+from firstflight.doctor.records import days_finding, lag_finding, record_findings
 from firstflight.domain.findings import Finding, Report, Status, failed, named, passed
 from firstflight.orchestrator import AUTOMATIONS, FlowRun, Pool, Schedule, Worker
 from firstflight.settings import Settings
@@ -166,6 +166,12 @@ def test_lag_of_the_collector() -> None:
     found = [lag_finding(NOW - one, NOW) for one in behind]
     assert [Status.PASS, Status.WARN, Status.FAIL] == [one.status for one in found]
     assert "collector-never" == lag_finding(None, NOW).id
+
+
+def test_days_that_nobody_makes() -> None:
+    """A night that was missed is nothing to be told of; two are."""
+    behind = (timedelta(days=-3), timedelta(hours=23), timedelta(hours=25))
+    assert [Status.PASS, Status.PASS, Status.WARN] == [days_finding(NOW - one, NOW).status for one in behind]
 
 
 @pytest.mark.parametrize(("backend", "fix"), [("local", "`firstflight up`"), ("seldon", "port-forward")])

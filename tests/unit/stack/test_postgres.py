@@ -5,18 +5,24 @@ import pwd
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from firstflight.domain.errors import StackError
 from firstflight.ledger.sql import SqlRecordStore
+from firstflight.observation import days
+from firstflight.observation.database import Database
 from firstflight.settings import Settings
-from firstflight.stack import postgres
+from firstflight.stack import postgres, retention
 from firstflight.stack.home import private_home
 from firstflight.supervision.supervisor import Supervisor
 from tests.manifests.objects import build, of_kind
+from tests.unit.acts.test_ledger_view import HOME
+from tests.unit.rollout.test_machine import started
 from tests.unit.stack.conftest import own_settings
 
 
@@ -77,6 +83,33 @@ def test_what_a_home_made_earlier_holds_is_handed_over(server: Settings) -> None
         connection.execute("create or replace view seen as select id, more from run")
         connection.execute("drop function f()")
         connection.execute("create table another (id serial)")
+
+
+def test_days_go_once_no_open_rollout_needs_them(server: Settings) -> None:
+    """Counted back from when what is open began, and by the owner alone; days to come are there; the ledger stays."""
+    kept = server.model_copy(update={"retention_days": 3})
+    ledger = SqlRecordStore(server.database("firstflight"))
+    retention.retain(kept)
+    now = ledger.now()
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    with Database(server.database("firstflight", owner=True)).connection() as connection:
+        [today, *ahead] = days.partitions(connection, "scored")
+        assert days.AHEAD == len(ahead)
+        connection.execute(f"drop table {today.name}")
+        for number in (12, 5):
+            days._make(connection, "scored", midnight - timedelta(days=number))
+        begun = ("rollout/m", 1, now - timedelta(days=10), "rollout.started", "run-1", Jsonb(started().body))
+        connection.execute("insert into ledger values (%s, %s, %s, %s, %s, %s)", begun)
+
+        with psycopg.connect(server.database("firstflight")) as service:
+            for part in ("scored", ahead[0].name):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege), service.transaction():
+                    service.execute(f"drop table {part}")
+        assert () == retention.retain(kept)
+        ledger.append("rollout/m", "rollout.rolled_back", HOME, actor="run-1")
+        gone = tuple(f"scored_{midnight - timedelta(days=number):%Y%m%d}" for number in (12, 5))
+        assert gone == retention.retain(kept)
+        assert (midnight, 2) == (days.partitions(connection, "scored")[0].since, ledger.head("rollout/m"))
 
 
 def test_it_listens_on_no_port_and_lets_nobody_else_in(server: Settings) -> None:
