@@ -127,12 +127,20 @@ def make_stack() -> StackMaker:
 
 
 @pytest.fixture(scope="session")
-def stack(make_stack: StackMaker) -> Iterator[Settings]:
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder from which the stack's flows import too, as they do from a checkout: no test writes into that."""
+    return tmp_path_factory.mktemp("modules")
+
+
+@pytest.fixture(scope="session")
+def stack(make_stack: StackMaker, modules: Path) -> Iterator[Settings]:
     """The settings of a running local stack with this project's deployments, shared by all tests of the session."""
-    with pytest.MonkeyPatch.context() as patch, make_stack(ROOT) as settings:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(modules), os.environ.get("PYTHONPATH")))))
         for variable in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):  # they would win over the stack's own addresses
             patch.delenv(variable, raising=False)
-        yield settings
+        with make_stack(ROOT) as settings:
+            yield settings
 
 
 def free_ports() -> Ports:

@@ -1,8 +1,10 @@
 """What the serving contract promises, of MLflow models that are served from an environment of their own."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -129,18 +131,78 @@ def test_a_question_that_does_not_fit_is_refused_with_every_fault(settings: Sett
     assert httpx.codes.OK == ask(settings, [ages(30)]).status_code
 
 
+@pytest.mark.parametrize(
+    ("split", "sent", "status", "fault"),
+    [
+        (HALF, {"age": 0.0}, 500, "holds nan, which cannot be true"),
+        (TrafficSplit.canary(CANDIDATE, STABLE, 50), {"age": 30.0, "plan": "gold"}, 422, "'plan' is not one of this"),
+    ],
+)
+def test_beside_a_candidate_that_cannot_answer_the_stable_model_does(
+    settings: Settings, backend: LocalBackend, split: TrafficSplit, sent: dict[str, Any], status: int, fault: str
+) -> None:
+    """One that says NaN, one whose signature does not fit the question: each fails by its own name, and no other."""
+    backend.set_traffic(MODEL, split, next(TOKENS))
+    types = {"age": "FP64", "plan": "BYTES"}
+    inputs = [{"name": name, "shape": [1], "datatype": types[name], "data": [value]} for name, value in sent.items()]
+    answers = [ask(settings, inputs) for _ in range(40)]
+    found = {(one.headers["x-served-by"], one.status_code) for one in answers}
+    [candidate] = {*split.weights} - {split.stable}
+    assert {(split.stable, 200), (candidate, status)} == found
+    assert {True} == {fault in one.text for one in answers if one.status_code == status}
+    assert split == backend.get_traffic(MODEL)
+
+
 def test_an_environment_that_cannot_be_made_leaves_the_rest_untouched(
     settings: Settings, backend: LocalBackend, tmp_path: Path
 ) -> None:
     """The installer's own words are told, nothing of it is served or kept, and the stable model answers."""
-    backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), next(TOKENS))
+    split = backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), next(TOKENS))
     python_function(tmp_path / "broken", requirements=("firstflight-has-no-such-package==1",))
     broken = version_of(tmp_path / "broken", "custom", 3)
     with pytest.raises(ModelNotReadyError, match=rf"(?s){broken.served_name}.*cannot be made.*no-such-package"):
         backend.deploy(broken, tmp_path / "broken")
     assert {STABLE, CANDIDATE} == backend.served()
     assert 1 == len(environments(settings))
+    assert split == backend.get_traffic(MODEL)
     assert STABLE == ask(settings, [ages(30)]).headers["x-model-version"]
+
+
+def test_one_of_300_mb_that_does_not_load_in_time_is_taken_away_again(
+    settings: Settings, backend: LocalBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said how long it took and had; all the while the stable model answers, and keeps its traffic.
+
+    It reads all of it and then goes on loading for an hour: once it has begun that, the clock of who waits jumps.
+    """
+    split = backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), next(TOKENS))
+    loading, answered = settings.home / "loading", list[str]()
+    folder = python_function(tmp_path / "large")
+    with (folder / "data" / "weights").open("wb") as weights:
+        weights.truncate(300 << 20)
+    code = folder / "code" / "churn_model.py"
+    ends_at_once = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_DFL)"
+    loads = f"assert len(open(path + '/weights', 'rb').read()) == 300 << 20; open({str(loading)!r}, 'w').close()"
+    text = code.read_text(encoding="utf-8")
+    code.write_text(
+        text.replace("    return Model()", f"    {ends_at_once}\n    {loads}\n    time.sleep(3600)"), encoding="utf-8"
+    )
+    large = version_of(folder, "large", 5)
+
+    def ask_meanwhile(_seconds: float) -> None:
+        answered.append(ask(settings, [ages(30)]).headers["x-model-version"])
+
+    clock = SimpleNamespace(sleep=ask_meanwhile, monotonic=lambda: time.monotonic() + 3600 * loading.exists())
+    monkeypatch.setattr("firstflight.serving.local.backend.time", clock)
+    with pytest.raises(
+        ModelNotReadyError, match=r"large-predictor-v5.* not ready after 36\d\d s, it has 300 s to load"
+    ):
+        backend.deploy(large, folder)
+
+    assert {STABLE} == {*answered}
+    assert split == backend.get_traffic(MODEL)
+    assert not (settings.home / "serving" / "models" / large.served_name).exists()
+    assert {STABLE, CANDIDATE} == backend.served()
 
 
 def test_a_changed_pickle_is_never_loaded(

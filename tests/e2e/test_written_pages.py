@@ -1,22 +1,15 @@
 """The pages for newcomers, their commands run as written: only the ports are this stack's own."""
 
-import os
 import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from firstflight.orchestrator import FlowRun
 from firstflight.rollout.machine import Phase
-from firstflight.settings import Ports
-from firstflight.stack.environment import environment
 from firstflight.world import open_world
 from tests.conftest import ROOT
 from tests.e2e.runs import MODEL, Runs, candidate
+from tests.e2e.shell import Shell
 
 pytestmark = [pytest.mark.local, pytest.mark.usefixtures("released")]
 
@@ -25,70 +18,15 @@ HOW_TO = "".join((ROOT / "docs" / "how-to" / f"{page}.md").read_text("utf-8") fo
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-class Shell:
-    """A terminal in the checkout, as the page wants it."""
-
-    def __init__(self, runs: Runs, folder: Path) -> None:
-        self.runs, self.folder = runs, folder
-        self.started: list[subprocess.Popen[str]] = []
-        (folder / "deployments").symlink_to(ROOT / "deployments")
-        (folder / "my.yaml").write_text(re.search(r"```yaml\n(.*?)```", CANARY, re.DOTALL)[1])  # type: ignore[index]
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        self.environment = {**os.environ, **environment(runs.settings), "PATH": path, "COLUMNS": "80"}
-
-    def start(self, page: str, begins: str) -> subprocess.Popen[str]:
-        """Start the command of the page that begins so."""
-        [line] = dict.fromkeys(re.findall(rf"^ {{4}}({re.escape(begins)}(?:.*\\\n)*.*)$", page, re.MULTILINE))
-        return self.begin(line)
-
-    def begin(self, line: str) -> subprocess.Popen[str]:
-        """Start the command."""
-        ours = line.replace(f"127.0.0.1:{Ports().gateway}", f"127.0.0.1:{self.runs.settings.ports.gateway}")
-        begun = subprocess.Popen(
-            ["bash", "-c", f"exec {ours}"],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.started.append(begun)
-        return begun
-
-    def close(self) -> None:
-        """End what still runs, and read it out, so that no later test is told of it."""
-        for process in self.started:
-            process.kill()
-            if process.stdout and not process.stdout.closed:
-                process.communicate()
-
-    def asked(self, watching: subprocess.Popen[str]) -> FlowRun:
-        """Wait until one run waits for a person, and return it; `watching` follows it, and tells why it does not."""
-        deadline = time.monotonic() + 480
-        while not (found := self.runs.orchestrator.suspended()):
-            assert watching.poll() is None, watching.communicate()[0]
-            assert time.monotonic() < deadline, "no run asks"
-            time.sleep(0.5)
-        [run] = found
-        return run
-
-    def run(self, page: str, begins: str, code: int = 0) -> str:
-        """Run the command to its end; return what it said."""
-        return self.end(self.start(page, begins), code)
-
-    def end(self, process: subprocess.Popen[str], code: int = 0) -> str:
-        """Wait for the command's end; return what it said."""
-        told, _ = process.communicate(timeout=480)
-        assert code == process.returncode, told
-        return told
-
-
 @pytest.fixture(scope="module")
 def shell(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A terminal, and the replay of the page in another one; the challenger is a version that could serve."""
     world = open_world(runs.settings)
     world.registry.set_alias(candidate(runs, "written"), "challenger")
-    shell = Shell(runs, tmp_path_factory.mktemp("checkout"))
+    folder = tmp_path_factory.mktemp("checkout")
+    (folder / "deployments").symlink_to(ROOT / "deployments")
+    (folder / "my.yaml").write_text(re.search(r"```yaml\n(.*?)```", CANARY, re.DOTALL)[1])  # type: ignore[index]
+    shell = Shell(runs.settings, folder)
     shell.start(CANARY, "firstflight replay")
     yield shell
     shell.close()

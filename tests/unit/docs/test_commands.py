@@ -40,7 +40,7 @@ UNCHECKED = {
 
 OURS = ("firstflight", "make", "python", "prefect", "kubectl", "ff")
 Words = list[str]
-PLACEHOLDERS = ("my.yaml", "PLAN.yaml")
+PLACEHOLDERS = ("my.yaml", "PLAN.yaml", "churn-ab-test.yaml", "churn-canary.yaml")
 
 
 def written() -> Iterator[tuple[str, str, bool]]:
@@ -90,7 +90,10 @@ def make(words: Words, *, mentions: bool) -> None:  # noqa: ARG001 - see firstfl
 
 
 def python(words: Words, *, mentions: bool) -> None:  # noqa: ARG001 - see firstflight
-    """The module is there and knows the options."""
+    """The module is there and knows the options; a file is one that a page shows."""
+    if len(words) == 1:
+        assert [text for text in TEXTS.values() if f"```python\n# {words[0]}\n" in text]
+        return
     flag, module, *given = words
     found = importlib.util.find_spec(module)
     assert "-m" == flag

@@ -181,8 +181,8 @@ class LocalBackend:
                 raise ModelNotReadyError(f"{name} ({server.version}): its server ended while loading{self._said(name)}")
             if waited > longest:
                 raise ModelNotReadyError(
-                    f"{name} ({server.version}) not ready after {waited:.0f} s, its server is {state.state}"
-                    f"{self._said(name)}"
+                    f"{name} ({server.version}) not ready after {waited:.0f} s, it has {longest:.0f} s to load; its "
+                    f"server is {state.state}{self._said(name)}"
                 )
             time.sleep(_POLL_SECONDS)
         if (digest := self._digest(name, server)) != server.version.digest:
