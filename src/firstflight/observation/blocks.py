@@ -14,6 +14,8 @@ Judged = tuple[JsonValue, JsonValue, float | None]
 """What a model said of a unit, what came true, and what that was worth, where it was told."""
 Block = Sequence[Judged]
 Means = Mapping[str, float]
+MOST = 1e50
+"""The largest score: no sum of squares of squares of such ones overflows."""
 _EVENT_OR_NONE = (0.0, 1.0)
 
 
@@ -22,7 +24,7 @@ def of_blocks(scoring: Scoring, name: str, blocks: Iterable[Block]) -> dict[str,
     found = list(blocks)
     try:
         means = [_means(scoring, block) for block in found]
-    except ValueError as fault:
+    except (ValueError, ArithmeticError) as fault:
         return _unscored(scoring, name, fault)
     single = all(len(block) == 1 for block in found)
     return {metric.name: _of_metric(metric, name, means, single=single) for metric in scoring.metrics}
@@ -33,7 +35,7 @@ def of_pairs(scoring: Scoring, names: tuple[str, str], pairs: Iterable[tuple[Blo
     who = " and ".join(names)
     try:
         means = [(_means(scoring, mine), _means(scoring, theirs)) for mine, theirs in pairs]
-    except ValueError as fault:
+    except (ValueError, ArithmeticError) as fault:
         return _unscored(scoring, who, fault)
     return {metric.name: _of_pairs(metric.name, who, means) for metric in scoring.metrics}
 
@@ -45,7 +47,7 @@ def moments(values: Sequence[float]) -> Moments:
 
 
 def _means(scoring: Scoring, block: Block) -> Means:
-    """Return the mean of each metric over the units of which it is told; raises ValueError where one has no score."""
+    """Return the mean of each metric over the units of which it is told; raises where one has no score."""
     if len(block) == 1:
         return scoring.score(*block[0])
     scores = [scoring.score(*judged) for judged in block]
@@ -86,9 +88,11 @@ def _absent(metric: str, names: str, values: Sequence[float]) -> NoData | None:
         )
     if not all(map(math.isfinite, values)):
         return NoData(reason=f"a score of {names} tells no finite {metric}")
+    if max(map(abs, values)) > MOST:
+        return NoData(reason=f"a score of {names} tells a {metric} beyond {MOST:g}, with which nobody can reckon")
     return None
 
 
-def _unscored(scoring: Scoring, names: str, fault: ValueError) -> dict[str, Sample]:
+def _unscored(scoring: Scoring, names: str, fault: Exception) -> dict[str, Sample]:
     reason = f"an answer of {names}, or the truth about it, cannot be scored: {fault}"
     return {metric.name: NoData(reason=reason) for metric in scoring.metrics}

@@ -5,7 +5,7 @@ A row names a `request`, or a `model` and a `unit` of it, and has a `truth`; `pa
 
 import csv
 import json
-import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -111,7 +111,7 @@ def _name(field: str, value: object) -> str | None:
 def _payoff(value: object) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise ValueError(f"its payoff is no finite number: {str(value)[:50]!r}")
     return float(value)
 

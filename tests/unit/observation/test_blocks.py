@@ -4,7 +4,8 @@ import pytest
 
 from firstflight.domain.metrics import Metric, Scoring
 from firstflight.domain.samples import Counts, Moments, NoData
-from firstflight.observation.blocks import of_blocks
+from firstflight.observation.blocks import of_blocks, of_pairs
+from firstflight.workloads.scores import PROBABILITY, SQUARED_ERROR, squared_error
 
 HIT = Metric(name="hit", direction="higher_is_better", kind="share", bounds=(0, 1))
 
@@ -33,3 +34,20 @@ def test_a_number_that_is_none_is_no_evidence() -> None:
     """What a score computes may overflow: that window says so."""
     [sample] = of_blocks(scored(float("inf")), "a", [[(0, 1, None)]]).values()
     assert NoData(reason="a score of a tells no finite hit") == sample
+
+
+@pytest.mark.parametrize("truth", [1e200, -1e308, 10**255, 1e30])
+@pytest.mark.parametrize("name", ["brier", "squared_error"])
+def test_a_truth_beyond_sense_stops_no_check(truth: float, name: str) -> None:
+    """Its square overflows, or those of the sums: one row of somebody's must not end a rollout by an exception."""
+    scoring = PROBABILITY if name == "brier" else Scoring((SQUARED_ERROR,), squared_error)
+    blocks = [[(0.5, truth, None)], [(0.5, 0, None), (0.5, truth, None)]]
+    for found in (of_blocks(scoring, "a", blocks), of_pairs(scoring, ("a", "b"), [(each, each) for each in blocks])):
+        assert isinstance(found[name], NoData)
+
+
+@pytest.mark.parametrize("payoff", [1e200, -1e308, 1.7e308])
+def test_a_payoff_beyond_sense_stops_no_check(payoff: float) -> None:
+    """Told by whoever tells truths."""
+    found = of_blocks(PROBABILITY, "a", [[(0.9, 1, payoff), (0.9, 1, payoff)], [(0.9, 1, 1.0)]])
+    assert isinstance(found["profit"], NoData)

@@ -43,6 +43,7 @@ def test_a_row_names_a_request_or_a_unit() -> None:
         ({"request": "r", "truth": "\x00"}, "its truth is longer than 256 bytes, or holds a NUL"),
         ({"request": "r", "truth": 1, "payoff": True}, "its payoff is no finite number: 'True'"),
         ({"request": "r", "truth": 1, "payoff": float("inf")}, "its payoff is no finite number: 'inf'"),
+        ({"request": "r", "truth": 1, "payoff": 10**400}, f"its payoff is no finite number: {str(10**400)[:50]!r}"),
         ({"request": "r", "truth": 1, "time": "2026-01-31"}, "its time has no zone; write 2026-01-31T12:00:00Z"),
         ({"request": "r", "truth": 1, "time": 5}, "its time is no ISO 8601: '5'"),
         (
@@ -60,7 +61,8 @@ def test_a_malformed_row_is_named_with_its_fault(row: Any, fault: str) -> None:
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.floats() | st.text(), lambda of: st.lists(of) | st.dictionaries(st.text(), of)
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda of: st.lists(of) | st.dictionaries(st.text(), of),
     ).filter(lambda rows: rows != [])
 )
 def test_nothing_but_a_fault_comes_of_nonsense(rows: Any) -> None:
