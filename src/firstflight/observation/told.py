@@ -68,9 +68,16 @@ def batches(path: Path) -> Iterator[list[Outcome]]:
     if rows is None:
         raise InvalidDataError(str(path), ("its name ends neither in .csv nor in .parquet",))
     first = 1
-    while batch := list(islice(rows, BATCH)):
+    while batch := _next(path, rows, first):
         yield outcomes(batch, str(path), first)
         first += len(batch)
+
+
+def _next(path: Path, rows: Iterator[dict[str, Any]], first: int) -> list[dict[str, Any]]:
+    try:
+        return list(islice(rows, BATCH))
+    except (ValueError, OSError, NotImplementedError, csv.Error) as error:  # pyarrow's are these, too
+        raise InvalidDataError(str(path), (f"it cannot be read from row {first} on: {error}",)) from error
 
 
 def _outcome(row: object) -> Outcome:

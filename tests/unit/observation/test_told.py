@@ -96,6 +96,21 @@ def test_a_parquet_file_is_read_alike(tmp_path: Path) -> None:
     assert [Outcome("r1", None, None, 0, None, NOON), Outcome("r2", None, None, 1, 2.5, None)] == found
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("latin.csv", b"request,truth\nr1,caf\xe9\n", "utf-8"),
+        ("long.csv", b"request,truth\nr1," + 200_000 * b"x", "field limit"),
+        ("half.parquet", b"PAR1xx", "6 bytes"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_as_such(tmp_path: Path, name: str, content: bytes, fault: str) -> None:
+    """Not by a trace of whatever reads it."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidDataError, match=f"{name}: 1 fault.*: it cannot be read from row 1 on: .*{fault}"):
+        list(batches(tmp_path / name))
+
+
 def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     """By what its name ends in."""
     with pytest.raises(InvalidDataError, match=r"neither in \.csv nor in \.parquet"):
