@@ -1,6 +1,7 @@
 """Plans from files, with single values changed on the command line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ PARTS = {CanaryPlan: "canary", ABTestPlan: "ab_test", TrainingPlan: "training"}
 """What of a release's plan is a plan of its own."""
 _OF_A_TEST = ABTestPlan.model_fields.keys() - CanaryPlan.model_fields.keys()
 """What only an A/B test's plan has."""
+_MOST_VALUES = 10_000
 
 
 def plan_from(
@@ -30,7 +32,7 @@ def plan_from(
     Raises:
         typer.BadParameter: The file holds no plan, or what comes of it is not valid; each fault is named.
     """
-    body = _apart(_content(kind, file) if file else dict(otherwise or {}))
+    body = _content(kind, file) if file else _apart(dict(otherwise or {}), count())
     try:
         for change in changes:
             _change(body, change)
@@ -60,19 +62,21 @@ def _content(kind: type[Plan], file: Path) -> dict[str, Any]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = _apart(yaml.safe_load(file.read_text(encoding="utf-8")), count())
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # what YAML takes for a date or number may be none
         raise typer.BadParameter(f"{file} is neither YAML nor JSON: {error}") from error
     if not isinstance(content, dict):
         raise typer.BadParameter(f"{file} holds no plan: wanted names with values, found {type(content).__name__}")
     return content
 
 
-def _apart(content: Any) -> Any:
+def _apart(content: Any, counted: Iterator[int]) -> Any:
     """Return a copy in which nothing stands in two places, as what YAML names by an anchor does."""
+    if next(counted) > _MOST_VALUES:  # a few anchors that name each other are a billion values
+        raise ValueError(f"it holds more than {_MOST_VALUES:,} values")
     if isinstance(content, dict):
-        return {name: _apart(value) for name, value in content.items()}
-    return [_apart(value) for value in content] if isinstance(content, list) else content
+        return {name: _apart(value, counted) for name, value in content.items()}
+    return [_apart(value, counted) for value in content] if isinstance(content, list) else content
 
 
 def _words(kind: type[Plan]) -> str:

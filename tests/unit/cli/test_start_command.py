@@ -91,6 +91,11 @@ def test_a_plan_that_is_not_valid_starts_nothing(firstflight: Firstflight, prefe
     for content, wanted in {
         "- a list": "holds no plan: wanted names with values, found list",
         "model: [": "is neither YAML nor JSON",
+        "model: 2026-99-99": "is neither YAML nor JSON: month must be in 1..12",
+        f"candidate: {5000 * '9'}": "is neither YAML nor JSON: Exceeds the limit",
+        "model: &m [*m]": "is neither YAML nor JSON",
+        "a: &a [1,2,3,4,5,6,7,8,9]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
+        "d: [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]": "it holds more than 10,000 values",
         "model: m\nstages: [50]": "is not a valid canary plan: the plan: stages (50,) must ascend and end at 100",
         "stages: [100]": "model: Field required",
     }.items():
