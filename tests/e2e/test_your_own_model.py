@@ -115,7 +115,7 @@ def test_a_version_that_cannot_be_served_changes_nothing(stack: Settings, world:
     """Adopted it is, as nobody can know; served it is not, and why is said. What serves goes on."""
     before = world.backend.get_traffic(MODEL), world.backend.served()
     folder = python_function(tmp_path / "broken", requirements=("firstflight-has-no-such-package==1",))
-    broken = adopt(world, folder, str(folder), MODEL, "custom", trusted_by="ann", python=None).version
+    broken = adopt(world, folder, str(folder), MODEL, "custom", by="ann", trust_code=True, python=None).version
     with pytest.raises(ModelNotReadyError, match="cannot be made"):
         deploy(world, broken)
     assert before == (world.backend.get_traffic(MODEL), world.backend.served())

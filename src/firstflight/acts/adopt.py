@@ -1,6 +1,8 @@
 """Take a model as its team keeps it in MLflow, say all that it lacks to be served, or register it."""
 
 import re
+import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from firstflight.domain.values import Value
 from firstflight.domain.versions import MLFLOW_FILE, ModelVersion
 from firstflight.registry.mlflow_registry import CARD, RUN
 from firstflight.serving.runtime.signature import Signature
+from firstflight.settings import Settings
 from firstflight.world import World
 
 LOADED_BY = "python_function"
@@ -23,6 +26,8 @@ KNOWN_PACKAGES = {"mlflow", "mlflow-skinny", "numpy", "onnx", "onnxruntime", "pa
 """What a model may bring without anybody's trust."""
 TRUSTED_BY = "code_trusted_by"
 """Tag that says who let a model run code when it is loaded."""
+ADOPTED_BY = "adopted_by"
+"""Tag that says who took it out of MLflow, where they said so."""
 
 
 class Adopted(Value):
@@ -34,6 +39,33 @@ class Adopted(Value):
     why: str = ""
 
 
+def adopt_at(
+    world: World, settings: Settings, address: str, model: str, variant: str, *, by: str | None, trust_code: bool
+) -> Adopted:
+    """Bring the model at `address`, a folder or one of MLflow's, here and adopt it.
+
+    Raises:
+        ModelNotFoundError: There is none.
+        AdoptionRefusedError: See `adopt`.
+        RegistryUnavailableError: MLflow does not answer.
+    """
+    from firstflight.registry.mlflow_files import fetch_model  # noqa: PLC0415 - takes seconds
+
+    python = python_of(settings.serving_python)
+    with tempfile.TemporaryDirectory(prefix="firstflight-") as scratch:
+        folder = fetch_model(settings.mlflow_uri, address, Path(scratch))
+        return adopt(world, folder, address, model, variant, by=by, trust_code=trust_code, python=python)
+
+
+def python_of(interpreter: Path) -> str | None:
+    """Return the minor version of the interpreter, as 3.11; None when it is not here, as with models in a cluster."""
+    asked = [str(interpreter), "-c", "import sys; print(f'{sys.version_info.major}.{sys.version_info.minor}')"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
 def adopt(
     world: World,
     folder: Path,
@@ -41,27 +73,30 @@ def adopt(
     model: str,
     variant: str,
     *,
-    trusted_by: str | None,
+    by: str | None,
+    trust_code: bool,
     python: str | None,
 ) -> Adopted:
     """Register the MLflow model in `folder`, which came from `address`, as a version of `model`; a card is added.
 
     The first is the champion, later ones the challenger, where the policy here lets a version go on that no offline
-    gate has judged. `python` is the minor version that model servers have, None where nobody knows.
+    gate has judged. `by` is who says so, and with `trust_code` that the model may run code when it is loaded. `python`
+    is the minor version that model servers have, None where nobody knows.
 
     Raises:
         AdoptionRefusedError: It lacks something; all that is missing is named, and nothing was registered.
         RegistryUnavailableError: MLflow does not answer.
     """
     written = _read(folder)
-    if found := tuple(faults(folder, written, trusted=trusted_by is not None, python=python)):
+    if found := tuple(faults(folder, written, trusted=trust_code, python=python)):
         raise AdoptionRefusedError(address, found)
     flavors = tuple(sorted(written["flavors"]))
     if not (folder / CARD).exists():
         (folder / CARD).write_text(card(written, variant), encoding="utf-8")
     tags = {"adopted_from": address, "flavors": ", ".join(flavors)}
-    if trusted_by is not None:
-        tags[TRUSTED_BY] = trusted_by
+    if by is not None:
+        tags[ADOPTED_BY] = by
+        tags |= {TRUSTED_BY: by} if trust_code else {}
     if written.get("run_id") and ":" in address:
         tags[RUN] = written["run_id"]
     version = world.registry.register(model, variant, folder, tags)

@@ -2,16 +2,13 @@
 
 import json
 import logging
-import re
-import subprocess
-import tempfile
-from pathlib import Path
 
 import typer
 from pydantic import TypeAdapter, ValidationError
 
 from firstflight.acts import deploy as deploying
-from firstflight.acts.adopt import adopt as take
+from firstflight.acts.adopt import adopt_at
+from firstflight.domain.plans import model_in
 from firstflight.domain.versions import DnsLabel
 from firstflight.domain.wording import visible
 from firstflight.settings import Settings
@@ -24,22 +21,11 @@ def adopt(address: str, variant: str, model: str | None, name: str | None, *, tr
     """Bring the model at `address` here, check it and register it; say what it is now."""
     if trust_code and name is None:
         raise typer.BadParameter("--trust-code is kept with the name of who said so: --as NAME")
-    model = _label("--model", model or _model_of(address))
+    model = _label("--model", model or _model_in(address))
     settings = Settings()
-    world = open_world(settings)
-    from firstflight.registry.mlflow_files import fetch_model  # noqa: PLC0415 - takes seconds
-
-    with tempfile.TemporaryDirectory(prefix="firstflight-") as scratch:
-        folder = fetch_model(settings.mlflow_uri, address, Path(scratch))
-        adopted = take(
-            world,
-            folder,
-            address,
-            model,
-            _label("--variant", variant),
-            trusted_by=name if trust_code else None,
-            python=python_of(settings.serving_python),
-        )
+    adopted = adopt_at(
+        open_world(settings), settings, address, model, _label("--variant", variant), by=name, trust_code=trust_code
+    )
     if as_json:
         typer.echo(json.dumps(adopted.model_dump(mode="json")))
         return
@@ -64,20 +50,10 @@ def deploy(model: str, numbers: list[int], *, as_json: bool) -> None:
         typer.echo(f"{model} is answered by its champion, {opened.served_name}")
 
 
-def python_of(interpreter: Path) -> str | None:
-    """Return the minor version of the interpreter, as 3.11; None when it is not here, as with models in a cluster."""
-    asked = [str(interpreter), "-c", "import sys; print(f'{sys.version_info.major}.{sys.version_info.minor}')"]
-    try:
-        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _model_of(address: str) -> str:
-    found = re.match(r"models:/(?!m-[0-9a-f]{32}$)([^/@]+)[/@]", address)
-    if found is None:
-        raise typer.BadParameter(f"{address} names no registered model; which one is it to be here: --model NAME")
-    return found[1]
+def _model_in(address: str) -> str:
+    if found := model_in(address):
+        return found
+    raise typer.BadParameter(f"{address} names no registered model; which one is it to be here: --model NAME")
 
 
 def _label(option: str, name: str) -> str:

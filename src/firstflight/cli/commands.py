@@ -382,7 +382,9 @@ def adopt(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--as", metavar="NAME", help="Who you are; kept with --trust-code.", callback=_nobody_or_somebody),
+        typer.Option(
+            "--as", metavar="NAME", help="Who you are; it is kept with the version.", callback=_nobody_or_somebody
+        ),
     ] = None,
     *,
     trust_code: Annotated[

@@ -7,14 +7,14 @@ them in, what is rarely changed last; titles and descriptions are what the form 
 import math
 import re
 from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, model_validator
 
 from firstflight.domain.errors import InvalidPlanError
 from firstflight.domain.metrics import Metric
 from firstflight.domain.traffic import Percent
-from firstflight.domain.values import Form
+from firstflight.domain.values import Form, Name
 from firstflight.domain.versions import DnsLabel
 
 RECORDED = {"recorded": True}
@@ -543,6 +543,39 @@ class TrainingPlan(Form):
         if len(set(self.variants)) != len(self.variants):
             raise ValueError(f"variants {self.variants} must be named, each once")
         return self
+
+
+class AdoptPlan(Form):
+    """Which model of MLflow's to take as it is, and as what."""
+
+    address: Annotated[str, StringConstraints(pattern=r"^(models|runs):/\S+$", max_length=500)] = Field(
+        description="The model in MLflow: models:/churn/7, models:/churn@best, or runs:/RUN/model."
+    )
+    variant: DnsLabel = Field(description="What its design is called here, such as gbm.")
+    by: Name = Field(title="Who you are", description="It is kept with the version.")
+    trust_code: bool = Field(
+        default=False,
+        description="Let it run code when it is loaded, as every pickle does, because you trust whoever made it.",
+    )
+    model: DnsLabelOrNone = Field(
+        default="",
+        description="Model and route that it becomes a version of. None named: as in the address.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_named(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("model") or not isinstance(address := given.get("address"), str):
+            return given
+        if (found := model_in(address)) is None:
+            raise ValueError(f"{address} names no registered model; say in `model` which one it is to be here")
+        return {**given, "model": found}
+
+
+def model_in(address: str) -> str | None:
+    """Return the registered model that an address of MLflow's names; None: it names none."""
+    found = re.match(r"models:/(?!m-[0-9a-f]{32}$)([^/@]+)[/@]", address)
+    return found[1] if found else None
 
 
 class DeployPlan(Form):

@@ -31,7 +31,14 @@ def onnx(folder: Path, *, loader: str = "mlflow.onnx", **changes: Any) -> Path:
 
 def take(world: World, folder: Path, **changes: Any) -> Adopted:
     """Adopt what lies in `folder`."""
-    given = {"address": f"models:/{MODEL}/7", "model": MODEL, "variant": "gbm", "trusted_by": None, "python": PYTHON}
+    given = {
+        "address": f"models:/{MODEL}/7",
+        "model": MODEL,
+        "variant": "gbm",
+        "by": None,
+        "trust_code": False,
+        "python": PYTHON,
+    }
     return adopt(world, folder, **{**given, **changes})
 
 
@@ -86,7 +93,7 @@ def test_code_is_run_for_nobody_but_who_says_so_by_name(twin: Twin, tmp_path: Pa
     folder = python_function(tmp_path / "model", python="3.11.1")
     with pytest.raises(AdoptionRefusedError, match="brings code of its own"):
         take(twin.world, folder)
-    version = take(twin.world, folder, trusted_by="ann").version
+    version = take(twin.world, folder, by="ann", trust_code=True).version
     assert "ann" == twin.world.registry.tags(version)["code_trusted_by"]
 
 

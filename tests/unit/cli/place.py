@@ -110,7 +110,9 @@ class Place:
         self._stack(monkeypatch)
         self._training(monkeypatch)
         monkeypatch.setattr("firstflight.registry.mlflow_files.fetch_model", self._fetched)
-        monkeypatch.setattr(adopt, "python_of", lambda _: f"{sys.version_info.major}.{sys.version_info.minor}")
+        monkeypatch.setattr(
+            "firstflight.acts.adopt.python_of", lambda _: f"{sys.version_info.major}.{sys.version_info.minor}"
+        )
 
     def asks(self) -> Rollout:
         """Have a rollout wait for a person before 50 %."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from firstflight.cli.adopt import python_of
+from firstflight.acts.adopt import python_of
 from tests.unit.cli.place import Place
 
 Run = Callable[..., tuple[int, str, str]]

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from firstflight.domain.errors import InvalidPlanError
 from firstflight.domain.metrics import Metric
-from firstflight.domain.plans import RECORDED, ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
+from firstflight.domain.plans import RECORDED, ABTestPlan, AdoptPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
 
 
 @pytest.mark.parametrize(
@@ -238,3 +238,20 @@ def test_a_guardrail_that_cannot_judge_its_workload_s_metric_is_refused() -> Non
         Guardrail(metric="clicked").suited((CLICKED,))
     with pytest.raises(ValidationError, match="margin 2 of a share must be below 1"):
         Guardrail(metric="clicked", direction="higher_is_better", margin=2).suited((CLICKED,))
+
+
+def test_a_model_to_adopt_is_named_by_its_address_or_beside_it() -> None:
+    """A registered model's own name, unless another is given; a run's model has none, and a folder is none."""
+    filled = {"variant": "gbm", "by": "ann"}
+    assert "churn" == AdoptPlan(address="models:/churn@best", **filled).model
+    assert "other" == AdoptPlan(address="models:/churn/7", model="other", **filled).model
+    assert "churn" == AdoptPlan(address="runs:/0123/model", model="churn", **filled).model
+    for address, fault in (
+        ("runs:/0123/model", "names no registered model"),
+        ("models:/m-0123456789abcdef0123456789abcdef", "names no registered model"),
+        ("models:/Churn_Model/7", "should match pattern"),
+        ("file:///etc", "should match pattern"),
+        ("/etc", "should match pattern"),
+    ):
+        with pytest.raises(ValidationError, match=fault):
+            AdoptPlan(address=address, **({"model": "churn"} if "etc" in address else {}), **filled)
