@@ -14,6 +14,7 @@ from rich.table import Table
 from firstflight.cli.telling import plain, say, show_table, terminal
 from firstflight.settings import Settings
 from firstflight.stack import local
+from firstflight.stack.disk import disk
 from firstflight.stack.local import PartStatus, Phase, ShowPhase
 
 SOMETHING_DOWN = 3
@@ -71,12 +72,13 @@ def _phases_shown(console: Console) -> Iterator[ShowPhase]:
 
 def _show(settings: Settings, found: tuple[PartStatus, ...], *, as_json: bool) -> None:
     used, slots = local.slots(settings)
+    room = disk(settings)
     if as_json:
         names = ("name", "up", "state", "pid", "address")
         parts = [{**{name: getattr(part, name) for name in names}, "log": str(part.log)} for part in found]
         everything_up = all(part.up for part in found)
         told = {"home": str(settings.home), "up": everything_up, "parts": parts}
-        typer.echo(json.dumps({**told, "slots": {"used": used, "of": slots}}))
+        typer.echo(json.dumps({**told, "slots": {"used": used, "of": slots}, "disk": room.model_dump(mode="json")}))
         return
     console = terminal()
     table = Table("part", "state", "process", "address", box=None, pad_edge=False)
@@ -89,6 +91,7 @@ def _show(settings: Settings, found: tuple[PartStatus, ...], *, as_json: bool) -
             say(console, f"[red]{part.name}[/red] is down; its log: {plain(str(part.log))}")
     full = "" if used < slots else "; [red]no room[/red]: `firstflight undeploy --old MODEL` makes some"
     say(console, f"model servers: {used} of {slots} places are taken{full}")
+    say(console, f"disk: {room.sentence}")
     if os.getuid() == 0:
         say(console, "[yellow]run by root[/yellow]: what runs may do everything here; a user of its own may not")
     say(console, f"[dim]home: {plain(str(settings.home))}[/dim]")

@@ -1,7 +1,6 @@
 """The local stack's processes, what Prefect's server says of itself, and the disk."""
 
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -9,19 +8,26 @@ from pathlib import Path
 from firstflight.domain.findings import Finding, failed, passed, warned
 from firstflight.settings import Settings
 from firstflight.stack import local
+from firstflight.stack.disk import Disk, disk, size
 from firstflight.stack.local import PartStatus
 
 _GIBIBYTE = 2**30
 LITTLE, NEARLY_NONE = 5 * _GIBIBYTE, _GIBIBYTE
 """One release leaves tens of megabytes; PostgreSQL stops at none left, so does every record of what was done."""
 RECENT = timedelta(minutes=10)
+_ROOM = {
+    "database": "keep fewer days of predictions: FIRSTFLIGHT_RETENTION_DAYS, then `firstflight up`",
+    "logs": "they are kept within bounds, so it is something else that fills the disk: make room there",
+    "models": "`firstflight undeploy --old MODEL`, delete old runs on MLflow's page, and `mlflow gc`",
+    "environments": "`firstflight undeploy --old MODEL`: an environment goes with the last model that needs it",
+}
+"""How to make room, by what takes most of it."""
 _ERROR = re.compile(r"^(\d\d:\d\d:\d\d)\.\d+ \| (?:ERROR|CRITICAL) +\| (.*)$", re.MULTILINE)
 _TAIL = 200_000
 
 
 def machine_findings(settings: Settings) -> tuple[Finding, ...]:
     """Return what is found on this machine."""
-    folder = next(place for place in (settings.home, *settings.home.parents) if place.exists())
     parts = local.status(settings)
     return (
         *part_findings(parts),
@@ -30,7 +36,7 @@ def machine_findings(settings: Settings) -> tuple[Finding, ...]:
             for part in parts
             if part.name == "prefect" and part.pid
         ),
-        disk_finding(str(folder), shutil.disk_usage(folder).free),
+        disk_finding(disk(settings)),
     )
 
 
@@ -87,16 +93,17 @@ def server_log_finding(log: Path, now: datetime) -> Finding:
     )
 
 
-def disk_finding(folder: str, free: int) -> Finding:
-    """Return whether enough of the disk is left."""
-    found = f"{free / _GIBIBYTE:.1f} GiB free for {folder}"
-    if free >= LITTLE:
-        return passed("disk", "disk", found)
-    make = failed if free < NEARLY_NONE else warned
+def disk_finding(found: Disk) -> Finding:
+    """Return whether enough of the disk is left; when it is not, what takes most of it and what is to be done."""
+    told = f"{size(found.free)} free for {found.place}"
+    if found.free >= LITTLE:
+        return passed("disk", "disk", told)
+    most = max(found.taken, key=found.taken.__getitem__)
+    make = failed if found.free < NEARLY_NONE else warned
     return make(
         "disk",
         "disk",
-        found,
-        wanted=f"at least {LITTLE / _GIBIBYTE:.0f} GiB",
-        fix="make room, or set FIRSTFLIGHT_HOME to another disk; models without traffic can be undeployed",
+        f"{told}; {found.sentence}",
+        wanted=f"at least {size(LITTLE)}",
+        fix=f"{_ROOM[most]}; or set FIRSTFLIGHT_HOME to another disk",
     )

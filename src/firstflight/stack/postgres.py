@@ -105,6 +105,20 @@ def answers(settings: Settings) -> bool:
         return False
 
 
+def size(settings: Settings) -> int | None:
+    """Return how many bytes the databases take that we may enter, None while the server does not answer."""
+    query = (
+        "select sum(pg_database_size(datname))::bigint from pg_database"
+        " where datname = any(%s) and has_database_privilege(datname, 'connect')"
+    )
+    try:
+        with _connected(settings) as connection:
+            [(found,)] = connection.execute(query, (list(DATABASES),)).fetchall()
+    except psycopg.OperationalError:
+        return None
+    return found  # type: ignore[no-any-return]  # psycopg types rows by their shape alone
+
+
 def create_databases(settings: Settings) -> None:
     """Create those of the three databases that are missing, bring our tables up to date, and say who may do what.
 

@@ -21,6 +21,7 @@ from firstflight.doctor.records import days_finding, lag_finding, record_finding
 from firstflight.domain.findings import Finding, Report, Status, failed, named, passed
 from firstflight.orchestrator import AUTOMATIONS, FlowRun, Pool, Schedule, Worker
 from firstflight.settings import Settings
+from firstflight.stack.disk import Disk
 from firstflight.stack.local import PartStatus
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -41,9 +42,15 @@ def test_parts_of_the_stack() -> None:
 
 
 def test_disk() -> None:
-    """Little is a warning, next to nothing a failure."""
-    free = (6 * 2**30, 2 * 2**30, 2**29)
-    assert [Status.PASS, Status.WARN, Status.FAIL] == [disk_finding("/", one).status for one in free]
+    """Little is a warning, next to nothing a failure; it says what takes most, and how that is made less."""
+    taken = {"database": None, "logs": 2**20, "artifacts": 2**30, "environments": 2**31, "place": "/"}
+    found = [disk_finding(Disk.model_validate({**taken, "free": free})) for free in (6 * 2**30, 2 * 2**30, 2**29)]
+    assert [Status.PASS, Status.WARN, Status.FAIL] == [one.status for one in found]
+    told = "2.0 GiB free for /; logs 1 MiB, models 1.0 GiB, environments 2.0 GiB; 2.0 GiB free"
+    assert told == found[1].found
+    assert found[1].fix.startswith("`firstflight undeploy --old MODEL`: an environment")
+    days = disk_finding(Disk.model_validate({**taken, "free": 2**30, "database": 2**33}))
+    assert "FIRSTFLIGHT_RETENTION_DAYS" in days.fix
 
 
 def test_work_pool() -> None:

@@ -49,6 +49,7 @@ def test_the_three_databases_are_there(server: Settings) -> None:
     """Making them twice is no error. A service enters its own alone, and as nobody who may do more there."""
     postgres.create_databases(server)
 
+    assert 2**20 < (postgres.size(server) or 0)
     for name in postgres.DATABASES:
         for other in postgres.DATABASES:
             url = server.database(name).replace(f"/{name}?", f"/{other}?")
