@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from firstflight.domain.errors import InvalidDataError, StackError, StoreRefusedError, StoreUnavailableError
 from firstflight.observation.records import Outcome
@@ -30,7 +31,8 @@ log = logging.getLogger(__name__)
 MOST_BYTES = 2**20
 BODY_SECONDS = 10
 _HOME_NAMES = {"127.0.0.1", "localhost", "[::1]"}
-_AT_ONCE = 32
+HEADING_SECONDS = 10.0
+AT_ONCE = 32
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
@@ -139,17 +141,39 @@ def main() -> None:
     except StackError as error:
         log.error("%s", error)
         sys.exit(1)
-    uvicorn.run(
+    uvicorn.Server(server(answers, settings.outcomes_host, settings.ports.outcomes)).run()
+
+
+def server(answers: Starlette, host: str, port: int) -> uvicorn.Config:
+    """Return how it is served: to so many at once, none of whom can keep the others out by sending nothing."""
+    return uvicorn.Config(
         answers,
-        host=settings.outcomes_host,
-        port=settings.ports.outcomes,
+        host=host,
+        port=port,
+        http=Impatient,
         log_config=None,
         log_level="warning",
         access_log=False,
-        limit_concurrency=_AT_ONCE,
+        limit_concurrency=AT_ONCE,
         server_header=False,
         lifespan="off",
     )
+
+
+class Impatient(H11Protocol):
+    """Hangs up on whoever does not send the heading of a request within HEADING_SECONDS."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Look after so long whether there is a request."""
+        super().connection_made(transport)
+        self.loop.call_later(HEADING_SECONDS, self._look, None)
+
+    def _look(self, before: RequestResponseCycle | None) -> None:
+        waits = self.cycle is None or self.cycle.response_complete
+        if waits and self.cycle is before:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self.loop.call_later(HEADING_SECONDS, self._look, self.cycle)
 
 
 if __name__ == "__main__":

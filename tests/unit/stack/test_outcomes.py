@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
 from firstflight.domain.errors import StackError, StoreUnavailableError
 from firstflight.observation.records import Outcome
@@ -15,6 +19,8 @@ from firstflight.observation.store import PredictionStore, Result
 from firstflight.settings import Settings
 from firstflight.stack import outcomes
 from firstflight.stack.outcomes import app
+from tests.conftest import free_ports
+from tests.serving_bench import until
 
 ROW = {"request": "r1", "truth": 1}
 TOKEN = "0123456789abcdef"  # noqa: S105 - the test's own
@@ -135,3 +141,32 @@ def test_only_what_it_is_for_is_answered() -> None:
     assert 405 == Client().ask("GET", "/outcomes").status_code
     assert 404 == Client().ask("GET", "/docs").status_code
     assert outcomes.MOST_BYTES == 2**20
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /hea", b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /hea"])
+def test_who_sends_nothing_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """As many as are let in at once, who begin a request and do not end it, are hung up on."""
+    monkeypatch.setattr(outcomes, "HEADING_SECONDS", 0.2)
+    port = free_ports().outcomes
+    running = uvicorn.Server(outcomes.server(app(Settings(home=Path("/nowhere"))), "127.0.0.1", port))
+    with ThreadPoolExecutor(1) as aside, ExitStack() as ends:
+        aside.submit(running.run)
+        ends.callback(setattr, running, "should_exit", True)
+        until(lambda: running.started)
+        crowd = [ends.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(outcomes.AT_ONCE)]
+        for one in crowd:
+            with suppress(OSError):  # hung up on already
+                one.sendall(sent)
+        until(lambda: _is_let_in(port))
+        for one in crowd:
+            one.settimeout(120)
+            with suppress(ConnectionResetError):
+                while one.recv(4096):
+                    pass
+
+
+def _is_let_in(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False, timeout=30).status_code == 200
+    except httpx.TransportError:  # on a busy machine it may be hung up on itself
+        return False
