@@ -6,6 +6,7 @@ from pydantic import Field
 
 from firstflight.analysis.status import Status
 from firstflight.comparison.metric_rows import MetricRow
+from firstflight.domain.metrics import OF_REQUESTS
 from firstflight.domain.plans import ABTestPlan
 from firstflight.domain.values import Value
 from firstflight.domain.wording import gap, number, p_words, quantity, signed, span
@@ -38,7 +39,7 @@ class Recommendation(Value):
     """What to do with one variant, and why.
 
     adopt: every guardrail that asks for proof has it, none is harmed, and something is better. A lower cost is better
-    only where accuracy is shown to be within its margin. keep control: harm is certain, or nothing is better.
+    only where the outcomes are shown to be within their margins. keep control: harm is certain, or nothing is better.
     inconclusive: proof is missing, or the test cannot be trusted. "No significant difference" is never proof.
     `better_on` names the metrics that are better, significantly and by enough to matter; `cost_ratio` is the
     variant's cost beside the control's.
@@ -123,11 +124,11 @@ def _is_better(row: MetricRow) -> bool:
 
 
 def _unequal(plan: ABTestPlan, by_metric: dict[str, MetricRow], confidence: str) -> str:
-    """Return why a lower cost is no gain: accuracy is not shown to be within its margin; empty when it is."""
-    row = by_metric.get("accuracy")
-    if row is None or not any(each.metric == "accuracy" and each.margin for each in plan.guardrails):
-        return "the plan gives accuracy no margin to be held to"
-    return "" if row.proof and row.proof.shown else _lack(row, confidence)
+    """Return why a lower cost is no gain: an outcome is not shown to be within its margin; empty when all are."""
+    held = [by_metric.get(one.metric) for one in plan.guardrails if one.margin and one.metric not in OF_REQUESTS]
+    if not held or None in held:
+        return "the plan gives no outcome a margin to be held to"
+    return next((_lack(row, confidence) for row in held if row and not (row.proof and row.proof.shown)), "")
 
 
 def _harm(row: MetricRow, confidence: str) -> str:
@@ -200,5 +201,5 @@ def _beside(row: MetricRow) -> str:
 def _units(row: MetricRow) -> str:
     if row.paired:
         return f"{row.treatment.n:,} paired blocks"
-    what = "requests" if row.unit == "ms" or row.metric in {"error_rate", "refused_rate"} else "outcomes"
+    what = "requests" if row.unit == "ms" or row.metric in OF_REQUESTS else "outcomes"
     return f"{row.treatment.n:,} {what} (control {row.control.n:,})"

@@ -5,6 +5,7 @@ import math
 
 from firstflight.decision.evidence import Tally
 from firstflight.decision.verdicts import MetricVerdict, SampleRatio
+from firstflight.domain.metrics import OF_REQUESTS
 from firstflight.domain.plans import CanaryPlan, Guardrail
 from firstflight.domain.wording import Unit, gap, metric_name, odds, quantity, span
 
@@ -79,7 +80,7 @@ def sentence(metric: MetricVerdict) -> str:
     seen = "beyond the last bucket" if metric.candidate is None else quantity(metric.candidate, metric.unit)
     beside = "" if metric.stable is None else f" (stable {quantity(metric.stable, metric.unit)})"
     held_to = f"proven to be {claim(metric)}" if metric.status == "proven" else held(metric)
-    of_requests = metric.unit == "ms" or metric.metric in {"error_rate", "refused_rate"}
+    of_requests = metric.unit == "ms" or metric.metric in OF_REQUESTS
     sample = f"{metric.n_candidate:,} {'requests' if of_requests else 'outcomes'}"
     parts = (f"candidate {name} {seen}{beside}", held_to, interval_words(metric), sample, metric.note)
     return ", ".join([part for part in parts if part])

@@ -8,8 +8,10 @@ from pydantic import JsonValue
 
 from firstflight.domain.values import Value
 
-__all__ = ["UNSCORED", "Direction", "JsonValue", "Metric", "Score", "Scoring"]
+__all__ = ["OF_REQUESTS", "UNSCORED", "Direction", "JsonValue", "Metric", "Score", "Scoring"]
 
+OF_REQUESTS = frozenset({"error_rate", "refused_rate", "timeout_rate", "latency", "latency_mean"})
+"""What is known of every request, whatever the model is about; all other metrics are of outcomes."""
 Direction = Literal["lower_is_better", "higher_is_better"]
 Score = Callable[[JsonValue, JsonValue, float | None], Mapping[str, float]]
 """`score(prediction, truth, payoff)`: the value of each metric for one unit, by name.

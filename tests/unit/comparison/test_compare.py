@@ -563,8 +563,24 @@ def test_cheaper_is_better_only_at_proven_quality(*, guarded: bool) -> None:
     dear = advice(compared(few, few, plan, costs={CONTROL: 100.0, LIGHT: 200.0}))
     cheap = advice(compared(few, few, plan, costs=CHEAP))
     assert ("keep control", "inconclusive") == (dear.verdict, cheap.verdict)
-    lack = "accuracy is not shown to be good enough" if guarded else "the plan gives accuracy no margin to be held to"
+    lack = "accuracy is not shown to be good enough" if guarded else "the plan gives no outcome a margin to be held to"
     assert cheap.reasons[0].startswith(f"cheaper, but not shown to be as good: {lack}")
+
+
+@pytest.mark.parametrize("few", [False, True], ids=["shown", "not shown"])
+def test_quality_is_that_of_whatever_the_plan_holds_to_a_margin(*, few: bool) -> None:
+    """A model that ranks or predicts prices has no accuracy; each of several outcomes has to be shown."""
+    error = Guardrail(metric="squared_error", margin=0.5, bounds=(0.0, 10.0), proves=False)
+    accuracy = Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05, proves=False)
+    values = Moments(count=3 if few else 20_000, mean=1.0, m2=6.0 if few else 20_000.0)
+    measured = arm(squared_error=values)
+    for held in ((error,), (accuracy, error)):
+        plan = with_guardrails(Guardrail(metric="error_rate", limit=0.01), *held)
+        found = advice(compared(measured, measured, plan, costs=CHEAP))
+        assert ("inconclusive" if few else "adopt") == found.verdict
+        assert found.reasons[0].startswith(
+            "cheaper, but not shown to be as good: squared error" if few else "cheaper: an answer costs"
+        )
 
 
 def test_pairs_of_a_shadow_prove_the_quality_of_the_cheaper() -> None:
