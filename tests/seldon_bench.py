@@ -1,6 +1,7 @@
 """What the tests of serving through Seldon share: an API, a Seldon and object storage, all doubles over HTTP."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,19 +42,24 @@ def seldon_cluster() -> Iterator[Cluster]:
 
 @contextmanager
 def object_storage() -> Iterator[None]:
-    """Run a bucket, and name it in the environment."""
-    storage = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as ends:
-        storage.start()
-        ends.callback(storage.stop)
-        host, port = storage.get_host_and_port()
-        patch.setenv("AWS_ENDPOINT_URL_S3", f"http://{host}:{port}")
+    """Name a bucket in the environment, which is there from the first time on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_S3", _storage())
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
         with contextlib.closing(boto3.client("s3")) as store:
             store.create_bucket(Bucket=BUCKET)
         yield
+
+
+@functools.cache
+def _storage() -> str:
+    """Run object storage as long as this process, and return its URL: what it keeps is the process's anyhow."""
+    storage = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    storage.start()
+    host, port = storage.get_host_and_port()
+    return f"http://{host}:{port}"
 
 
 def settings_of(namespace: str, seldon: Seldon) -> Settings:

@@ -118,7 +118,7 @@ def running_prometheus() -> Iterator[PrometheusDouble]:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     double.url = f"http://127.0.0.1:{server.server_port}"
     try:

@@ -44,7 +44,7 @@ def server() -> Iterator[Server]:
             """Keep the test's output clean."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = threading.Thread(target=http.serve_forever)
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         seen.url = f"http://127.0.0.1:{http.server_port}"
         yield seen

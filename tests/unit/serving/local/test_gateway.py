@@ -73,7 +73,7 @@ def envoy(settings: Settings, state: str = "LIVE") -> Iterator[None]:
     gateway = Gateway(settings)
     gateway.folder.mkdir(parents=True, exist_ok=True)
     with UnixStreamServer(str(gateway.admin), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield
         server.shutdown()
     gateway.admin.unlink()
