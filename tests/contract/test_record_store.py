@@ -5,10 +5,11 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firstflight.domain.errors import HeadMovedError, LedgerError, StoreUnavailableError
-from firstflight.ledger import RecordStore, open_store
+from firstflight.ledger import RecordStore, open_store, sql
 from firstflight.ledger.memory import MemoryRecordStore
 from firstflight.ledger.sql import SqlRecordStore
 from firstflight.stack import postgres
@@ -292,6 +293,45 @@ def test_a_backup_can_be_restored(server: Server, stream: str, tmp_path: Path) -
     assert 4 == restored.append(stream, "truth", {}, actor="a").number
     with psycopg.connect(place) as connection, pytest.raises(psycopg.Error, match="the ledger only grows"):
         connection.execute("DELETE FROM ledger")
+
+
+def test_what_is_open_is_known_by_as_many_rows_after_ten_thousand_records(fragile: Server) -> None:
+    """Rows are counted, not time: those of the rollouts before it, and of their checks, are not read.
+
+    The table of an earlier version, which has no index of names, is brought up to date.
+    """
+    read = []
+    with psycopg.connect(fragile.owner, autocommit=True) as connection:
+        connection.execute("DROP INDEX ledger_by_name")
+        postgres.migrate(fragile.owner)
+        for rollouts in (1, 2000):  # of five records each
+            connection.execute(
+                "INSERT INTO ledger SELECT CASE WHEN n %% 5 < 3 THEN 'rollout/m' ELSE 'checks/r' || n END, n, now(),"
+                " CASE n %% 5 WHEN 0 THEN 'rollout.started' ELSE 'any' END, 'a', '{}'"
+                " FROM generate_series(5 * %s, 5 * %s - 1) AS n",
+                (1 if rollouts == 1 else 2, rollouts + 1),
+            )
+            connection.execute("ANALYZE ledger")
+            connection.execute("SET enable_seqscan = off")  # of ten rows the planner would read all
+            asked = (
+                (sql._STREAMS, ["rollout/"] * 3),
+                (sql._TAIL, ("rollout/m", "rollout/m", "rollout.started", 2**62)),
+            )
+            read.append([_rows_read(connection, query, values) for query, values in asked])
+        assert ("rollout/m",) == SqlRecordStore(fragile.url).streams("rollout/")
+    assert [[1, 6], [1, 6]] == read  # the three of the last rollout, once to find where it began
+
+
+def _rows_read(connection: psycopg.Connection, query: LiteralString, values: Sequence[object]) -> int:
+    """How many rows of the ledger a query reads, those included that it does not use."""
+    [([told],)] = connection.execute("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + query, values).fetchall()
+    plans, rows = [told["Plan"]], 0.0
+    while plans:
+        plan = plans.pop()
+        plans += plan.get("Plans", [])
+        if plan.get("Relation Name") == "ledger":
+            rows += plan["Actual Loops"] * (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0))
+    return round(rows)
 
 
 def test_a_service_waits_for_tables_that_nobody_has_made_yet(fragile: Server) -> None:

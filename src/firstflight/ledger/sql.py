@@ -26,7 +26,23 @@ RIGHTS: dict[str, LiteralString] = {"ledger": "SELECT, INSERT"}
 _MOST = 2**63 - 1
 _SCHEMA_LOCK = 0x4646_4C44  # any number that nothing else in the database locks
 
-_HAS_SCHEMA = "SELECT 1 FROM pg_trigger WHERE tgname = 'ledger_only_grows' AND tgrelid = to_regclass('ledger')"
+_HAS_SCHEMA = (
+    "SELECT 1 FROM pg_trigger JOIN pg_index ON indrelid = tgrelid JOIN pg_class ON pg_class.oid = indexrelid"
+    " WHERE tgname = 'ledger_only_grows' AND tgrelid = to_regclass('ledger') AND relname = 'ledger_by_name'"
+)
+_TAIL = (
+    "SELECT stream, number, at, kind, actor, body::text FROM ledger WHERE stream = %s AND number >= ("
+    " SELECT number FROM ledger WHERE stream = %s AND kind = %s AND number < %s ORDER BY number DESC LIMIT 1)"
+    " ORDER BY number"
+)
+# From one name to the next by its index, from the first with the prefix to the last, whatever lies between or beside.
+_STREAMS = (
+    "WITH RECURSIVE named AS ("
+    ' (SELECT stream FROM ledger WHERE stream COLLATE "C" >= %s ORDER BY stream COLLATE "C" LIMIT 1) UNION ALL'
+    ' SELECT (SELECT stream FROM ledger WHERE stream COLLATE "C" > named.stream ORDER BY stream COLLATE "C" LIMIT 1)'
+    " FROM named WHERE starts_with(named.stream, %s))"
+    ' SELECT stream FROM named WHERE starts_with(stream, %s) ORDER BY stream COLLATE "C"'
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ledger (
     stream text NOT NULL,
@@ -37,6 +53,7 @@ CREATE TABLE IF NOT EXISTS ledger (
     body   json NOT NULL,
     PRIMARY KEY (stream, number)
 );
+CREATE INDEX IF NOT EXISTS ledger_by_name ON ledger (stream COLLATE "C");
 CREATE OR REPLACE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the ledger only grows: % is refused', TG_OP USING ERRCODE = 'insufficient_privilege';
@@ -93,13 +110,8 @@ class SqlRecordStore:
 
     def tail(self, stream: str, kind: str, before: int | None = None) -> tuple[Record, ...]:
         """Return the records of `stream` from its last one of `kind` on, in order; none when there is none of it."""
-        query: LiteralString = (
-            "SELECT stream, number, at, kind, actor, body::text FROM ledger WHERE stream = %s AND number >= ("
-            " SELECT number FROM ledger WHERE stream = %s AND kind = %s AND number < %s ORDER BY number DESC LIMIT 1)"
-            " ORDER BY number"
-        )
         with self._connection() as connection:
-            found = connection.execute(query, (stream, stream, kind, _MOST if before is None else before))
+            found = connection.execute(_TAIL, (stream, stream, kind, _MOST if before is None else before))
             return tuple(_record(row) for row in found)
 
     def head(self, stream: str) -> int:
@@ -115,15 +127,8 @@ class SqlRecordStore:
 
     def streams(self, prefix: str) -> tuple[str, ...]:
         """Return the names of the streams that begin with `prefix`, sorted."""
-        query: LiteralString = (  # from one name to the next by the index, whatever lies between
-            "WITH RECURSIVE named AS ("
-            " (SELECT stream FROM ledger ORDER BY stream LIMIT 1) UNION ALL"
-            " SELECT (SELECT stream FROM ledger WHERE stream > named.stream ORDER BY stream LIMIT 1) FROM named"
-            " WHERE named.stream IS NOT NULL)"
-            ' SELECT stream FROM named WHERE starts_with(stream, %s) ORDER BY stream COLLATE "C"'
-        )
         with self._connection() as connection:
-            return tuple(str(row[0]) for row in connection.execute(query, (prefix,)))
+            return tuple(str(row[0]) for row in connection.execute(_STREAMS, (prefix, prefix, prefix)))
 
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection]:
