@@ -29,6 +29,7 @@ from firstflight.workloads.market.features.transform import Transform
 from tests.conftest import free_ports
 
 MODEL = "direction"
+MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 GROUPS = ("price", "volume")
 ROOT = Path(__file__).parents[1]
 # Ends when its standard input does: closed by `serving_stack`, or by the death of the test process, however it died.
@@ -114,12 +115,9 @@ class Called(NamedTuple):
     details: str = ""
 
 
-def call(
-    channel: grpc.Channel, message: bytes, sent: Mapping[str, str], method: str = "ModelInfer", seconds: float = 10
-) -> Called:
+def call(channel: grpc.Channel, message: bytes, sent: Mapping[str, str], method: str = MODEL_INFER) -> Called:
     """Call the gateway by gRPC."""
-    asked = channel.unary_unary(f"/inference.GRPCInferenceService/{method}")
-    called = asked.future(message, timeout=seconds, metadata=tuple(sent.items()))
+    called = channel.unary_unary(method).future(message, timeout=60, metadata=tuple(sent.items()))
     called.exception()  # waits for its end
     said = {key: value for part in (called.initial_metadata(), called.trailing_metadata()) for key, value in part or ()}
     return Called(called.code(), said, called.details() or "")

@@ -1,6 +1,8 @@
 """What the serving contract promises, of MLflow models that are served from an environment of their own."""
 
 import json
+import re
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from firstflight.serving.inference import headers
 from firstflight.serving.local.backend import LocalBackend
 from firstflight.settings import Settings
 from tests.mlflow_bench import MODEL, python_function, scikit_learn, version_of
-from tests.serving_bench import serving_stack
+from tests.serving_bench import ROOT, serving_stack
 
 pytestmark = pytest.mark.local
 
@@ -103,6 +105,37 @@ def test_labels_and_tables_are_answered_by_whom_the_split_chooses(settings: Sett
     assert ('"gold"', CANDIDATE) == (answer.headers["x-prediction"], answer.headers["x-model-version"])
     wanted = [("label", "BYTES", [2], ["gold", "none"]), ("sure", "FP64", [2], [0.2, 0.5])]
     assert wanted == [(one["name"], one["datatype"], one["shape"], one["data"]) for one in answer.json()["outputs"]]
+
+
+BY_CONTENTS = """
+import sys, grpc
+from mlserver.grpc import dataplane_pb2 as pb
+from mlserver.grpc.dataplane_pb2_grpc import GRPCInferenceServiceStub
+asked = pb.ModelInferRequest(model_name="churn")
+filled = (("age", "FP64", {"fp64_contents": [20, 50]}), ("plan", "BYTES", {"bytes_contents": [b"gold", b"tin"]}))
+for name, datatype, contents in filled:
+    asked.inputs.add(name=name, datatype=datatype, shape=[2], contents=pb.InferTensorContents(**contents))
+infer = GRPCInferenceServiceStub(grpc.insecure_channel(sys.argv[1])).ModelInfer
+answer, call = infer.with_call(asked, metadata=[("seldon-model", "churn")])
+print([one.contents.bytes_contents or one.contents.fp64_contents for one in answer.outputs])
+print(dict(call.initial_metadata())["x-prediction"])
+"""
+
+
+def test_both_are_asked_by_grpc_as_the_pages_say(settings: Settings, backend: LocalBackend) -> None:
+    """The example of the page on one's own model as it stands there, and text in the protocol's own fields."""
+    page = (ROOT / "docs" / "your-own-model.md").read_text(encoding="utf-8")
+    [example] = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "tritonclient.grpc" in block]
+    address = f"127.0.0.1:{settings.ports.gateway}"
+
+    def printed(code: str) -> list[str]:
+        command = [str(settings.serving_python), "-c", code, address]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), next(TOKENS))
+    assert ["[1, 0]"] == printed(example.replace("127.0.0.1:4800", address))
+    backend.set_traffic(MODEL, TrafficSplit.canary(STABLE, CANDIDATE, 100), next(TOKENS))
+    assert ["[[b'gold', b'tin'], [0.2, 0.5]]", '"gold"'] == printed(BY_CONTENTS)
 
 
 @pytest.mark.parametrize(

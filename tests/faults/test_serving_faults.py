@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,10 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
+import grpc
 import httpx
 import pytest
 
 from firstflight.acts.homecoming import bring_model_home
+from firstflight.domain.calls import http_code
 from firstflight.domain.digest import folder_digest
 from firstflight.domain.errors import (
     BackendUnavailableError,
@@ -36,7 +38,7 @@ from firstflight.serving.local.model_server import program_name
 from firstflight.settings import Settings
 from firstflight.supervision.supervisor import Supervisor
 from firstflight.world import open_world
-from tests.serving_bench import MODEL, artifact, gateway_is_ready, history, serving_stack, until
+from tests.serving_bench import MODEL, artifact, call, gateway_is_ready, history, infer_message, serving_stack, until
 
 pytestmark = pytest.mark.local
 STABLE, CANDIDATE = "baseline-predictor-v1", "lightweight-predictor-v2"
@@ -44,6 +46,8 @@ HALF = TrafficSplit.canary(STABLE, CANDIDATE, 50)
 TOKENS = iter(range(1, 10_000))
 PACE_SECONDS = 0.05
 """Each of the 3 clients asks at most this often: 60 requests a second."""
+CALLER = 2
+"""The one of them that asks by gRPC."""
 
 
 class Answer(NamedTuple):
@@ -78,22 +82,34 @@ class Seen:
 @contextmanager
 def load(settings: Settings) -> Iterator[Seen]:
     """Keep asking through the gateway while the block runs."""
-    seen, stop, content = Seen(), threading.Event(), body({"history": history()})
+    seen, stop = Seen(), threading.Event()
+    content, message = body({"history": history()}), infer_message(history())
     url = f"{settings.gateway_url}/v2/models/{MODEL}/infer"
 
+    def by_http(session: httpx.Client, sent: Mapping[str, str]) -> tuple[int | str, Mapping[str, str]]:
+        try:
+            answer = session.post(url, content=content, headers=sent)
+        except httpx.TransportError as error:
+            return repr(error), {}
+        return answer.status_code, answer.headers
+
+    def by_grpc(channel: grpc.Channel, sent: Mapping[str, str]) -> tuple[int | str, Mapping[str, str]]:
+        called = call(channel, message, sent)
+        return http_code(called.status.value[0]), called.said
+
     def client(number: int) -> None:
-        with httpx.Client(timeout=10, trust_env=False) as session:
+        with (
+            httpx.Client(timeout=10, trust_env=False) as session,
+            grpc.insecure_channel(f"127.0.0.1:{settings.ports.gateway}") as channel,
+        ):
             for turn in itertools.count():
                 if stop.wait(PACE_SECONDS):
                     return
-                sent = time.monotonic()
-                try:
-                    answer = session.post(url, content=content, headers=headers(MODEL, f"client-{number}-{turn}"))
-                except httpx.TransportError as error:
-                    seen.answers.append(Answer(sent, repr(error)))
-                    continue
-                chosen = served_name(answer.headers.get("x-seldon-route"))
-                seen.answers.append(Answer(sent, answer.status_code, chosen, answer.headers.get("x-served-by")))
+                named, sent = headers(MODEL, f"client-{number}-{turn}"), time.monotonic()
+                code, said = by_grpc(channel, named) if number == CALLER else by_http(session, named)
+                seen.answers.append(
+                    Answer(sent, code, served_name(said.get("x-seldon-route")), said.get("x-served-by"))
+                )
 
     threads = [threading.Thread(target=client, args=(number,), daemon=True) for number in range(3)]
     for thread in threads:
@@ -221,16 +237,22 @@ def test_clients_do_not_notice_a_rollback_from_a_hanging_candidate(settings: Set
 def test_forty_clients_at_once_are_all_rescued_from_a_hanging_candidate(
     settings: Settings, backend: LocalBackend
 ) -> None:
-    """A second try is promised to each of them: Envoy's own limit of three at a time would fail half."""
+    """A second try is promised to each of them: Envoy's own limit of three at a time would fail half.
+
+    Half of them share one connection, as gRPC's channels of a process do: those beyond its calls at once wait.
+    """
     number = pid(settings, program_name(CANDIDATE))
     assert number
     backend.set_traffic(MODEL, TrafficSplit.canary(STABLE, CANDIDATE, 100), next(TOKENS))
     url, content = f"{settings.gateway_url}/v2/models/{MODEL}/infer", body({"history": history()})
-    gate = threading.Barrier(40)
+    message, gate = infer_message(history()), threading.Barrier(40)
 
     def client(turn: int) -> int:
         gate.wait()
         sent = headers(MODEL, f"crowd-{turn}")
+        if turn % 2:
+            with grpc.insecure_channel(f"127.0.0.1:{settings.ports.gateway}") as channel:
+                return http_code(call(channel, message, sent).status.value[0])
         return httpx.post(url, content=content, headers=sent, timeout=30, trust_env=False).status_code
 
     try:

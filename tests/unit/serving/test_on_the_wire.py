@@ -32,6 +32,7 @@ from firstflight.settings import Settings
 from firstflight.supervision.supervisor import Supervisor
 from tests.serving_bench import (
     MODEL,
+    MODEL_INFER,
     access_lines,
     artifact,
     call,
@@ -277,7 +278,9 @@ def connected(settings: Settings, content: bytes, length: int) -> socket.socket:
     return connection
 
 
-def test_a_request_is_charged_when_it_is_routed(settings: Settings, client: httpx.Client, tmp_path: Path) -> None:
+def test_a_request_is_charged_when_it_is_routed(
+    settings: Settings, client: httpx.Client, channel: grpc.Channel, tmp_path: Path
+) -> None:
     """Failures count however odd their unit is and whoever left; who leaves before it has sent everything counts not.
 
     Nor does a question about the model; one that the client picked is told apart.
@@ -291,13 +294,16 @@ def test_a_request_is_charged_when_it_is_routed(settings: Settings, client: http
     for _ in range(5):
         connected(settings, content[:50], len(content)).close()
     left = [connected(settings, content, len(content)) for _ in range(3)]
-    until(lambda: counted(backend, name) >= 3)
+    named = tuple(headers(MODEL, "gone").items())
+    given_up = channel.unary_unary(MODEL_INFER).future(infer_message(history()), metadata=named)
+    until(lambda: counted(backend, name) >= 4)
     for connection in left:
         connection.close()
+    given_up.cancel()
     assert 200 == ask(settings, client, "gone", "u" * 2000).status_code
     assert 200 == ask(settings, client, "gone", "u" * 2000).status_code
     assert 200 == ask(settings, client, "picked", x_seldon_route=f":{name}_1:").status_code
-    assert (5, 1) == (counted(backend, name), backend.tallies(MODEL)[name].chosen)
+    assert (6, 1) == (counted(backend, name), backend.tallies(MODEL)[name].chosen)
     about = f"{settings.gateway_url}/v2/models/{MODEL}"
     assert 200 == client.get(f"{about}/ready", headers={"seldon-model": MODEL}).status_code
     before = counted(backend, STABLE)
@@ -306,8 +312,8 @@ def test_a_request_is_charged_when_it_is_routed(settings: Settings, client: http
 
     until(lambda: any(one.rid == "picked" for one in recorded(settings, begin)))
     mine = [one for one in recorded(settings, begin) if one.arm == name]
-    assert Counter({True: 3, False: 2}) == Counter(one.failed for one in mine)
-    assert ({"gone"}, 5) == ({one.rid for one in mine}, len({one.counted_as for one in mine}))
+    assert Counter({True: 4, False: 2}) == Counter(one.failed for one in mine)
+    assert ({"gone"}, 6) == ({one.rid for one in mine}, len({one.counted_as for one in mine}))
     assert {None, "u" * LONGEST_NAME} == {one.unit for one in mine}
     assert ["picked"] == [one.rid for one in recorded(settings, begin) if one.chosen]
     backend.set_traffic(MODEL, TrafficSplit.all_to(STABLE), next(TOKENS))
@@ -571,9 +577,10 @@ def test_only_named_calls_are_let_in(settings: Settings, channel: grpc.Channel) 
     send(settings, TrafficSplit.all_to(STABLE))
     named, before = headers(MODEL, "r"), LocalBackend(settings).tallies(MODEL)[STABLE]
     for method in ("RepositoryModelUnload", "RepositoryModelLoad", "RepositoryIndex", "ModelStreamInfer"):
-        assert grpc.StatusCode.UNIMPLEMENTED == call(channel, b"", named, method).status
-    unload = channel.unary_unary("/inference.model_repository.ModelRepositoryService/RepositoryModelUnload")
-    assert grpc.StatusCode.UNIMPLEMENTED == unload.future(b"", metadata=tuple(named.items())).exception().code()
+        path = MODEL_INFER.replace("ModelInfer", method)
+        assert grpc.StatusCode.UNIMPLEMENTED == call(channel, b"", named, path).status
+    unload = "/inference.model_repository.ModelRepositoryService/RepositoryModelUnload"
+    assert grpc.StatusCode.UNIMPLEMENTED == call(channel, b"", named, unload).status
     for sent in ({}, {"seldon-model": "volatility"}):
         assert grpc.StatusCode.UNIMPLEMENTED == call(channel, infer_message(history()), sent).status
     large = call(channel, bytes(2**20 + 1), named)

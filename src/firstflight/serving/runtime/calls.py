@@ -24,6 +24,8 @@ UNREADABLE = (ValueError, TypeError, KeyError, IndexError, struct.error)
 """What MLServer raises about tensors whose bytes, shape, type or parameters do not fit each other."""
 MISSING = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}
 """What Seldon's agent takes for a model that went missing."""
+_MOST_WORDS = 500
+"""Of a message: it travels as a header, a character in twelve bytes at worst, and clients take 8 KiB of those."""
 
 
 class Calls(InferenceServicer):  # type: ignore[misc]  # mlserver is not installed where types are checked
@@ -42,7 +44,7 @@ class Calls(InferenceServicer):  # type: ignore[misc]  # mlserver is not install
             answer = await self._answer(request, context)
         except MLServerError as error:
             code = STATUS_CODE_MAPPING.get(error.status_code, grpc.StatusCode.INTERNAL)
-            await context.abort(code, str(error))
+            await context.abort(code, str(error)[:_MOST_WORDS])
         await context.send_initial_metadata(to_metadata(extract_headers(answer) or {}))
         for output in answer.outputs:
             if output.datatype == "BYTES":
@@ -53,7 +55,8 @@ class Calls(InferenceServicer):  # type: ignore[misc]  # mlserver is not install
     async def _answer(self, request: Any, context: Any) -> Any:
         if request is None:
             raise MLServerError("this is no ModelInferRequest", HTTPStatus.BAD_REQUEST)
-        name, version, registry = request.model_name, request.model_version, self._data_plane._model_registry  # noqa: SLF001 there is no other way
+        name, version = request.model_name, request.model_version
+        registry = self._data_plane._model_registry  # noqa: SLF001 there is no other way
         try:
             await registry.get_model(name)
         except ModelNotFound as error:
@@ -64,7 +67,7 @@ class Calls(InferenceServicer):  # type: ignore[misc]  # mlserver is not install
         except MLServerError as error:
             if error.status_code not in MISSING:
                 raise
-            raise MLServerError(str(error)[:1000], HTTPStatus.UNPROCESSABLE_ENTITY) from error
+            raise MLServerError(str(error), HTTPStatus.UNPROCESSABLE_ENTITY) from error
 
 
 def _payload(request: Any, context: Any) -> InferenceRequest:
@@ -73,7 +76,7 @@ def _payload(request: Any, context: Any) -> InferenceRequest:
         return insert_headers(ModelInferRequestConverter.to_types(request), said)
     except UNREADABLE as error:
         found = f"the tensors' bytes, shapes and parameters do not fit each other: {error}"
-        raise MLServerError(found[:1000], HTTPStatus.UNPROCESSABLE_ENTITY) from error
+        raise MLServerError(found, HTTPStatus.UNPROCESSABLE_ENTITY) from error
 
 
 def _read(message: bytes) -> Any:

@@ -168,12 +168,10 @@ def _copy_by(protocol: Protocol) -> Json:
 
 def _retry(profile: Profile, protocol: Protocol) -> Json:
     policy = _RETRY[profile]
-    if (profile, protocol) == ("safe", "grpc"):
-        return {
-            **policy,
-            "retry_on": f"{policy['retry_on']},unavailable",
-        }  # gRPC's word for what a gateway's errors say
-    return policy
+    if (profile, protocol) != ("safe", "grpc"):
+        return policy
+    # What a call says where HTTP has a gateway error.
+    return {**policy, "retry_on": f"{policy['retry_on']},unavailable"}
 
 
 def _predicts(route: str, protocol: Protocol, *more: Json) -> Json:
