@@ -7,11 +7,9 @@ it is hard would look good by the rest.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from firstflight.domain.metrics import JsonValue, Metric, Scoring
+from firstflight.domain.metrics import Judged, Metric, Scoring
 from firstflight.domain.samples import Counts, Moments, NoData, PairedMoments, Sample
 
-Judged = tuple[JsonValue, JsonValue, float | None]
-"""What a model said of a unit, what came true, and what that was worth, where it was told."""
 Block = Sequence[Judged]
 Means = Mapping[str, float]
 MOST = 1e50
@@ -47,12 +45,16 @@ def moments(values: Sequence[float]) -> Moments:
 
 
 def _means(scoring: Scoring, block: Block) -> Means:
-    """Return the mean of each metric over the units of which it is told; raises where one has no score."""
+    """Return each metric of the block: its mean over the units of which it is told, or its one value.
+
+    Raises where a unit has no score.
+    """
     if len(block) == 1:
-        return scoring.score(*block[0])
+        return {**scoring.score(*block[0]), **scoring.block_score(block)}
     scores = [scoring.score(*judged) for judged in block]
     told = {metric.name: [score[metric.name] for score in scores if metric.name in score] for metric in scoring.metrics}
-    return {name: math.fsum(values) / len(values) for name, values in told.items() if values}
+    means = {name: math.fsum(values) / len(values) for name, values in told.items() if values}
+    return {**means, **scoring.block_score(block)}
 
 
 def _of_metric(metric: Metric, name: str, means: Sequence[Means], *, single: bool) -> Sample:
@@ -84,7 +86,8 @@ def _absent(metric: str, names: str, values: Sequence[float]) -> NoData | None:
     """Return why nothing is known by these values, None when something is."""
     if not values:
         return NoData(
-            reason=f"no score of {names} tells {metric}; is a payoff posted with each truth, if it needs one?"
+            reason=f"no score of {names} tells {metric}; if it needs one, is a payoff posted with each truth, or a "
+            "block named that holds both classes?"
         )
     if not all(map(math.isfinite, values)):
         return NoData(reason=f"a score of {names} tells no finite {metric}")

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from firstflight.domain.latency import EDGES, bucket, histogram
-from firstflight.domain.metrics import UNSCORED, Scoring
+from firstflight.domain.metrics import UNSCORED, Judged, Scoring
 from firstflight.domain.questions import Question
 from firstflight.domain.samples import Counts, NoData, Sample, Window
 from firstflight.observation import absence
-from firstflight.observation.blocks import Judged, moments, of_blocks, of_pairs
+from firstflight.observation.blocks import moments, of_blocks, of_pairs
 from firstflight.observation.records import BLOCK_SECONDS, Outcome, Prediction, Scored, unit_of
 
 _INSTANT = timedelta(microseconds=1)

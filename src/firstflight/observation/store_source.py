@@ -9,11 +9,11 @@ from typing import Any, LiteralString, Self
 import psycopg
 
 from firstflight.domain.latency import EDGES, histogram
-from firstflight.domain.metrics import UNSCORED, Scoring
+from firstflight.domain.metrics import UNSCORED, Judged, Scoring
 from firstflight.domain.samples import Counts, Moments, NoData, Sample, Window
 from firstflight.observation import absence
 from firstflight.observation.absence import REFUSED
-from firstflight.observation.blocks import Judged, of_blocks, of_pairs
+from firstflight.observation.blocks import of_blocks, of_pairs
 from firstflight.observation.database import Database
 from firstflight.observation.records import BLOCK_SECONDS
 

@@ -1,9 +1,10 @@
 """Ready-made scores: what an answer was worth once its truth is known, and the metrics each tells."""
 
 import math
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 
-from firstflight.domain.metrics import JsonValue, Metric, Score, Scoring
+from firstflight.domain.metrics import JsonValue, Judged, Metric, Score, Scoring
 
 POSITIVE = 0.5
 """A probability or truth of at least this much is positive."""
@@ -16,6 +17,7 @@ PROFIT = Metric(name="profit", direction="higher_is_better")
 LOG_LOSS = Metric(name="log_loss", direction="lower_is_better", bounds=(0.0, -math.log(LEAST)))
 SQUARED_ERROR = Metric(name="squared_error", direction="lower_is_better")
 ABSOLUTE_ERROR = Metric(name="absolute_error", direction="lower_is_better")
+AUC = Metric(name="auc", direction="higher_is_better", bounds=(0.0, 1.0))
 PAYOFF = Metric(name="payoff", direction="higher_is_better")
 BINARY = (ACCURACY, BRIER, PROFIT)
 """What `binary` tells."""
@@ -82,6 +84,21 @@ def payoff_alone(prediction: JsonValue, truth: JsonValue, payoff: float | None) 
     """Score what the answer itself earned, as it was told with its truth."""
     del prediction, truth
     return {} if payoff is None else {"payoff": payoff}
+
+
+def auc(block: Sequence[Judged]) -> Mapping[str, float]:
+    """Score how a block is ranked: the share of its pairs of a positive and a negative that are in the right order.
+
+    That is the area under the ROC curve; an equal answer is half in order (Mann and Whitney, Annals of Mathematical
+    Statistics 18, 1947). A block of one class has no pair and tells nothing. No pair lies across blocks: each is one
+    observation, whose expectation is the same however many units it has.
+    """
+    said = [(_number(prediction), _number(truth) >= POSITIVE) for prediction, truth, _ in block]
+    negatives = sorted(value for value, positive in said if not positive)
+    before = [bisect_left(negatives, value) + bisect_right(negatives, value) for value, positive in said if positive]
+    if not negatives or not before:
+        return {}
+    return {"auc": sum(before) / (2 * len(before) * len(negatives))}
 
 
 def together(*scores: Score) -> Score:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from firstflight.domain.errors import InvalidPlanError
-from firstflight.domain.metrics import OF_REQUESTS, Metric, Score, Scoring
+from firstflight.domain.metrics import OF_REQUESTS, BlockScore, Metric, Score, Scoring
 from firstflight.domain.plans import DEFAULT_GUARDRAILS, Guardrail, TrainingPlan
 from firstflight.domain.values import Value
 from firstflight.settings import Settings
@@ -81,7 +81,7 @@ class Workload:
 
     Attributes:
         name: As plans call it.
-        metrics: What `score` tells of each unit.
+        metrics: What `score` tells of each unit, and `block_score` of each block.
         score: What an answer was worth once its truth is known.
         model: Name under which its variants are registered unless a plan says another.
         guardrails: What a candidate must not spoil, where a plan says nothing of it.
@@ -89,6 +89,7 @@ class Workload:
         reference: Variant that the others are judged against; also the control of a test and the first champion.
         weights: Each variant's share of an A/B test, in % of traffic.
         shadow: Variant that answers a copy of every request of an A/B test.
+        block_score: What the answers of a block are worth together, such as how well they rank it.
         trains: Trains, judges offline and describes the variants of a plan, in its order.
         believes: What is true by an answer, as JSON, if it is right: a drill makes its truths up so.
         asks: What may be asked for a replay, a load test or a drill, out of data of one's own or the packaged.
@@ -103,6 +104,7 @@ class Workload:
     reference: str = ""
     weights: Mapping[str, int] = field(default_factory=dict)
     shadow: str | None = None
+    block_score: BlockScore = lambda _block: {}
     trains: Trains | None = None
     believes: Callable[[JsonValue], JsonValue] = lambda answer: answer
     asks: "Callable[[Settings, str | None], Iterator[Question]] | None" = None
@@ -110,7 +112,7 @@ class Workload:
     @property
     def scoring(self) -> Scoring:
         """What its outcomes mean, for whoever observes them."""
-        return Scoring(self.metrics, self.score)
+        return Scoring(self.metrics, self.score, self.block_score)
 
     def train(self, plan: TrainingPlan, training: Training) -> tuple[TrainedModel, ...]:
         """Train the variants of `plan` and return them in its order, those that the gate refuses too.

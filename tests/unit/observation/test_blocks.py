@@ -3,9 +3,9 @@
 import pytest
 
 from firstflight.domain.metrics import Metric, Scoring
-from firstflight.domain.samples import Counts, Moments, NoData
+from firstflight.domain.samples import Counts, Moments, NoData, PairedMoments
 from firstflight.observation.blocks import of_blocks, of_pairs
-from firstflight.workloads.scores import PROBABILITY, SQUARED_ERROR, squared_error
+from firstflight.workloads.scores import AUC, PROBABILITY, SQUARED_ERROR, auc, squared_error
 
 HIT = Metric(name="hit", direction="higher_is_better", kind="share", bounds=(0, 1))
 
@@ -51,3 +51,20 @@ def test_a_payoff_beyond_sense_stops_no_check(payoff: float) -> None:
     """Told by whoever tells truths."""
     found = of_blocks(PROBABILITY, "a", [[(0.9, 1, payoff), (0.9, 1, payoff)], [(0.9, 1, 1.0)]])
     assert isinstance(found["profit"], NoData)
+
+
+def test_what_a_block_ranks_is_one_observation() -> None:
+    """Beside the means of its units; a block of one class tells nothing, one that nobody can rank makes no window."""
+    scoring = Scoring((HIT, AUC), lambda said, truth, _payoff: {"hit": float(said == truth)}, auc)
+    both, one_class = [(1, 1, None), (0, 0, None), (1, 0, None)], [(1, 1, None), (0, 1, None)]
+    found = of_blocks(scoring, "a", [both, both, one_class])
+    assert Moments(count=2, mean=0.75) == found["auc"]
+    assert isinstance(hit := found["hit"], Moments)
+    assert 3 == hit.count
+    pairs = of_pairs(scoring, ("a", "b"), [(both, [(0, 1, None), (1, 0, None)]), (both, one_class)])
+    assert isinstance(paired := pairs["auc"], PairedMoments)
+    assert (1, 0.75, 0.0) == (paired.count, paired.control_mean, paired.treatment_mean)
+    alone = of_blocks(scoring, "a", [[unit] for unit in both])["auc"]
+    assert isinstance(alone, NoData)
+    assert "a block named that holds both classes" in alone.reason
+    assert all(isinstance(one, NoData) for one in of_blocks(scoring, "a", [both, [("x", 1, None)]]).values())

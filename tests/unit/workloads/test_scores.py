@@ -81,3 +81,17 @@ def test_every_value_lies_within_its_metric_s_bounds(prediction: float, truth: f
     for metric in (*scores.BINARY, scores.LOG_LOSS):
         low, high = metric.bounds or (-math.inf, math.inf)
         assert low <= found[metric.name] <= high
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=30))
+def test_auc_is_the_share_of_pairs_in_order(units: list[tuple[int, bool]]) -> None:
+    """Of every pair of a positive and a negative, as counted one by one; an equal answer is half in order."""
+    block: list[tuple[JsonValue, JsonValue, None]] = [(value, positive, None) for value, positive in units]
+    pairs = [(a > b) + (a == b) / 2 for a, positive in units if positive for b, other in units if not other]
+    assert ({"auc": pytest.approx(sum(pairs) / len(pairs))} if pairs else {}) == scores.auc(block)
+
+
+def test_auc_refuses_what_has_no_order() -> None:
+    """By name, as every score does."""
+    with pytest.raises(ValueError, match="'up' is no finite number"):
+        scores.auc([("up", 1, None)])
