@@ -33,8 +33,8 @@ from firstflight.stack.local import down
 sys.stdin.read()
 home = Path(sys.argv[1])
 down(Settings(home=home))
-if (home / "postgres").is_symlink():
-    shutil.rmtree((home / "postgres").readlink())
+for link in filter(Path.is_symlink, home.iterdir()):
+    shutil.rmtree(link.readlink())
 shutil.rmtree(home)
 """
 

@@ -39,6 +39,8 @@ from pathlib import Path
 from firstflight.supervision.supervisor import Supervisor
 sys.stdin.read()
 Supervisor(Path(sys.argv[2])).stop()
+for link in filter(Path.is_symlink, Path(sys.argv[1]).iterdir()):
+    shutil.rmtree(link.readlink())
 shutil.rmtree(sys.argv[1])
 """
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -46,6 +47,13 @@ def bring_up(settings: Settings, console: Console) -> tuple[PartStatus, ...]:
     """Bring the stack up and show how far each part is: a spinner and a clock, or plain lines without a terminal."""
     with _phases_shown(console) as show:
         return local.up(settings, show)
+
+
+def _is_roots(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).uids().effective == 0
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager
@@ -93,5 +101,10 @@ def _show(settings: Settings, found: tuple[PartStatus, ...], *, as_json: bool) -
     say(console, f"model servers: {used} of {slots} places are taken{full}")
     say(console, f"disk: {room.sentence}")
     if os.getuid() == 0:
-        say(console, "[yellow]run by root[/yellow]: what runs may do everything here; a user of its own may not")
+        theirs = ", ".join(part.name for part in found if part.pid and _is_roots(part.pid))
+        say(
+            console,
+            f"[yellow]run by root[/yellow]{plain(f', as root: {theirs}') if theirs else ''}: what runs so may do "
+            "everything here; a user of its own may not",
+        )
     say(console, f"[dim]home: {plain(str(settings.home))}[/dim]")

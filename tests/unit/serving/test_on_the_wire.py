@@ -1,6 +1,7 @@
 """What clients and the access log see, through a real gateway and real model servers."""
 
 import json
+import os
 import socket
 import subprocess
 import time
@@ -29,6 +30,7 @@ from firstflight.serving.local.envoy import bootstrap
 from firstflight.serving.local.envoy.bootstrap import access_log
 from firstflight.serving.local.gateway import NAME, Gateway, program
 from firstflight.settings import Settings
+from firstflight.supervision import accounts
 from firstflight.supervision.supervisor import Supervisor
 from tests.serving_bench import (
     MODEL,
@@ -408,7 +410,9 @@ def test_nobody_steers_what_serves_but_its_owner(settings: Settings, client: htt
     And it is not asked by a name that somebody else's DNS gave it.
     """
     send(settings, TrafficSplit.all_to(STABLE))
-    assert 0o600 == Gateway(settings).admin.stat().st_mode & 0o777
+    admin = Gateway(settings).admin.stat()
+    assert 0o600 == admin.st_mode & 0o777
+    assert (os.getuid() or accounts.GATEWAY) == admin.st_uid  # root's is a user of its own
     table = LocalBackend(settings)._table
     ports = table.ports(table.read()[STABLE])
     server, metrics = f"http://127.0.0.1:{ports.rest}", f"http://127.0.0.1:{ports.metrics}/metrics"

@@ -1,6 +1,7 @@
 """The stack as a whole, when it does not run; running: tests/e2e/test_stack.py."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 from firstflight.cli.main import app
 from firstflight.domain.errors import StackError
 from firstflight.settings import Settings
-from firstflight.stack.local import down, require_serving_python, status
+from firstflight.stack.local import PartStatus, down, require_serving_python, status
 
 
 def python(folder: Path, version: str) -> Path:
@@ -76,6 +77,18 @@ def test_root_is_told_what_that_means(
     for words in (["status"], ["status", "--json"]):
         done = CliRunner().invoke(app, words)
         assert (told and "--json" not in words) == ("run by root" in done.output)
+
+
+def test_what_runs_as_root_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Part by part: some are users of their own."""
+    monkeypatch.setenv("FIRSTFLIGHT_HOME", str(settings.home))
+    monkeypatch.setattr("os.getuid", lambda: 0)
+    parts = [
+        PartStatus(name, True, "running", pid, None, settings.home) for name, pid in (("a", os.getpid()), ("b", None))
+    ]
+    monkeypatch.setattr("firstflight.stack.local.status", lambda _settings: tuple(parts))
+    told = CliRunner().invoke(app, ["status"]).output
+    assert ("run by root, as root: a:" if os.geteuid() == 0 else "run by root:") in told
 
 
 @pytest.mark.parametrize(

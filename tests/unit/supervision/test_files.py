@@ -19,6 +19,18 @@ def test_a_file_is_replaced_whole_and_private(tmp_path: Path) -> None:
     assert [path.parent, path] == sorted(tmp_path.rglob("*"))
 
 
+def test_a_file_of_a_shared_folder_is_its_group_s_to_read(tmp_path: Path) -> None:
+    """Of one that lets its group in and hands it on; a folder on another disk is reached by its link."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there").chmod(0o2750)
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+
+    replace(tmp_path / "link" / "file.json", "one")
+
+    assert 0o640 == (tmp_path / "there" / "file.json").stat().st_mode & 0o777
+    assert ["file.json", "link", "there"] == sorted(path.name for path in tmp_path.rglob("*"))
+
+
 def test_what_cannot_be_written_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     """A failed attempt is thrown away."""
     path = tmp_path / "state" / "file.json"

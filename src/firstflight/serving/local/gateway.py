@@ -7,6 +7,8 @@ admin interface reports its version. What Envoy refuses is taken back.
 
 import hashlib
 import json
+import logging
+import os
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,9 +37,13 @@ from firstflight.serving.local.model_server import library
 from firstflight.serving.local.servers import ServerTable
 from firstflight.serving.preconditions import Fence, refuse_stale, refuse_unserved
 from firstflight.settings import Local
+from firstflight.supervision import accounts
 from firstflight.supervision.files import locked, replace
+from firstflight.supervision.processes import MARK
 from firstflight.supervision.program import Program
 from firstflight.supervision.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
 
 NAME = "gateway"
 APPLY_SECONDS = 10.0
@@ -58,22 +64,48 @@ def program(settings: Local) -> Program:
     Raises:
         ProcessFailedError: The serving environment has no Envoy.
     """
+    binary = _binary(settings.serving_python)
+    own = _set_apart(settings.home, binary) if os.getuid() == 0 else None
     gateway = Gateway(settings)
     gateway.prepare()
     library(settings)
+    command = (
+        str(own or binary),
+        *("--config-path", str(gateway.bootstrap)),
+        *("--concurrency", "1"),
+        "--disable-hot-restart",  # else it shares memory with every other Envoy of this machine
+        *("--file-flush-interval-msec", "200"),
+        *("--log-level", "warning"),
+    )
     return Program(
         name=NAME,
-        command=(
-            str(_binary(settings.serving_python)),
-            *("--config-path", str(gateway.bootstrap)),
-            *("--concurrency", "1"),
-            "--disable-hot-restart",  # else it shares memory with every other Envoy of this machine
-            *("--file-flush-interval-msec", "200"),
-            *("--log-level", "warning"),
-        ),
+        command=accounts.as_user(accounts.GATEWAY, accounts.GATEWAY, command) if own else command,
         directory=gateway.folder,
         priority=600,
     )
+
+
+def _set_apart(home: Path, binary: Path) -> Path | None:
+    """Have root's gateway be a user of its own, which may read its files and add its log and sockets, no more.
+
+    Returns the binary that it can run, None where it cannot be: that is seen to once, when the home is made, since what
+    root wrote meanwhile would not be that user's. The models' folder is made for users of their own with it.
+    """
+    folder, reached = home / "gateway", binary
+    try:
+        reached = accounts.reachable(binary)
+        version = (str(reached), "--version")
+        if not folder.exists() and accounts.can_run(accounts.GATEWAY, accounts.GATEWAY, version):
+            accounts.set_apart(home / "serving", accounts.SERVERS, 0o750)
+            accounts.set_apart(folder, accounts.GATEWAY, 0o3770)
+    except OSError as error:
+        log.warning("the gateway runs as root, since what it needs cannot be put where it reaches it: %s", error)
+    if not folder.is_symlink():
+        return None
+    for file in (clusters_file(folder), *(routes_file(folder, listener) for listener in LISTENERS)):
+        file.parent.mkdir(exist_ok=True)
+        file.parent.chmod(0o2750)
+    return reached
 
 
 def _binary(python: Path) -> Path:
@@ -113,12 +145,21 @@ class Gateway:
 
     def __init__(self, settings: Local) -> None:
         """Name the folder and the ports; nothing is read yet."""
-        self.folder = settings.home / "gateway"
-        self.bootstrap = self.folder / "bootstrap.json"
+        self._home = settings.home
         self._ports = settings.ports
         self._profile = settings.gateway_profile
         self._supervisor = Supervisor(settings.supervisor_folder)
         self._table = ServerTable(settings.home / "serving", settings.ports.servers)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return (self._home / "gateway").resolve()
+
+    @property
+    def bootstrap(self) -> Path:
+        """What Envoy starts with."""
+        return self.folder / "bootstrap.json"
 
     @property
     def admin(self) -> Path:
@@ -248,9 +289,9 @@ class Gateway:
             state = loopback.get(self.admin, "/server_info").json()["state"]
         except BackendUnavailableError as error:
             self._refuse_foreign()
-            raise BackendUnavailableError(f"the gateway of {self.folder.parent} is not up: {error}") from error
+            raise BackendUnavailableError(f"the gateway of {self._home} is not up: {error}") from error
         if state != "LIVE":
-            raise BackendUnavailableError(f"the gateway of {self.folder.parent} is starting and has no routes yet")
+            raise BackendUnavailableError(f"the gateway of {self._home} is starting and has no routes yet")
 
     def _refuse_foreign(self) -> None:
         """Raise ForeignGatewayError when somebody else answers clients at the port of this home's gateway."""
@@ -262,9 +303,9 @@ class Gateway:
         theirs = _home_at(self._ports.gateway)
         if theirs is None:
             raise ForeignGatewayError(f"what answers at {address} is no gateway of ours; whose port is that?")
-        if theirs.resolve() != self.folder.parent.resolve():
+        if theirs.resolve() != self._home.resolve():
             raise ForeignGatewayError(
-                f"the gateway at {address} belongs to {theirs}, not to {self.folder.parent}; "
+                f"the gateway at {address} belongs to {theirs}, not to {self._home}; "
                 f"say FIRSTFLIGHT_HOME={theirs} when that is the stack you mean"
             )
 
@@ -347,7 +388,8 @@ def _home_at(port: int) -> Path | None:
             continue
         with suppress(psutil.Error):  # gone meanwhile, or another user's
             if any(one.laddr and one.laddr.port == port for one in process.net_connections("tcp")):
-                return Path(command[command.index("--config-path") + 1]).parent.parent
+                mark = process.environ().get(MARK)
+                return Path(mark or command[command.index("--config-path") + 1]).parents[0 if mark else 1]
     return None
 
 

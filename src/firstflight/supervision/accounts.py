@@ -1,0 +1,81 @@
+"""Users of their own for what root starts: numbers that no account has, so nothing else on the machine is theirs.
+
+Root's home is closed to them. What such a program needs lies in a folder below `ROOTS_FOLDER`, where a link in the home
+leads: it is root's, and of others that program's alone may enter it.
+"""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from firstflight.supervision import become
+
+ROOTS_FOLDER = Path("/var/lib/firstflight")
+GATEWAY = 60710
+SERVERS = 60720
+"""Of the first model server, and the group of all; the numbers after it are those of the others."""
+_SECONDS = 60
+
+
+def roots_folder() -> Path:
+    """Return the folder below which lies what root shares with programs that are not root, made when missing."""
+    ROOTS_FOLDER.mkdir(mode=0o711, exist_ok=True)
+    ROOTS_FOLDER.chmod(0o711)  # whatever the umask: they must pass through
+    return ROOTS_FOLDER
+
+
+def as_user(user: int, group: int, command: Sequence[str]) -> tuple[str, ...]:
+    """Return the command by which root has `command` run as that user."""
+    return (sys.executable, "-I", become.__file__, str(user), str(group), *command)
+
+
+def can_run(user: int, group: int, command: Sequence[str], environment: Mapping[str, str] | None = None) -> bool:
+    """Whether root could have `command` run as that user: it reaches all that it needs, and ended well."""
+    asked = as_user(user, group, command)
+    try:
+        done = subprocess.run(asked, env=environment, cwd="/", capture_output=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def set_apart(link: Path, group: int, mode: int) -> None:
+    """Make a folder of `group` where `link` leads; what is there already stays as it is."""
+    if link.exists() or link.is_symlink():
+        return
+    target = roots_folder() / f"{link.name}-{secrets.token_hex(4)}"
+    target.mkdir(mode=0o700)
+    os.chown(target, 0, group)
+    target.chmod(mode)
+    link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    link.symlink_to(target)
+
+
+def show(folder: Path) -> None:
+    """Let everybody read what is in `folder` who may enter those above it."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or os.access(path, os.X_OK) else 0o044))
+
+
+def reachable(program: Path) -> Path:
+    """Return `program`, or a copy of it where everybody may run it, when it lies in a folder that is root's alone."""
+    if all(path.stat().st_mode & 0o001 for path in (program, *program.parents)):
+        return program
+    known = program.stat()
+    copy = roots_folder() / f"{program.name}-{known.st_size:x}-{known.st_mtime_ns:x}" / program.name
+    if not copy.exists():
+        fresh = copy.parent.with_suffix(f".{os.getpid()}")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        shutil.copy(program, fresh)
+        show(fresh)
+        try:
+            fresh.rename(copy.parent)
+        except OSError:  # somebody else was quicker
+            shutil.rmtree(fresh)
+    return copy
