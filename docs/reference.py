@@ -24,6 +24,8 @@ from firstflight.domain.plans import (
     TrainingPlan,
 )
 from firstflight.settings import Cluster, Local, People, Ports, Settings
+from firstflight.telemetry.catalogue import OF_OURS, Described, described
+from firstflight.workloads.market.exports import EXPORTS
 
 PLANS = (CanaryPlan, Guardrail, ABTestPlan, TrainingPlan, DeployPlan, ReleasePlan)
 PLACES: dict[str, tuple[type[BaseModel], ...]] = {
@@ -38,6 +40,12 @@ or JSON), and what `--set` changes. A field without a default must be given, unl
 WHAT_SETTINGS_ARE = """\
 Read from the environment, else from `deployments/environments/<environment>.toml` (`mesh_url` there is
 `FIRSTFLIGHT_MESH_URL` here), else as here."""
+WHAT_METRICS_ARE = """\
+What Prometheus is told, as text or OpenMetrics, at `/metrics` of port 4811 (the exporter) and 4812 (the guard). `model`
+is the name of a route, `variant` the served name of a version. **What is not known is absent, never 0**: a source that
+is away takes its metrics with it, and `firstflight_source_up` says so. No label holds what a
+client sent. Flows, which are short, tell nothing themselves. In a cluster `k8s/extras/monitoring` has both scraped, and
+calls people: [answer an alert](../runbooks/alerts.md)."""
 OTHERS = {
     "PREFECT_API_URL": "Prefect's API; by default the local stack's.",
     "PREFECT_UI_URL": "Prefect's page as people reach it, for the links that they are sent.",
@@ -49,7 +57,12 @@ OTHERS = {
 
 def pages() -> dict[str, str]:
     """Return the text of each page by its place in the site."""
-    return {"reference/commands.md": commands(), "reference/plans.md": plans(), "reference/settings.md": settings()}
+    return {
+        "reference/commands.md": commands(),
+        "reference/plans.md": plans(),
+        "reference/settings.md": settings(),
+        "reference/metrics.md": metrics(),
+    }
 
 
 def commands() -> str:
@@ -109,6 +122,24 @@ def settings() -> str:
         parts += [f"## {title}", table(("variable", "default", "meaning"), rows)]
     rows = ((f"`{name}`", meaning) for name, meaning in OTHERS.items())
     return page([*parts, "## Of Prefect and MLflow", table(("variable", "meaning"), rows)])
+
+
+def metrics() -> str:
+    """Every metric by who tells it."""
+    parts = ["# Metrics", WHAT_METRICS_ARE]
+    for title, those in (
+        ("The exporter", [one for one in OF_OURS if one.by == "exporter"]),
+        ("The exporter, of the financial predictor", [one for each in EXPORTS for one in described(each)]),
+        ("The guard", [one for one in OF_OURS if one.by == "guard"]),
+    ):
+        parts += [f"## {title}", table(("metric", "labels", "kind", "meaning"), map(metric, those))]
+    return page(parts)
+
+
+def metric(one: Described) -> tuple[str, str, str, str]:
+    """Return the row of one metric; a counter is told by the name it is asked for."""
+    name = one.name if one.kind == "histogram" else one.series[0]
+    return f"`{name}`", ", ".join(one.labels), one.kind, one.told
 
 
 def default(value: object) -> str:

@@ -148,11 +148,13 @@ def free_ports() -> Ports:
     chosen = random.Random()  # two test runs on one machine must not choose alike; no secret
     while True:
         first = chosen.randrange(20_000, 32_000)
-        if all(is_free(port) for port in range(first, first + 4 + SERVER_PORTS)):
+        if all(is_free(port) for port in range(first, first + 6 + SERVER_PORTS)):
             return Ports(
                 prefect=first,
                 mlflow=first + 1,
                 gateway=first + 2,
                 outcomes=first + 3,
-                servers=first + 4,
+                exporter=first + 4,
+                guard=first + 5,
+                servers=first + 6,
             )

@@ -43,6 +43,8 @@ class Ports(BaseSettings):
     mlflow: int = Field(default=5000, description="MLflow's page and API.")
     gateway: int = Field(default=4800, description="Where clients ask for predictions.")
     outcomes: int = Field(default=4810, description="Where truths are posted.")
+    exporter: int = Field(default=4811, description="Where Prometheus is told of rollouts, predictions and truths.")
+    guard: int = Field(default=4812, description="Where the guard tells Prometheus of its rounds.")
     servers: int = Field(
         default=4820, description="First of a block of 3 ports (REST, gRPC, metrics) for each of 16 servers."
     )
@@ -192,6 +194,9 @@ class Settings(Local, Cluster, People):
     separate_training: bool = Field(
         default=False,
         description="Train each variant in a run of its own (in a cluster: a job), or side by side in one.",
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address on which guard and exporter answer Prometheus, whoever reaches it."
     )
     lease_seconds: float = Field(
         default=30.0,

@@ -22,7 +22,7 @@ from tests.serving_bench import artifact
 
 pytestmark = pytest.mark.local
 
-PARTS = {"postgres", "prefect", "mlflow", "gateway", "collector", "outcomes", "worker"}
+PARTS = {"postgres", "prefect", "mlflow", "gateway", "collector", "outcomes", "exporter", "worker"}
 
 
 def doctor(settings: Settings) -> tuple[int, Any]:

@@ -137,7 +137,7 @@ def test_no_part_complains(release_and_complaints: tuple[FlowRun, Complaints]) -
     """A release in which nothing breaks leaves no error in the log of any part, nor in that of any run."""
     _, complaints = release_and_complaints
     assert not complaints.found, "\n".join(complaints.found.values())
-    parts = {"postgres", "prefect", "mlflow", "gateway", "collector", "outcomes", "guard", "worker"}
+    parts = {"postgres", "prefect", "mlflow", "gateway", "collector", "outcomes", "exporter", "guard", "worker"}
     assert {f"{part}.log" for part in parts} <= complaints.read.keys()
     assert complaints.read["worker.log"] > 0
     assert complaints.read["guard.log"] > 0

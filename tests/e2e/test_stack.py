@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,7 +26,7 @@ from firstflight.supervision.supervisor import Supervisor
 
 pytestmark = pytest.mark.local
 
-PARTS = ("postgres", "prefect", "mlflow", "gateway", "collector", "outcomes", "guard", "worker")
+PARTS = ("postgres", "prefect", "mlflow", "gateway", "collector", "outcomes", "exporter", "guard", "worker")
 PREFECT_YAML = """
 pull:
   - prefect.deployments.steps.set_working_directory:
@@ -109,6 +110,18 @@ def test_every_page_answers(own: Settings, port: str) -> None:
 
     assert page.is_success
     assert "<html" in page.text.lower()
+
+
+def test_prometheus_is_told_of_every_source_and_of_the_guard(own: Settings) -> None:
+    """The exporter reaches all that it asks, before there is anything to tell; the guard goes its rounds."""
+    exporter, guard = (
+        httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=120).text
+        for port in (own.ports.exporter, own.ports.guard)
+    )
+
+    sources = dict(re.findall(r'^firstflight_source_up\{source="(\w+)"\} (\S+)$', exporter, re.MULTILINE))
+    assert dict.fromkeys(("ledger", "router", "predictions", "outcomes", "truths", "disk"), "1.0") == sources
+    assert "firstflight_guard_round_timestamp_seconds " in guard
 
 
 def test_the_gateway_refuses_what_nobody_serves(own: Settings) -> None:

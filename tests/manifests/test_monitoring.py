@@ -2,9 +2,12 @@
 
 import json
 import re
+from typing import Any
 
 import yaml
 
+from firstflight.telemetry.catalogue import OF_OURS, described
+from firstflight.workloads.market.exports import EXPORTS
 from tests.manifests.objects import ROOT, SELDON_PODS, build, of_kind
 
 METRICS = {  # name → who exports it
@@ -19,14 +22,20 @@ METRICS = {  # name → who exports it
     "envoy_http_no_route": "seldon-envoy",
     "kube_deployment_status_replicas_available": "kube-state-metrics",
 }
-METRIC = re.compile(r"\b(?:seldon|envoy|kube)_[a-z_]+(?=[{\[])")
+OURS = {name: one.by for one in OF_OURS for name in one.series} | {
+    name: "exporter" for each in EXPORTS for one in described(each) for name in one.series
+}
+METRIC = re.compile(r"\b[a-z]+(?:_[a-z]+)+(?=[{\[])")
 
 
-def rules() -> list[dict[str, object]]:
+GATEWAYS = {"seldon-pipelinegateway"}
+"""Scraped for whoever serves pipelines; no rule or panel of ours asks for it."""
+
+
+def rules() -> list[dict[str, Any]]:
     """Return the alerts."""
-    (rule,) = of_kind(build("extras/monitoring"), "PrometheusRule").values()
-    found: list[dict[str, object]] = rule["spec"]["groups"][0]["rules"]
-    return found
+    every = of_kind(build("extras/monitoring"), "PrometheusRule").values()
+    return [rule for each in every for group in each["spec"]["groups"] for rule in group["rules"]]
 
 
 def expressions() -> list[str]:
@@ -39,13 +48,14 @@ def expressions() -> list[str]:
 def test_queries_ask_for_metrics_that_are_exported() -> None:
     """A misspelt metric would be an empty panel, or an alert that never fires."""
     asked = {metric for expression in expressions() for metric in METRIC.findall(expression)}
-    assert set(METRICS) == asked
+    assert set(METRICS) == asked - OURS.keys()
+    assert {"firstflight_rollout_phase", "firstflight_guard_round_timestamp_seconds"} <= asked
 
 
 def test_who_exports_them_is_scraped() -> None:
     """Each exporter in our namespace has a PodMonitor."""
     monitors = of_kind(build("extras/monitoring"), "PodMonitor")
-    assert {exporter for exporter in METRICS.values() if exporter in SELDON_PODS} <= monitors.keys()
+    assert {each for each in METRICS.values() if each in SELDON_PODS} | set(OURS.values()) == monitors.keys() - GATEWAYS
 
 
 def test_queries_stay_in_their_namespace() -> None:
@@ -60,7 +70,11 @@ def test_queries_stay_in_their_namespace() -> None:
 def test_alerts_say_what_to_do() -> None:
     """Whoever is called reads what happened and what to do next."""
     for rule in rules():
-        assert {"summary", "action"} == set(rule["annotations"])  # type: ignore[call-overload]  # a mapping, by the schema
+        assert {"summary", "action", "runbook"} == set(rule["annotations"])
+    told = (ROOT / "docs/runbooks/alerts.md").read_text(encoding="utf-8")
+    assert [f"docs/runbooks/alerts.md#{each.lower()}" for each in re.findall(r"^## (\w+)$", told, re.MULTILINE)] == [
+        rule["annotations"]["runbook"] for rule in rules()
+    ]
 
 
 def test_grafana_finds_the_dashboard() -> None:

@@ -22,6 +22,7 @@ NEEDED = {
     ("guard", "seldon-envoy", 9000),
     ("guard", "seldon-envoy", 9003),
     ("guard", "prefect-server", 4200),
+    ("exporter", "seldon-envoy", 9000),
     # Seldon's: configuration, requests, agents, pipelines
     ("seldon-envoy", "seldon-scheduler", 9002),
     ("seldon-envoy", "seldon-server", 9001),
@@ -43,6 +44,7 @@ NEEDED_LOCALLY = {
     ("retention", "postgresql", 5432),
     ("flow", "postgresql", 5432),
     ("guard", "postgresql", 5432),
+    ("exporter", "postgresql", 5432),
     ("mlflow", "postgresql", 5432),
     ("prefect-server", "postgresql", 5432),
     ("seldon-server", "postgresql", 5432),
@@ -50,8 +52,8 @@ NEEDED_LOCALLY = {
     ("mlflow", "seaweedfs", 8333),
     ("seldon-server", "seaweedfs", 8333),
 }
-PODS = {*SELDON_PODS, "backup", "flow", "guard", "mlflow", "prefect-server", "prefect-worker", "retention"}
-PORTS = {port for _, _, port in NEEDED | NEEDED_LOCALLY} | {8082, 9003, 9006, 443}
+PODS = {*SELDON_PODS, "backup", "exporter", "flow", "guard", "mlflow", "prefect-server", "prefect-worker", "retention"}
+PORTS = {port for _, _, port in NEEDED | NEEDED_LOCALLY} | {8082, 9003, 9006, 443, 4811, 4812}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -116,9 +118,10 @@ def test_what_is_the_platforms_is_reached_where_the_overlay_says(overlay: str, n
         if reaches(objects, named(source), address, port)
     }
     assert {
-        *((who, "database") for who in ("backup", "flow", "guard", "mlflow", "prefect-server", "prefect-worker")),
-        *((who, "database") for who in ("retention", "seldon-server")),
-        *((who, "kubernetes-api") for who in ("flow", "guard", "prefect-worker", "seldon-scheduler", "seldon-server")),
+        *((who, "database") for who in ("backup", "exporter", "flow", "guard", "mlflow", "retention")),
+        *((who, "database") for who in ("prefect-server", "prefect-worker", "seldon-server")),
+        *((who, "kubernetes-api") for who in ("exporter", "flow", "guard", "prefect-worker")),
+        *((who, "kubernetes-api") for who in ("seldon-scheduler", "seldon-server")),
         *((who, "bucket") for who in ("flow", "mlflow", "seldon-server")),
     } == reached
 
@@ -134,11 +137,13 @@ def test_slack_opens_nothing_private() -> None:
     assert not reaches(objects, named("mlflow"), "1.2.3.4", 443)
 
 
-@pytest.mark.parametrize("name", ["seldon-server", "seldon-envoy", "seldon-pipelinegateway", "prefect-server"])
+@pytest.mark.parametrize(
+    "name", ["seldon-server", "seldon-envoy", "seldon-pipelinegateway", "prefect-server", "exporter", "guard"]
+)
 def test_prometheus_reaches_what_it_scrapes(name: str) -> None:
     """With monitoring, pods that have a PodMonitor can be scraped from its namespace, and nothing else can."""
     objects = build("overlays/production") + build("extras/monitoring")
-    ports = {"seldon-server": 9006, "seldon-envoy": 9003}
+    ports = {"seldon-server": 9006, "seldon-envoy": 9003, "exporter": 4811, "guard": 4812}
     scraped = name in of_kind(objects, "PodMonitor")
     assert scraped == enters(objects, "monitoring", {}, named(name), ports.get(name, 9006))
 

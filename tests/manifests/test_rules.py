@@ -251,7 +251,7 @@ def test_overlays_only_patch(overlay: str) -> None:
 def test_production_survives_a_node() -> None:
     """What can be three is three, apart from each other, and can still be rolled out on three nodes."""
     objects = build("overlays/production")
-    single = {"backup", "prefect-server", "retention", "seldon-scheduler"}  # they say why
+    single = {"backup", "exporter", "prefect-server", "retention", "seldon-scheduler"}  # they say why
     for pod in pods(objects):
         assert (1 if pod.owner in single else 3) == pod.replicas, pod.owner
         if pod.owner in single:

@@ -36,6 +36,7 @@ GIVEN = {
     "database_url": ("postgresql://db/any", SecretStr("postgresql://db/any")),
     "work_pool": ("kubernetes", "kubernetes"),
     "separate_training": ("true", True),
+    "metrics_host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - a value like any other
     "lease_seconds": ("12.5", 12.5),
     "retention_days": ("7", 7),
     "guard_seconds": ("1.5", 1.5),
@@ -54,7 +55,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each value has its environment variable, a port one of its own."""
     for name, (text, _) in GIVEN.items():
         monkeypatch.setenv(f"FIRSTFLIGHT_{name.upper()}", text)
-    ports = dict(zip(Ports.model_fields, range(9001, 9006), strict=True))
+    ports = dict(zip(Ports.model_fields, range(9001, 9008), strict=True))
     for name, port in ports.items():
         monkeypatch.setenv(f"FIRSTFLIGHT_PORT_{name.upper()}", str(port))
 

@@ -10,7 +10,7 @@ from firstflight.acts.ledger_view import last_rollouts
 from firstflight.decision.verdicts import Decision
 from firstflight.domain.errors import LedgerError, NotificationFailedError, Outage
 from firstflight.domain.plans import ABTestPlan
-from firstflight.ledger.record import Record
+from firstflight.ledger.record import Record, RecordStore
 from firstflight.notify.messages import Message
 from firstflight.notify.notifier import Delivery
 from firstflight.rollout.machine import UNREADABLE, Phase, Rollout
@@ -86,7 +86,7 @@ def retell(world: World) -> tuple[str, ...]:
         if rollout.ended_at is not None and world.ledger.now() - rollout.ended_at >= NEWS:
             continue
         records = world.ledger.read(notices_stream(rollout))
-        for record in [one for one in _last_of_each(records).values() if _is_owed(one)]:
+        for record in _owed(records):
             if not _is_news(world, rollout, record):
                 continue
             try:
@@ -98,6 +98,15 @@ def retell(world: World) -> tuple[str, ...]:
                 _keep(world, rollout, event, message, delivery)
                 told.append(f"{rollout.id}: {event}")
     return tuple(told)
+
+
+def owed(ledger: RecordStore, rollout: Rollout) -> int:
+    """Return how many messages about `rollout` should have reached people and did not, news or not."""
+    return len(_owed(ledger.read(notices_stream(rollout))))
+
+
+def _owed(records: Sequence[Record]) -> list[Record]:
+    return [one for one in _last_of_each(records).values() if _is_owed(one)]
 
 
 def _last_of_each(records: Sequence[Record]) -> dict[object, Record]:

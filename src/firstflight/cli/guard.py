@@ -12,6 +12,7 @@ import typer
 
 from firstflight.acts.close_runs import close_runs
 from firstflight.domain.errors import FirstflightError
+from firstflight.guard.figures import GuardFigures, told
 from firstflight.guard.guard import Guard
 from firstflight.guard.heartbeat import beat
 from firstflight.guard.runs import Polled
@@ -57,12 +58,21 @@ def guard(*, seconds: float | None, as_json: bool) -> None:
     runs = Polled(prefect.runs, prefect.answers, lambda: close_runs(world.ledger, prefect))
     runs.start()
     threading.Thread(target=StableWatch(world).rounds, daemon=True).start()
-    watching = Guard(world, runs=runs, announce=announce, went=lambda: beat(settings.home), aside=aside)
+    watching = Guard(world, runs=runs, announce=announce, aside=aside)
+    figures = GuardFigures(watching.clock)
+
+    def went(took: float) -> None:
+        beat(settings.home)
+        figures.went(took)
+
+    watching.went = went
     something = False
-    for home in watching.rounds(settings.guard_seconds, math.inf if seconds is None else seconds):
-        something = True
-        said = f"{home.route}: brought home by the {home.proof.way}: {home.reason}"
-        typer.echo(json.dumps(home.model_dump(mode="json")) if as_json else said)
+    with told(figures, settings.metrics_host, settings.ports.guard):
+        for home in watching.rounds(settings.guard_seconds, math.inf if seconds is None else seconds):
+            something = True
+            figures.brought_home()
+            said = f"{home.route}: brought home by the {home.proof.way}: {home.reason}"
+            typer.echo(json.dumps(home.model_dump(mode="json")) if as_json else said)
     raise typer.Exit(4 if something else 0)
 
 

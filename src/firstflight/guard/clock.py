@@ -34,6 +34,13 @@ class LeaseClock:
         """Leave `seconds` out of account for every lease: nobody could reach them, so nobody could renew."""
         self._seen = {route: (known, until + seconds) for route, (known, until) in self._seen.items()}
 
+    def ages(self, now: float) -> dict[str, tuple[float, float]]:
+        """Return of each route for how many seconds its lease has not changed, and how many it has left."""
+        return {
+            route: (self._lasts(known) - (until - now), until - now)
+            for route, (known, until) in dict(self._seen).items()
+        }
+
     def _lasts(self, known: Lease | str) -> float:
         return known.seconds if isinstance(known, Lease) else self._seconds
 

@@ -62,13 +62,13 @@ class Guard:
     """Goes its rounds in `world`; what it remembers only spares it work and may be lost at any time.
 
     `runs` tells of the runs that drive, `announce` tells the orchestrator's event feed, `went` is called after each
-    round. `aside` does what no round is to wait for: people's chat may hang.
+    round, with the seconds it took. `aside` does what no round is to wait for: people's chat may hang.
     """
 
     world: World
     runs: Runs | None = None
     announce: Callable[[str, Mapping[str, str]], None] = lambda _event, _payload: None
-    went: Callable[[], None] = lambda: None
+    went: Callable[[float], None] = lambda _seconds: None
     aside: Callable[[Callable[[], None]], None] = lambda duty: duty()
     monotonic: Callable[[], float] = time.monotonic
     clock: LeaseClock = field(init=False)
@@ -128,7 +128,7 @@ class Guard:
         while True:
             begun = self.monotonic()
             yield from self.round()
-            self.went()
+            self.went(self.monotonic() - begun)
             if self.monotonic() >= end:
                 return
             self._heard.pause(max(0.0, every - (self.monotonic() - begun)))

@@ -47,6 +47,7 @@ def parts(settings: Settings, supervisor: Supervisor) -> tuple[Part, ...]:
         _gateway(settings),
         _collector(settings, supervisor, stored),
         _outcomes(settings, stored),
+        _exporter(settings, stored),
         _guard(settings, supervisor),
         _worker(settings, supervisor),
     )
@@ -146,6 +147,22 @@ def _outcomes(settings: Settings, stored: tuple[str, ...]) -> Part:
         ),
         is_well=lambda: _answers(f"{address}/health"),
         address=f"{address}/outcomes",
+        needs=stored,
+    )
+
+
+def _exporter(settings: Settings, stored: tuple[str, ...]) -> Part:
+    port = settings.ports.exporter
+    return Part(
+        name="exporter",
+        program=lambda: Program(
+            name="exporter",
+            command=(*BEHIND, *_python("firstflight.telemetry.exporter")),
+            directory=settings.home,
+            environment=without_secrets(settings, "FIRSTFLIGHT_DATABASE_URL"),
+        ),
+        is_well=lambda: _answers(f"http://127.0.0.1:{port}/health"),
+        address=f"http://127.0.0.1:{port}/metrics",
         needs=stored,
     )
 

@@ -72,6 +72,27 @@ class Training:
     on_step: OnStep = lambda _variant, _done, _told: None
 
 
+@dataclass(frozen=True)
+class Exported:
+    """One of a workload's metrics as Prometheus is told of it, per model and variant.
+
+    Attributes:
+        metric: Its name among the workload's.
+        name: As Prometheus calls it, without a unit. A share becomes a counter of answers by `value`, 1 or 0. A mean
+            becomes a histogram, and two counters, of what was above zero and what was below: `<name>_gained_<unit>`
+            and `<name>_lost_<unit>`, since a sum that also falls is none that Prometheus can take the rate of.
+        told: What it means, for people.
+        unit: Of a mean, in plural, as it ends the name.
+        buckets: Upper edges of a mean's histogram, ascending.
+    """
+
+    metric: str
+    name: str
+    told: str
+    unit: str = ""
+    buckets: tuple[float, ...] = ()
+
+
 Trains = Callable[[TrainingPlan, Training], tuple[TrainedModel, ...]]
 
 
@@ -92,6 +113,7 @@ class Workload:
         block_score: What the answers of a block are worth together, such as how well they rank it.
         trains: Trains, judges offline and describes the variants of a plan, in its order.
         believes: What is true by an answer, as JSON, if it is right: a drill makes its truths up so.
+        exports: Which of `metrics` the exporter tells Prometheus of, under names of the workload's own.
         asks: What may be asked for a replay, a load test or a drill, out of data of one's own or the packaged.
     """
 
@@ -106,6 +128,7 @@ class Workload:
     shadow: str | None = None
     block_score: BlockScore = lambda _block: {}
     trains: Trains | None = None
+    exports: tuple[Exported, ...] = ()
     believes: Callable[[JsonValue], JsonValue] = lambda answer: answer
     asks: "Callable[[Settings, str | None], Iterator[Question]] | None" = None
 

@@ -32,12 +32,12 @@ def stranger() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def ports() -> Ports:
-    """Six different ports nobody listens on."""
+    """A port nobody listens on for each part."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         first = probe.getsockname()[1] % 10_000 + 20_000
     while not all(is_free(port) for port in range(first, first + 60)):
         first += 60
-    names = ("prefect", "mlflow", "gateway", "outcomes", "servers")
+    names = ("prefect", "mlflow", "gateway", "outcomes", "exporter", "guard", "servers")
     return Ports(**{name: first + step for step, name in enumerate(names)})
 
 

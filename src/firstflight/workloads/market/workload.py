@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from firstflight.domain.plans import DEFAULT_GUARDRAILS, TrainingPlan
 from firstflight.settings import Settings
+from firstflight.workloads.market.exports import EXPORTS
 from firstflight.workloads.market.training.evaluation import Evaluation
 from firstflight.workloads.market.training.trained import Epoch
 from firstflight.workloads.market.training.variants import REFERENCE, VARIANTS
@@ -64,6 +65,7 @@ WORKLOAD = Workload(
     weights={"baseline": 50, "enhanced": 30, "lightweight": 20},
     shadow="lightweight",
     trains=train,
+    exports=EXPORTS,
     believes=believed,
     asks=questions,
 )
