@@ -37,6 +37,7 @@ class Exporter(Collector):
         """Ask `sources`, in their order."""
         self._sources = tuple(sources)
         self._lock = threading.Lock()
+        self._away: set[str] = set()
 
     def describe(self) -> Iterator[Metric]:
         """Yield nothing: what is registered is not asked for that."""
@@ -50,9 +51,12 @@ class Exporter(Collector):
                 try:
                     told = list(ask())
                 except (FirstflightError, OSError) as error:
-                    log.warning("%s tells nothing: %s", name, error)
+                    if name not in self._away:  # once, and not at each scrape
+                        log.warning("%s tells nothing: %s", name, error)
+                    self._away.add(name)
                     up.add((name,), 0)
                 else:
+                    self._away.discard(name)
                     up.add((name,), 1)
                     yield from told
             yield up

@@ -64,9 +64,9 @@ class Rollouts:
         yield from self._of_their_ends()
 
     def routed(self) -> Iterator[Metric]:
-        """Yield what the router reports of their routes; raises an Outage."""
+        """Yield what the router reports of every route, whatever the ledger says; raises an Outage."""
         percent = family("firstflight_router_percent")
-        for model in self._followed:
+        for model in self._world.backend.stables():
             if (split := self._world.backend.get_traffic(model)) is not None:
                 _add_split(percent, model, split)
         yield percent

@@ -110,9 +110,9 @@ def test_a_rollout_whose_beginning_cannot_be_read_is_told_nothing_of(twin: Twin)
 
 
 def test_what_is_away_takes_its_metrics_with_it_and_no_others(
-    twin: Twin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    twin: Twin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """Nothing is 0 that is not known: the ledger, the database and the router each say that they are away."""
+    """Nothing is 0 that is not known: ledger, database and router each say that they are away; the log, once."""
     in_first_stage(twin)
 
     def away(*_: object) -> Any:
@@ -127,11 +127,12 @@ def test_what_is_away_takes_its_metrics_with_it_and_no_others(
     up = {"ledger": 1, "router": 1, "predictions": 0, "outcomes": 0, "truths": 0, "disk": 1}
     assert {(name,): value for name, value in up.items()} == samples(told.collect())["firstflight_source_up"]
 
-    monkeypatch.setattr(twin.backend, "get_traffic", no_router)
-    assert 0.0 == samples(told.collect())["firstflight_source_up"]["router",]
-
     monkeypatch.setattr(twin.ledger, "streams", away)
+    assert samples(told.collect()).keys() >= {"firstflight_router_percent"}
+
+    monkeypatch.setattr(twin.backend, "get_traffic", no_router)
     found = samples(told.collect())
+    assert [True] * 5 == ["tells nothing" in record.getMessage() for record in caplog.records]
     assert {("disk",): 1.0} == {name: value for name, value in found["firstflight_source_up"].items() if value}
     assert {"firstflight_source_up", "firstflight_disk_free_bytes", "firstflight_disk_size_bytes"} == found.keys()
 
