@@ -68,7 +68,11 @@ def divide(connection: psycopg.Connection) -> None:
     nobody makes days ahead, to the rest.
     """
     connection.execute("SET LOCAL timezone = 'UTC'")
-    for (table,) in connection.execute(_UNDIVIDED, (list(DIVIDED),)).fetchall():
+    if tables := [table for (table,) in connection.execute(_UNDIVIDED, (list(DIVIDED),)).fetchall()]:
+        connection.execute("SELECT FROM ingestion FOR UPDATE")  # whoever adds rows waits here, with no table in hand
+        names = sql.SQL(", ").join(map(sql.Identifier, tables))
+        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names))
+    for table in tables:
         _divide(connection, table, _midnight(_newest(connection)) + _DAY)
 
 

@@ -154,12 +154,14 @@ def migrate(owner: str) -> None:
         StackError: The server does not answer or refuses, or this is not who may make them.
     """
     try:
-        with psycopg.connect(owner, connect_timeout=_CONNECT_SECONDS) as connection:  # all of it, or nothing
-            ledger.make_tables(connection)
-            predictions.make_tables(connection)
-            other = "select from pg_roles where rolname = %s and rolname <> current_user"
-            if connection.execute(other, (_SERVICE,)).fetchone() is not None:
-                _grant(connection)
+        with psycopg.connect(owner, autocommit=True, connect_timeout=_CONNECT_SECONDS) as connection:
+            with connection.transaction():  # apart: nobody waits for the ledger while predictions are moved about
+                ledger.make_tables(connection)
+            with connection.transaction():  # tables that are made anew have their rights from the first moment
+                predictions.make_tables(connection)
+                other = "select from pg_roles where rolname = %s and rolname <> current_user"
+                if connection.execute(other, (_SERVICE,)).fetchone() is not None:
+                    _grant(connection)
     except (psycopg.Error, StoreUnavailableError) as error:
         raise StackError(f"cannot bring the tables of firstflight up to date: {error}".strip()) from error
 
