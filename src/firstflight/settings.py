@@ -86,6 +86,12 @@ class Local(_Place):
         default="safe",
         description="safe: a dying candidate's requests fail over to stable; seldon: they fail as in a cluster.",
     )
+    answer_seconds: float = Field(
+        default=1.0,
+        ge=0.1,
+        le=600,
+        description="Longest time a model may take to answer; in profile safe the stable model is then asked, once.",
+    )
     outcomes_host: str = Field(
         default="127.0.0.1",
         description="Address on which truths are taken; any but loopback asks for a token.",

@@ -14,6 +14,7 @@ GIVEN = {
     "data_folder": ("/srv/data", Path("/srv/data")),
     "fear_index_file": ("/srv/vix.csv", Path("/srv/vix.csv")),
     "gateway_profile": ("seldon", "seldon"),
+    "answer_seconds": ("2.5", 2.5),
     "namespace": ("models", "models"),
     "operator_namespace": ("operators", "operators"),
     "kube_context": ("kind", "kind"),

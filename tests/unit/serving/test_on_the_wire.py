@@ -280,6 +280,17 @@ def connected(settings: Settings, content: bytes, length: int) -> socket.socket:
     return connection
 
 
+def test_a_slow_model_has_the_time_that_is_declared(settings: Settings, client: httpx.Client, tmp_path: Path) -> None:
+    """Asked once, it answers itself, later than a gateway waits that was told nothing."""
+    backend, name = LocalBackend(settings.model_copy(update={"answer_seconds": 60.0})), "slow-predictor-v7"
+    slow = artifact(tmp_path / "slow", 7, says=0.9, fault=Fault(kind="latency", milliseconds=1200))
+    backend.deploy(slow, tmp_path / "slow", name)
+    backend.set_traffic(MODEL, TrafficSplit.canary(STABLE, name, 100), next(TOKENS))
+    answer = ask(settings, client)
+    assert (200, name) == (answer.status_code, answer.headers["x-served-by"])
+    assert 1 == counted(backend, name)
+
+
 def test_a_request_is_charged_when_it_is_routed(
     settings: Settings, client: httpx.Client, channel: grpc.Channel, tmp_path: Path
 ) -> None:

@@ -148,6 +148,7 @@ class Gateway:
         self._home = settings.home
         self._ports = settings.ports
         self._profile = settings.gateway_profile
+        self._answer_seconds = settings.answer_seconds
         self._supervisor = Supervisor(settings.supervisor_folder)
         self._table = ServerTable(settings.home / "serving", settings.ports.servers)
 
@@ -264,7 +265,7 @@ class Gateway:
         return _Resource(
             file=routes_file(self.folder, listener),
             counters=f"http.{listener}.rds.{LISTENERS[listener]}",
-            resources=[routes(splits, listener, self._profile)],
+            resources=[routes(splits, listener, self._profile, self._answer_seconds)],
         )
 
     def is_well(self) -> bool:

@@ -45,7 +45,7 @@ def weighted(configuration: dict[str, Any]) -> list[dict[str, Any]]:
 @given(st.dictionaries(st.sampled_from(["direction", "volatility"]), splits()), st.sampled_from(["safe", "seldon"]))
 def test_what_is_written_can_be_read_back(wanted: dict[str, TrafficSplit], profile: Profile) -> None:
     """The files are the memory of the gateway, so they must hold all of every split."""
-    main, mirror = (routes(wanted, listener, profile) for listener in ("main", "mirror"))
+    main, mirror = (routes(wanted, listener, profile, 1.0) for listener in ("main", "mirror"))
     assert wanted == splits_of([json.loads(json.dumps(main))], [json.loads(json.dumps(mirror))])
 
 
@@ -54,7 +54,7 @@ def test_every_cluster_a_route_names_exists(split: TrafficSplit, profile: Profil
     """Envoy refuses routes to clusters it does not know."""
     known = {cluster["name"] for cluster in clusters([split], SERVERS, profile, MIRROR)}
     for listener in ("main", "mirror"):
-        for route in routes({"direction": split}, listener, profile)["virtual_hosts"][0]["routes"]:
+        for route in routes({"direction": split}, listener, profile, 1.0)["virtual_hosts"][0]["routes"]:
             action = route["route"]
             named = [choice["name"] for choice in action.get("weighted_clusters", {"clusters": []})["clusters"]]
             named += [policy["cluster"] for policy in action.get("request_mirror_policies", [])]
@@ -64,7 +64,7 @@ def test_every_cluster_a_route_names_exists(split: TrafficSplit, profile: Profil
 @pytest.mark.parametrize("profile", ["safe", "seldon"])
 def test_candidates_come_first(profile: Profile) -> None:
     """Then a growing candidate only gains units: nobody who has it goes back to stable."""
-    chosen = weighted(routes({"direction": THREE_WAYS}, "main", profile))
+    chosen = weighted(routes({"direction": THREE_WAYS}, "main", profile, 1.0))
     assert [30, 20, 50] * 2 == [choice["weight"] for choice in chosen]
 
 
@@ -75,7 +75,7 @@ def test_only_candidates_are_guarded() -> None:
     ends = ("", "_chosen", "_grpc", "_grpc_chosen")
     assert {f"{name}_guarded{end}" for name in ("b-v2", "c-v3") for end in ends} == guarded
     assert not {"health_checks", "outlier_detection"} & (found["a-v1_http"].keys() | found["a-v1_grpc"].keys())
-    targets = [choice["name"] for choice in weighted(routes({"direction": THREE_WAYS}, "main", "safe"))]
+    targets = [choice["name"] for choice in weighted(routes({"direction": THREE_WAYS}, "main", "safe", 1.0))]
     by_http, by_grpc = (
         ["b-v2_or_a-v1", "c-v3_or_a-v1", "a-v1_http"],
         ["b-v2_or_a-v1_grpc", "c-v3_or_a-v1_grpc", "a-v1_grpc"],
@@ -92,9 +92,17 @@ def test_health_is_asked_for_by_rest() -> None:
         assert 4823 == endpoint["endpoint"]["health_check_config"]["port_value"]
 
 
+def test_a_try_and_its_second_have_the_time_that_is_declared() -> None:
+    """By REST and gRPC alike, and clients wait for both; as in Seldon there is no end."""
+    for profile, times in (("safe", {("2.5s", "6s")}), ("seldon", {(None, "0s")})):
+        entries = routes({"direction": THREE_WAYS}, "main", profile, 2.5)["virtual_hosts"][0]["routes"]
+        asked = [entry["route"] for entry in entries if "retry_policy" in entry["route"]]
+        assert times == {(each["retry_policy"].get("per_try_timeout"), each["timeout"]) for each in asked}
+
+
 def test_seldon_has_no_second_server_to_try() -> None:
     """In a cluster a dying candidate's requests fail, after the same five tries."""
-    configuration = routes({"direction": THREE_WAYS}, "main", "seldon")
+    configuration = routes({"direction": THREE_WAYS}, "main", "seldon", 1.0)
     alone = [f"{name}_{protocol}" for protocol in ("http", "grpc") for name in ("b-v2", "c-v3", "a-v1")]
     assert alone == [choice["name"] for choice in weighted(configuration)]
     entries = configuration["virtual_hosts"][0]["routes"]
@@ -115,7 +123,7 @@ def test_the_clusters_of_a_server_are_known_by_its_name() -> None:
 
 def test_nobody_sticks_to_a_model_without_weight() -> None:
     """A client that sends back the name of a model that was rolled back gets whom the weights say."""
-    configuration = routes({"direction": TrafficSplit.canary("a-v1", "b-v2", 0)}, "main", "safe")
+    configuration = routes({"direction": TrafficSplit.canary("a-v1", "b-v2", 0)}, "main", "safe", 1.0)
     sticky = [
         r["route"]["cluster"] for r in configuration["virtual_hosts"][0]["routes"] if r["name"].endswith("chosen")
     ]
@@ -155,7 +163,7 @@ def test_nothing_that_was_let_in_is_refused_for_want_of_room(split: TrafficSplit
 @given(splits(), st.sampled_from(["safe", "seldon"]))
 def test_only_a_prediction_reaches_what_is_counted(split: TrafficSplit, profile: Profile) -> None:
     """Questions about a model go to a cluster of their own, and choosing a model is told from being given one."""
-    entries = routes({"direction": split}, "main", profile)["virtual_hosts"][0]["routes"]
+    entries = routes({"direction": split}, "main", profile, 1.0)["virtual_hosts"][0]["routes"]
     for entry in entries:
         methods = [one["string_match"]["exact"] for one in entry["match"]["headers"] if one["name"] == ":method"]
         by_http = (methods, entry["match"].get("path")) == (["POST"], "/v2/models/direction/infer")
@@ -173,7 +181,7 @@ def test_only_a_prediction_reaches_what_is_counted(split: TrafficSplit, profile:
 def test_what_a_client_chose_meets_nothing_of_the_split(split: TrafficSplit, profile: Profile) -> None:
     """Neither counters, nor who is left alone for failing, nor whoever steps in: all on its way is its own."""
     made = {cluster["name"]: cluster for cluster in clusters([split], SERVERS, profile, MIRROR)}
-    for entry in routes({"direction": split}, "main", profile)["virtual_hosts"][0]["routes"]:
+    for entry in routes({"direction": split}, "main", profile, 1.0)["virtual_hosts"][0]["routes"]:
         divided = entry["route"].get("weighted_clusters", {"clusters": []})["clusters"]
         for target in [one["name"] for one in divided] or [entry["route"]["cluster"]]:
             behind = made[target].get("cluster_type", {}).get("typed_config", {}).get("clusters", [])

@@ -30,7 +30,6 @@ _RETRY: dict[Profile, Json] = {
         # Not on a model's own 500: those are the candidate's errors, to be seen and judged.
         "retry_on": "connect-failure,refused-stream,reset,gateway-error",
         "num_retries": 1,
-        "per_try_timeout": "1s",
         "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.02s"},
     },
     "seldon": {
@@ -39,11 +38,12 @@ _RETRY: dict[Profile, Json] = {
         "retry_back_off": {"base_interval": "0.5s"},
     },
 }
-_TIMEOUT: dict[Profile, str] = {"safe": "3s", "seldon": "0s"}
+_BETWEEN_TRIES = 1.0
+"""Seconds for all that is no model's: to wait before the second try, and to hear of a connection that fails."""
 
 
-def routes(splits: Mapping[str, TrafficSplit], listener: Listener, profile: Profile) -> Json:
-    """Return the route configuration of one listener."""
+def routes(splits: Mapping[str, TrafficSplit], listener: Listener, profile: Profile, answer_seconds: float) -> Json:
+    """Return the route configuration of one listener; in profile `safe` a model has `answer_seconds` for an answer."""
     per_route = _main_routes if listener == "main" else _mirror_routes
     return {
         "@type": f"{TYPES}config.route.v3.RouteConfiguration",
@@ -59,7 +59,7 @@ def routes(splits: Mapping[str, TrafficSplit], listener: Listener, profile: Prof
                     entry
                     for route, split in splits.items()
                     for protocol in MIRRORS
-                    for entry in per_route(route, split, profile, protocol)
+                    for entry in per_route(route, split, profile, protocol, answer_seconds)
                 ],
             }
         ],
@@ -88,7 +88,9 @@ def splits_of(main: list[Json], mirror: list[Json]) -> dict[str, TrafficSplit]:
     return found
 
 
-def _main_routes(route: str, split: TrafficSplit, profile: Profile, protocol: Protocol) -> list[Json]:
+def _main_routes(
+    route: str, split: TrafficSplit, profile: Profile, protocol: Protocol, answer_seconds: float
+) -> list[Json]:
     # Candidates first: while a candidate's weight grows its share of the hash's range only grows, nobody changes back.
     names = [*(name for name in split.weights if name != split.stable), split.stable]
     choices = [
@@ -101,9 +103,9 @@ def _main_routes(route: str, split: TrafficSplit, profile: Profile, protocol: Pr
     ]
     action = {
         "host_rewrite_literal": HOST,
-        "timeout": _TIMEOUT[profile],
+        "timeout": _timeout(profile, answer_seconds),
         "hash_policy": [{"header": {"header_name": UNIT_HEADER}, "terminal": True}],
-        "retry_policy": _retry(profile, protocol),
+        "retry_policy": _retry(profile, protocol, answer_seconds),
     }
     copied = {"request_mirror_policies": [_copy_by(protocol)]} if split.shadow else {}
     # Seldon's own routes answer 404 to a name that no longer has a route, and keep those who send back a name at a
@@ -136,7 +138,7 @@ def _main_routes(route: str, split: TrafficSplit, profile: Profile, protocol: Pr
                 "route": {
                     "cluster": f"{split.stable}{tail(protocol)}{TOLD}",
                     "host_rewrite_literal": HOST,
-                    "timeout": _TIMEOUT[profile],
+                    "timeout": _timeout(profile, answer_seconds),
                 },
             }
             for match in _asks_about(route, protocol)
@@ -144,7 +146,9 @@ def _main_routes(route: str, split: TrafficSplit, profile: Profile, protocol: Pr
     ]
 
 
-def _mirror_routes(route: str, split: TrafficSplit, profile: Profile, protocol: Protocol) -> list[Json]:
+def _mirror_routes(
+    route: str, split: TrafficSplit, profile: Profile, protocol: Protocol, answer_seconds: float
+) -> list[Json]:
     if not split.shadow:
         return []
     return [
@@ -154,7 +158,7 @@ def _mirror_routes(route: str, split: TrafficSplit, profile: Profile, protocol: 
             "route": {
                 "cluster": f"{split.shadow}_{protocol}",
                 "host_rewrite_literal": HOST,
-                "timeout": _TIMEOUT[profile],
+                "timeout": _timeout(profile, answer_seconds),
             },
             "metadata": {"filter_metadata": {_NOTES: {"route": route}}},
         }
@@ -166,12 +170,18 @@ def _copy_by(protocol: Protocol) -> Json:
     return {"cluster": MIRRORS[protocol], "runtime_fraction": {"default_value": every}}
 
 
-def _retry(profile: Profile, protocol: Protocol) -> Json:
+def _timeout(profile: Profile, answer_seconds: float) -> str:
+    """Return how long clients may wait: Seldon sets no end."""
+    return "0s" if profile == "seldon" else f"{2 * answer_seconds + _BETWEEN_TRIES:g}s"
+
+
+def _retry(profile: Profile, protocol: Protocol, answer_seconds: float) -> Json:
     policy = _RETRY[profile]
-    if (profile, protocol) != ("safe", "grpc"):
+    if profile == "seldon":
         return policy
     # What a call says where HTTP has a gateway error.
-    return {**policy, "retry_on": f"{policy['retry_on']},unavailable"}
+    on = policy["retry_on"] + (",unavailable" if protocol == "grpc" else "")
+    return {**policy, "retry_on": on, "per_try_timeout": f"{answer_seconds:g}s"}
 
 
 def _predicts(route: str, protocol: Protocol, *more: Json) -> Json:
