@@ -7,7 +7,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,10 @@ def _time(value: object) -> datetime | None:
         raise ValueError(f"its time is no ISO 8601: {str(value)[:50]!r}")
     if found is not None and found.tzinfo is None:
         raise ValueError("its time has no zone; write 2026-01-31T12:00:00Z")
-    return found
+    try:
+        return found and found.astimezone(UTC)  # the database knows no zone beyond 16 hours, ISO 8601 does
+    except OverflowError:
+        raise ValueError(f"its time lies outside the years 1 to 9999: {str(value)[:50]!r}") from None
 
 
 def _csv(path: Path) -> Iterator[dict[str, Any]]:

@@ -47,6 +47,10 @@ def test_a_row_names_a_request_or_a_unit() -> None:
         ({"request": "r", "truth": 1, "time": "2026-01-31"}, "its time has no zone; write 2026-01-31T12:00:00Z"),
         ({"request": "r", "truth": 1, "time": 5}, "its time is no ISO 8601: '5'"),
         (
+            {"request": "r", "truth": 1, "time": "0001-01-01T00:00:00+23:00"},
+            "its time lies outside the years 1 to 9999: '0001-01-01T00:00:00+23:00'",
+        ),
+        (
             {"request": "r", "truth": 1, "label": 2},
             "'label' is none of request, model, unit, block, truth, payoff, time",
         ),
@@ -57,6 +61,12 @@ def test_a_malformed_row_is_named_with_its_fault(row: Any, fault: str) -> None:
     with pytest.raises(InvalidDataError) as refused:
         outcomes([{"request": "r", "truth": 1}, row, {}])
     assert (f"row 1: {fault}", "row 2: it names neither a request nor a model and a unit") == refused.value.faults
+
+
+def test_a_zone_that_the_database_does_not_know_is_none_of_its_business() -> None:
+    """It refused the whole batch, and the door asked to send it again, for ever."""
+    [told] = outcomes([{"request": "r", "truth": 1, "time": "2026-01-01T10:00:00+16:00"}])
+    assert "2025-12-31T18:00:00+00:00" == told.row["time"]
 
 
 @given(
