@@ -171,7 +171,9 @@ BEGIN
         RETURNING stamp INTO this;
     RETURN QUERY
     WITH asked AS MATERIALIZED (
-        SELECT *, CASE WHEN rid IS NULL THEN 'u' || route || '/' || unit ELSE 'r' || rid END AS key
+        SELECT read.*,
+            CASE WHEN read.rid IS NULL THEN 'u' || read.route || '/' || read.unit ELSE 'r' || read.rid END AS key,
+            coalesce(o.truth, u.truth) AS first_truth, coalesce(o.payoff, u.payoff) AS first_payoff
         FROM (
             SELECT (number - 1)::integer AS place, told ->> 'request' AS rid,
                 CASE WHEN told ->> 'request' IS NULL THEN told ->> 'model' END AS route, told ->> 'unit' AS unit,
@@ -179,17 +181,18 @@ BEGIN
                 (told ->> 'payoff')::double precision AS payoff, coalesce((told ->> 'time')::timestamptz, this) AS at
             FROM jsonb_array_elements(rows) WITH ORDINALITY AS every (told, number)
         ) AS read
+        LEFT JOIN outcome o ON o.rid = read.rid
+        LEFT JOIN unit_outcome u ON (u.route, u.unit) = (read.route, read.unit)
     ), by_request AS (
         INSERT INTO outcome (rid, unit, block, truth, payoff, observed_at, ingested_at)
         SELECT DISTINCT ON (rid) rid, unit, block, truth, payoff, at, this FROM asked
-        WHERE route IS NULL AND NOT EXISTS (SELECT FROM outcome o WHERE o.rid = asked.rid)
+        WHERE route IS NULL AND first_truth IS NULL
         ORDER BY rid, place
         ON CONFLICT DO NOTHING RETURNING rid, unit, block, truth, payoff
     ), by_unit AS (
         INSERT INTO unit_outcome (route, unit, block, truth, payoff, observed_at, ingested_at)
         SELECT DISTINCT ON (route, unit) route, unit, block, truth, payoff, at, this FROM asked
-        WHERE route IS NOT NULL
-            AND NOT EXISTS (SELECT FROM unit_outcome o WHERE o.route = asked.route AND o.unit = asked.unit)
+        WHERE route IS NOT NULL AND first_truth IS NULL
         ORDER BY route, unit, place
         ON CONFLICT DO NOTHING RETURNING route, unit, block, truth, payoff
     ), answered AS MATERIALIZED (
@@ -214,16 +217,13 @@ BEGIN
             AND s.scored_at < this - interval 'BLOCK seconds')
     ), known AS (
         SELECT asked.place, CASE
-            WHEN o.truth IS NOT NULL THEN (asked.truth, asked.payoff) IS DISTINCT FROM (o.truth, o.payoff)
-            WHEN u.truth IS NOT NULL THEN (asked.truth, asked.payoff) IS DISTINCT FROM (u.truth, u.payoff)
+            WHEN first_truth IS NOT NULL THEN (asked.truth, asked.payoff) IS DISTINCT FROM (first_truth, first_payoff)
             WHEN first_value(asked.place) OVER same < asked.place THEN
                 (asked.truth, asked.payoff)
                 IS DISTINCT FROM (first_value(asked.truth) OVER same, first_value(asked.payoff) OVER same)
             END AS contradicts,
             asked.key IN (SELECT key FROM answered) AS is_answered, asked.key IN (SELECT key FROM late) AS is_late
         FROM asked
-        LEFT JOIN outcome o ON o.rid = asked.rid
-        LEFT JOIN unit_outcome u ON (u.route, u.unit) = (asked.route, asked.unit)
         WINDOW same AS (PARTITION BY asked.key ORDER BY asked.place)
     ), found AS MATERIALIZED (
         SELECT place, CASE WHEN contradicts THEN 'contradicting' WHEN NOT contradicts THEN 'repeated'

@@ -14,7 +14,7 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-AHEAD = 7
+AHEAD = 3
 """Days for which partitions are there before they are needed."""
 DIVIDED: dict[str, tuple[LiteralString, LiteralString]] = {
     "prediction": ("ingested_at", "rid, listener"),
