@@ -24,7 +24,7 @@ from firstflight.domain.plans import (
     TrainingPlan,
 )
 from firstflight.settings import Cluster, Local, People, Ports, Settings
-from firstflight.telemetry.catalogue import OF_OURS, Described, described
+from firstflight.telemetry.catalogue import OF_OURS, OF_SERVERS, Described, described
 from firstflight.workloads.market.exports import EXPORTS
 
 PLANS = (CanaryPlan, Guardrail, ABTestPlan, TrainingPlan, DeployPlan, ReleasePlan)
@@ -41,11 +41,12 @@ WHAT_SETTINGS_ARE = """\
 Read from the environment, else from `deployments/environments/<environment>.toml` (`mesh_url` there is
 `FIRSTFLIGHT_MESH_URL` here), else as here."""
 WHAT_METRICS_ARE = """\
-What Prometheus is told, as text or OpenMetrics, at `/metrics` of port 4811 (the exporter) and 4812 (the guard). `model`
-is the name of a route, `variant` the served name of a version. **What is not known is absent, never 0**: a source that
-is away takes its metrics with it, and `firstflight_source_up` says so. No label holds what a
-client sent. Flows, which are short, tell nothing themselves. In a cluster `k8s/extras/monitoring` has both scraped, and
-calls people: [answer an alert](../runbooks/alerts.md)."""
+What Prometheus is told, as text or OpenMetrics, at `/metrics`: of port 4811 by the exporter, of 4812 by the guard, and
+by each model server of the third of its ports. `model` is the name of a route, `variant` the served name of a version.
+**What is not known is absent, never 0**: a source that is away takes its metrics with it, and `firstflight_source_up`
+says so. No label holds what a client sent; in OpenMetrics a bucket of latencies has the id of a request beside it.
+Flows, which are short, tell nothing themselves. In a cluster `k8s/extras/monitoring` has all of them scraped, and calls
+people: [answer an alert](../runbooks/alerts.md)."""
 OTHERS = {
     "PREFECT_API_URL": "Prefect's API; by default the local stack's.",
     "PREFECT_UI_URL": "Prefect's page as people reach it, for the links that they are sent.",
@@ -130,6 +131,7 @@ def metrics() -> str:
     for title, those in (
         ("The exporter", [one for one in OF_OURS if one.by == "exporter"]),
         ("The exporter, of the financial predictor", [one for each in EXPORTS for one in described(each)]),
+        ("Model servers", list(OF_SERVERS)),
         ("The guard", [one for one in OF_OURS if one.by == "guard"]),
     ):
         parts += [f"## {title}", table(("metric", "labels", "kind", "meaning"), map(metric, those))]

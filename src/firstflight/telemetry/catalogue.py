@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from firstflight.workloads.workload import Exported
 
 Kind = Literal["gauge", "counter", "histogram"]
-Teller = Literal["exporter", "guard"]
+Teller = Literal["exporter", "guard", "model server"]
 
 
 class Described(NamedTuple):
@@ -140,6 +140,17 @@ OF_OURS = (
         "guard",
     ),
 )
+
+OF_SERVERS = (
+    Described(
+        "model_inference_latency_seconds",
+        "histogram",
+        ("model", "variant", "result"),
+        "From the whole request to its answer in the model server, by what became of it.",
+        "model server",
+    ),
+)
+"""`serving.runtime.latency` counts it, in another environment than this."""
 
 
 def described(exported: Exported) -> tuple[Described, ...]:

@@ -19,8 +19,9 @@ from firstflight.observation.scored import Scored
 from firstflight.observation.waiting import Labels
 from firstflight.observation.waiting import Waiting as WaitingOf
 from firstflight.rollout.machine import BEGINS, stream
+from firstflight.serving.runtime import latency
 from firstflight.telemetry import truths
-from firstflight.telemetry.catalogue import OF_OURS, Described, described
+from firstflight.telemetry.catalogue import OF_OURS, OF_SERVERS, Described, described
 from firstflight.telemetry.exporter import Exporter, sources
 from firstflight.telemetry.following import Followed
 from firstflight.telemetry.rollouts import Rollouts
@@ -256,6 +257,34 @@ def test_names_keep_the_conventions() -> None:
     assert [] == [name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]*[a-z]", name) or name.endswith("_total")]
     series = {name for one in every() for name in one.series}
     assert {"financial_prediction_accuracy_total", "simulated_trading_profit_dollars_bucket"} <= series
+
+
+def test_what_model_servers_count_is_what_the_catalogue_says() -> None:
+    """They run in another environment, which has no catalogue."""
+    [described_one] = OF_SERVERS
+    [counted] = latency.SECONDS.describe()
+    assert (described_one.name, described_one.kind, described_one.told) == (
+        counted.name,
+        counted.type,
+        counted.documentation,
+    )
+    assert set(described_one.labels) == {"model", "variant", "result"}
+
+
+def test_an_odd_id_is_no_exemplar() -> None:
+    """What a client sends stands beside a count, if it is a plain word, and in no label."""
+    registry = CollectorRegistry()
+    registry.register(latency.SECONDS)
+    latency.begin("m", "v")
+    before = len(openmetrics(registry).splitlines())
+    for number in range(10_000):
+        latency.observe("m", "v", "answered", 0.003, f"{number}\ud800")
+    latency.observe("m", "v", "answered", 0.003, "order-7")
+    latency.observe("m", "v", "answered", 0.003, "x" * 101)
+    text = openmetrics(registry).decode()
+
+    assert before == len(text.splitlines())
+    assert ["order-7"] == re.findall(r'# \{request_id="([^"]*)"\}', text)
 
 
 def test_a_thousand_rollouts_of_a_model_are_no_more_series_than_one(twin: Twin) -> None:

@@ -28,6 +28,7 @@ from mlserver.utils import to_absolute_path
 from firstflight.domain.errors import ServingError, UnanswerableError
 from firstflight.domain.tensors import Declared, Tensor
 from firstflight.serving.limits import LONGEST_ID
+from firstflight.serving.runtime import latency
 from firstflight.serving.runtime.answers import answers_at, entry_of
 from firstflight.serving.runtime.faults import Drill, inverted, read_fault
 from firstflight.serving.runtime.loading import load
@@ -52,6 +53,7 @@ class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed whe
         self._listener = extra.get("listener", "main")
         file = Settings().answers_file
         self._answers = answers_at(file) if file else None
+        latency.begin(self.name, self._served_name)
         self.inputs = [_declared(one) for one in self._model.inputs]
         self.outputs = [_declared(one) for one in self._model.outputs]
         return True
@@ -76,7 +78,20 @@ class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed whe
             MLServerError: As `_predict`.
         """
         at, begin = time.time(), time.perf_counter()
-        answer = await self._predict(payload)
+        headers = getattr(payload.parameters, "headers", None) or {}
+        result = "failed"
+        try:
+            answer = await self._predict(payload)
+            result = "answered"
+        except asyncio.CancelledError:
+            result = "left"
+            raise
+        except MLServerError as error:
+            result = "refused" if error.status_code == UNPROCESSABLE else result
+            raise
+        finally:
+            took = time.perf_counter() - begin
+            latency.observe(self.name, self._served_name, result, took, headers.get("x-request-id") or payload.id)
         if self._answers is not None:
             known = {
                 "ts": at,
@@ -85,9 +100,9 @@ class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed whe
                 "served": self._served_name,
                 "pred": answer.parameters.headers["x-prediction"],
                 "code": OK,
-                "us": round((time.perf_counter() - begin) * 1e6),
+                "us": round(took * 1e6),
             }
-            entry = entry_of(getattr(payload.parameters, "headers", None) or {}, payload.id, known)
+            entry = entry_of(headers, payload.id, known)
             if entry is not None:
                 self._answers.write(entry)
         return answer

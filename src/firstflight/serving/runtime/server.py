@@ -26,6 +26,11 @@ from mlserver.registry import MultiModelRegistry
 from mlserver.server import MLServer
 from mlserver.settings import ModelSettings, Settings
 from mlserver.utils import install_uvloop_event_loop
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from firstflight.domain.errors import UnanswerableError
 from firstflight.serving.limits import MOST_BYTES
@@ -138,9 +143,17 @@ class Server(MLServer):  # type: ignore[misc]  # mlserver is not installed where
         app.router.routes[:] = [route for route in app.router.routes if route.path in known]
         app.add_exception_handler(RequestValidationError, _say_what_is_wrong)
         app.add_middleware(Door, registry=self._model_registry)
+        metrics = self._metrics_server._app  # noqa: SLF001 the same
+        metrics.router.routes[:] = [Route("/metrics", _metrics)]
         if not self._managed:
-            for named in (app, self._metrics_server._app):  # noqa: SLF001 the same
+            for named in (app, metrics):
                 named.add_middleware(Named, hosts=("127.0.0.1", "localhost"))
+
+
+def _metrics(request: Request) -> Response:
+    """Tell Prometheus as it likes best: by OpenMetrics, examples of requests are told, too."""
+    encode, kind = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(REGISTRY), media_type=kind)
 
 
 async def _say_what_is_wrong(_: object, error: RequestValidationError) -> JSONResponse:

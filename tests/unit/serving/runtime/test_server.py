@@ -177,6 +177,24 @@ def test_what_cannot_be_true_is_not_sent(client: httpx.Client) -> None:
     assert {"minimum": 0.0, "maximum": 1.0} == declared["parameters"]
 
 
+def test_prometheus_is_told_how_long_answers_took(client: httpx.Client, server: Running) -> None:
+    """By model and what became of them, with the id of a request; as OpenMetrics to whoever takes that."""
+    metrics = f"http://127.0.0.1:{server[1].metrics}/metrics"
+    for code, sent, model in ((200, GOOD, MODEL), (422, {"inputs": []}, MODEL), (500, GOOD, IMPOSSIBLE)):
+        assert code == ask(client, sent, model=model, **{"x-request-id": f"order-{code}"}).status_code
+    told = client.get(metrics, headers={"accept": "application/openmetrics-text; version=1.0.0"})
+
+    assert ("application/openmetrics-text", True) == (
+        told.headers["content-type"].partition(";")[0],
+        told.text.endswith("# EOF\n"),
+    )
+    count = r'^model_inference_latency_seconds_count\{model="(\w+)",result="(\w+)",.*\} (.*)$'
+    counted = {(model, result): float(value) for model, result, value in re.findall(count, told.text, re.MULTILINE)}
+    assert min(counted[MODEL, "answered"], counted[MODEL, "refused"], counted[IMPOSSIBLE, "failed"]) >= 1
+    assert {"order-200", "order-422", "order-500"} <= set(re.findall(r'# \{request_id="([^"]*)"\}', told.text))
+    assert "model_inference_latency_seconds_bucket" in client.get(metrics).text
+
+
 def test_nobody_unloads_a_model_but_its_manager(client: httpx.Client, request: pytest.FixtureRequest) -> None:
     """A form sent by a page is no reason to stop serving."""
     managed = "managed" in request.node.name
