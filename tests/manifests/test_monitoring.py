@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from firstflight.telemetry.catalogue import OF_OURS, described
+from firstflight.telemetry.catalogue import OF_OURS, OF_SERVERS, described
 from firstflight.workloads.market.exports import EXPORTS
 from tests.manifests.objects import ROOT, SELDON_PODS, build, of_kind
 
@@ -22,12 +22,15 @@ METRICS = {  # name → who exports it
     "envoy_http_no_route": "seldon-envoy",
     "kube_deployment_status_replicas_available": "kube-state-metrics",
 }
-OURS = {name: one.by for one in OF_OURS for name in one.series} | {
-    name: "exporter" for each in EXPORTS for one in described(each) for name in one.series
+OURS = {
+    **{name: one.by for one in OF_OURS for name in one.series},
+    **{name: "exporter" for each in EXPORTS for one in described(each) for name in one.series},
+    **{name: "seldon-server" for one in OF_SERVERS for name in one.series},
 }
 METRIC = re.compile(r"\b[a-z]+(?:_[a-z]+)+(?=[{\[])")
 
 
+DASHBOARDS = sorted((ROOT / "k8s/components/monitoring/dashboards").glob("*.json"))
 GATEWAYS = {"seldon-pipelinegateway"}
 """Scraped for whoever serves pipelines; no rule or panel of ours asks for it."""
 
@@ -39,10 +42,15 @@ def rules() -> list[dict[str, Any]]:
 
 
 def expressions() -> list[str]:
-    """Return every query of the dashboard and of the alerts."""
-    dashboard = json.loads((ROOT / "k8s/components/monitoring/dashboards/firstflight.json").read_text())
-    shown = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    return shown + [str(rule["expr"]) for rule in rules()]
+    """Return every query of the dashboards, those for their choices included, and of the alerts."""
+    shown, asked = [], []
+    for file in DASHBOARDS:
+        dashboard = json.loads(file.read_text())
+        shown += [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+        asked += [one["query"]["query"] for one in dashboard["templating"]["list"] if one["type"] == "query"]
+    chosen = [found[1] for one in asked if (found := re.fullmatch(r"label_values\((\w+\{.*\}), \w+\)", one))]
+    assert len(chosen) == len(DASHBOARDS)
+    return shown + chosen + [str(rule["expr"]) for rule in rules()]
 
 
 def test_queries_ask_for_metrics_that_are_exported() -> None:
@@ -78,9 +86,12 @@ def test_alerts_say_what_to_do() -> None:
 
 
 def test_grafana_finds_the_dashboard() -> None:
-    """The dashboard is a ConfigMap with the label that Grafana's side-car looks for; no two panels share a number."""
+    """Both are in a ConfigMap with the label that Grafana's side-car looks for; no two panels share a number."""
     found = of_kind(build("extras/monitoring"), "ConfigMap")["firstflight-dashboard"]
     assert "1" == found["metadata"]["labels"]["grafana_dashboard"]
-    dashboard = yaml.safe_load(found["data"]["firstflight.json"])
-    numbers = [panel["id"] for panel in dashboard["panels"]]
-    assert len(numbers) == len(set(numbers))
+    assert {file.name for file in DASHBOARDS} == found["data"].keys()
+    shown = [yaml.safe_load(text) for text in found["data"].values()]
+    assert len(shown) == len({dashboard["uid"] for dashboard in shown})
+    for dashboard in shown:
+        numbers = [panel["id"] for panel in dashboard["panels"]]
+        assert len(numbers) == len(set(numbers))
