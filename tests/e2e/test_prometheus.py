@@ -7,29 +7,43 @@ import asyncio
 import contextlib
 import http.server
 import json
+import re
 import shutil
 import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import aiohttp
+import httpx
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 
 from firstflight.domain.errors import MetricsUnavailableError
 from firstflight.domain.samples import Counts, Histogram, Window
+from firstflight.guard.clock import LeaseClock
+from firstflight.guard.figures import GuardFigures
 from firstflight.observation.prometheus import PrometheusSource
 from firstflight.observation.prometheus_api import PrometheusApi
 from firstflight.serving.local.gateway import _binary
+from firstflight.serving.runtime import latency
 from firstflight.serving.seldon.queries import gateway_series
 from firstflight.settings import Settings
+from firstflight.telemetry.exporter import Exporter
+from firstflight.telemetry.rollouts import Rollouts
+from firstflight.telemetry.serve import served
+from firstflight.telemetry.truths import Worths
 from tests.conftest import ROOT, free_ports
 from tests.doubles import mesh
 from tests.doubles.prometheus import PrometheusDouble, running_prometheus
+from tests.manifests.test_monitoring import expressions
+from tests.unit.acts.twin import Twin, in_first_stage
+from tests.unit.telemetry.test_exporter import Stored
 
 PROMETHEUS = shutil.which("prometheus")
 needs_prometheus = pytest.mark.skipif(PROMETHEUS is None, reason="no `prometheus` is installed (Debian has it)")
@@ -83,6 +97,14 @@ def real_prometheus(folder: Path, target: str, path: str) -> Iterator[str]:
 
         until(answers, "Prometheus scrapes its target")
         yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def twin() -> Twin:
+    """A world in memory, with a champion."""
+    made = Twin()
+    made.champion()
+    return made
 
 
 class World(Protocol):
@@ -338,3 +360,46 @@ def test_the_queries_count_what_clients_saw(tmp_path: Path) -> None:
             assert isinstance(latency, Histogram)
             assert mesh.EDGES == latency.edges
             assert 22 == sum(latency.counts)
+
+
+MEANT = {"namespace": mesh.NAMESPACE, "model": ".*", "__rate_interval": "1m", "__range": "1h"}
+GRAFANAS = re.compile(r"\$(\w+)")
+
+
+@needs_prometheus
+def test_prometheus_takes_what_is_told_of_a_rollout(twin: Twin, tmp_path: Path) -> None:
+    """Exporter, guard and model server in one scrape, as OpenMetrics; every query of rules and panels is answered."""
+    rollout, stored = in_first_stage(twin), Stored()
+    rollouts, worths, guard = Rollouts(twin.world), Worths(stored), GuardFigures(LeaseClock(30))  # type: ignore[arg-type]  # the calls it makes
+    list(worths.told({rollout.model: rollout}))
+    stored.put(rollout.candidate.served_name, 0.9, 0.0, -0.01)
+    guard.went(0.02)
+    latency.observe(rollout.model, rollout.candidate.served_name, "answered", 0.003, "order-7")
+
+    def of_the_ledger() -> Iterable[Metric]:
+        rollouts.read()
+        return rollouts.told()
+
+    registry = CollectorRegistry()
+    for one in (
+        Exporter([("ledger", of_the_ledger), ("outcomes", lambda: worths.told(rollouts.last))]),
+        guard,
+        latency.SECONDS,
+    ):
+        registry.register(one)
+    with served(registry, "127.0.0.1", 0) as port, real_prometheus(tmp_path, f"127.0.0.1:{port}", "/metrics") as url:
+
+        def ask(query: str) -> list[dict[str, Any]]:
+            answer = httpx.get(f"{url}/api/v1/query", params={"query": query}, trust_env=False, timeout=120)
+            assert answer.is_success, f"{query}: {answer.text}"
+            result: list[dict[str, Any]] = answer.json()["data"]["result"]
+            return result
+
+        until(lambda: ask("simulated_trading_profit_lost_dollars_total > 0"), "what was told is kept")
+        until(lambda: ["1"] == [one["value"][1] for one in ask("up")], "a scrape is read to its end")
+        until(
+            lambda: ["observing"] == [one["metric"]["phase"] for one in ask("firstflight_rollout_phase == 1")],
+            "where the rollout stands is known",
+        )
+        for query in expressions():
+            ask(GRAFANAS.sub(lambda word: MEANT[word[1]], query))

@@ -1,6 +1,7 @@
 """What each alert is called by, told by the real Prometheus' rule tester; where there is none, they are skipped."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.manifests.objects import build, of_kind
+from firstflight.settings import Ports
+from tests.manifests.objects import ROOT, build, of_kind
 from tests.manifests.test_monitoring import expressions
 
 PROMTOOL = shutil.which("promtool")
@@ -175,6 +177,21 @@ def test_the_tester_can_fail(tmp_path: Path) -> None:
     told = promtool("test", "rules", *written(tmp_path, [case._replace(fires=False)]), folder=tmp_path)
 
     assert 0 != told.returncode
+
+
+def test_the_configuration_in_the_docs_is_one(tmp_path: Path) -> None:
+    """A Prometheus of one's own reads it, with the rules beside it, and asks where exporter and guard answer."""
+    [text] = re.findall(
+        r"```yaml\n(rule_files.*?)```", (ROOT / "docs/observation.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    (tmp_path / "prometheus.yml").write_text(text)
+    (tmp_path / "rules.yml").write_text(json.dumps(ours()))
+
+    told = promtool("check", "config", "prometheus.yml", folder=tmp_path)
+
+    assert 0 == told.returncode, told.stdout + told.stderr
+    ports = Ports.model_fields["exporter"].default, Ports.model_fields["guard"].default
+    assert [f"127.0.0.1:{port}" for port in ports] == re.findall(r'"(127[^"]*)"', text)
 
 
 def test_prometheus_can_read_every_query(tmp_path: Path) -> None:

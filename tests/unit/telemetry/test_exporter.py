@@ -284,7 +284,7 @@ def test_an_odd_id_is_no_exemplar() -> None:
     text = openmetrics(registry).decode()
 
     assert before == len(text.splitlines())
-    assert ["order-7"] == re.findall(r'# \{request_id="([^"]*)"\}', text)
+    assert ["order-7"] == re.findall(r'model="m".*# \{request_id="([^"]*)"\}', text)
 
 
 def test_a_thousand_rollouts_of_a_model_are_no_more_series_than_one(twin: Twin) -> None:
