@@ -21,6 +21,7 @@ LONGEST_ANSWER = 256
 TOLD = "_told"
 """Behind a route's name in `matched`: it was no question for a prediction."""
 _MOST = 2**53
+_MOST_CODE = 1000
 _UNAVAILABLE = 503
 _LISTENERS = get_args(Listener)
 
@@ -49,7 +50,7 @@ def parse(lines: Iterable[bytes]) -> Parsed:
         try:
             if entry is not None and _is_routed(entry):
                 predictions.append(_prediction(entry))
-        except (KeyError, ValueError, TypeError, OverflowError):
+        except (KeyError, ValueError, TypeError, OverflowError, OSError):  # the last for a time beyond the system's
             skipped += 1
     return Parsed(tuple(predictions), skipped)
 
@@ -66,7 +67,10 @@ def _is_routed(entry: dict[str, Any]) -> bool:
     """Whether a model was to answer; lines of older gateways do not say, nor do model servers, who were."""
     if "matched" not in entry:
         return entry.get("route") is not None
-    if entry["matched"] is None or entry["matched"].endswith(TOLD):
+    matched = entry["matched"]
+    if not isinstance(matched, str | None):
+        raise TypeError(f"{matched!r} is no route")
+    if matched is None or matched.endswith(TOLD):
         return False
     if _whole(entry.get("attempts") or 0) > 0:
         return True
@@ -100,7 +104,7 @@ def _prediction(entry: dict[str, Any]) -> Prediction:
 
 def _code(entry: dict[str, Any]) -> int:
     """Return the code that was sent; of a call by gRPC, whose code is always 200, what its own status means."""
-    code = _whole(entry["code"])
+    code = _whole(entry["code"], _MOST_CODE)
     return code if code == 0 or entry.get("grpc") is None else http_code(_whole(entry["grpc"]))
 
 
@@ -133,8 +137,8 @@ def _answer(value: object) -> JsonValue:
     return cast("JsonValue", answer)
 
 
-def _whole(value: object) -> int:
+def _whole(value: object, most: int = _MOST) -> int:
     number = int(value) if isinstance(value, str | int) else -1
-    if not 0 <= number < _MOST:
+    if not 0 <= number < most:
         raise ValueError(f"{value!r} is no count")
     return number
