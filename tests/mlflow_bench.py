@@ -23,7 +23,7 @@ class Model:
     def predict(self, table, params=None):
         if (table["age"] == -1).any():
             raise KeyError("no such age")
-        label = table["plan"].fillna("none") if "plan" in table else "none"
+        label = table["plan"].fillna("none") if "plan" in table else (params or {}).get("otherwise", "none")
         return pd.DataFrame({"label": label, "sure": table["age"].where(table["age"] != 0) / 100})
 
 def _load_pyfunc(path):
@@ -82,6 +82,7 @@ def described(
         written["signature"] = {
             "inputs": json.dumps(list(inputs)),
             "outputs": json.dumps(list(outputs)) if outputs else None,
+            "params": json.dumps([{"name": "otherwise", "default": "none", "shape": None, "type": "string"}]),
         }
     if example:
         written["saved_input_example_info"] = {"artifact_path": "input_example.json", "type": "dataframe"}

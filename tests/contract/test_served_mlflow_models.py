@@ -103,6 +103,10 @@ def test_labels_and_tables_are_answered_by_whom_the_split_chooses(settings: Sett
     answer = ask(settings, [ages(20, 50), plan], parameters={"content_type": "pd"})
 
     assert ('"gold"', CANDIDATE) == (answer.headers["x-prediction"], answer.headers["x-model-version"])
+    asked = ask(settings, [ages(20)], parameters={"otherwise": "silver", "trace": "t"})
+    assert ["silver"] == asked.json()["outputs"][0]["data"]
+    refused = ask(settings, [ages(20)], parameters={"otherwise": 3})
+    assert (422, True) == (refused.status_code, "'otherwise' is 3, must be string" in refused.text)
     wanted = [("label", "BYTES", [2], ["gold", "none"]), ("sure", "FP64", [2], [0.2, 0.5])]
     assert wanted == [(one["name"], one["datatype"], one["shape"], one["data"]) for one in answer.json()["outputs"]]
 

@@ -1,6 +1,6 @@
 """Tensors of the Open Inference Protocol, and what a served model does with them: the words of every workload."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,8 +39,11 @@ class Served(Protocol):
     outputs: tuple[Declared, ...]
     apart: bool
 
-    def read(self, tensors: Sequence[Tensor]) -> Any:
-        """Return the question in `tensors`. Raises UnanswerableError naming each fault."""
+    def read(self, tensors: Sequence[Tensor], parameters: Mapping[str, Any] | None = None) -> Any:
+        """Return the question in `tensors`, with those `parameters` of the request that the model knows.
+
+        Raises UnanswerableError naming each fault.
+        """
 
     def answer(self, question: Any) -> tuple[Tensor, ...]:
         """Return the answer, its data flat.

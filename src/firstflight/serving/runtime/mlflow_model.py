@@ -3,7 +3,7 @@
 To load one can run code that lies in it (a pickle does); the digest is looked at before, see `loading`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,14 +36,17 @@ class MlflowModel:
         described = yaml.safe_load((folder / MLFLOW_FILE).read_bytes())
         return cls(mlflow.pyfunc.load_model(str(folder)), Signature.parse(described.get("signature")), digest)
 
-    def read(self, tensors: Sequence[Tensor]) -> Any:
-        """Return the table or the arrays in `tensors`. Raises UnanswerableError naming each fault."""
-        return self._signature.read(tensors)
+    def read(
+        self, tensors: Sequence[Tensor], parameters: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Return the table or the arrays in `tensors`, and MLflow's inference params. Raises as `Served`."""
+        return self._signature.read(tensors), self._signature.params_in(parameters or {})
 
-    def answer(self, question: Any) -> tuple[Tensor, ...]:
+    def answer(self, question: tuple[Any, dict[str, Any]]) -> tuple[Tensor, ...]:
         """Return what the model says. Raises ServingError when it fails, or says what cannot be true."""
+        asked, params = question
         try:
-            answered = self._model.predict(question)
+            answered = self._model.predict(asked, params=params or None)
         except Exception as error:  # code that is not ours may raise anything
             raise ServingError(f"the model failed: {type(error).__name__}: {str(error)[:500]}") from error
         return tensors_of(answered, self.outputs)

@@ -118,7 +118,8 @@ class Predictor(MLModel):  # type: ignore[misc]  # mlserver is not installed whe
             raise MLServerError(f"id has {len(payload.id):,} characters, at most {LONGEST_ID:,}", UNPROCESSABLE)
         try:
             question = self._model.read(
-                [Tensor(one.name, one.datatype, tuple(one.shape), one.data.root) for one in payload.inputs]
+                [Tensor(one.name, one.datatype, tuple(one.shape), one.data.root) for one in payload.inputs],
+                payload.parameters.model_extra if payload.parameters else None,
             )
         except UnanswerableError as error:
             raise MLServerError(str(error), UNPROCESSABLE) from error

@@ -50,6 +50,13 @@ _PYTHON: Mapping[str, set[type]] = {
     "O": {str, bytes},
 }
 """What a client may write for each kind of number; nothing stands for one that is missing."""
+_PARAMS: Mapping[str, tuple[type, ...]] = {
+    "boolean": (bool,),
+    **dict.fromkeys(("integer", "long"), (int,)),
+    **dict.fromkeys(("float", "double"), (float, int)),
+    "string": (str,),
+}
+"""Types of MLflow's inference params, and what a client may write for each."""
 MOST_NUMBERS, MOST_BYTES, MOST_WORDS = 16, 256, 2000
 """Of what is written down of an answer; and characters of a message."""
 
@@ -69,8 +76,25 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Param:
+    """One inference param of MLflow's: a value, or a list of them."""
+
+    name: str
+    kind: str
+    several: bool
+
+    def is_one(self, value: Any) -> bool:
+        """Whether a client may write it so."""
+        values = value if self.several else [value]
+        return isinstance(values, list) and all(
+            isinstance(one, _PARAMS.get(self.kind, ())) and isinstance(one, bool) == (self.kind == "boolean")
+            for one in values
+        )
+
+
+@dataclass(frozen=True)
 class Signature:
-    """Either `columns` or `tensors` that a model takes, and the outputs that it declares, if it does.
+    """Either `columns` or `tensors` that a model takes, its `params`, and the outputs that it declares, if it does.
 
     `nameless` inputs have names here alone.
     """
@@ -79,6 +103,7 @@ class Signature:
     tensors: tuple[Declared, ...]
     outputs: tuple[Declared, ...]
     nameless: bool
+    params: tuple[Param, ...] = ()
 
     @classmethod
     def parse(cls, written: Mapping[str, Any] | None) -> Self:
@@ -103,7 +128,11 @@ class Signature:
         # What it answers is sent as it is; this is only said beforehand, where it can be.
         said = [] if any(any(_unserved(one)) for one in outputs) else outputs
         outs = tuple(_tensor(one, OUTPUT, number) for number, one in enumerate(said))
-        return cls(columns, tensors, outs, nameless="name" not in inputs[0])
+        params = tuple(
+            Param(one["name"], one["type"], several=bool(one.get("shape")))
+            for one in json.loads(written.get("params") or "[]")
+        )
+        return cls(columns, tensors, outs, nameless="name" not in inputs[0], params=params)
 
     @property
     def inputs(self) -> tuple[Declared, ...]:
@@ -131,6 +160,20 @@ class Signature:
         if self.columns:
             return pd.DataFrame({one.name: found[one.name] for one in self.columns if one.name in found})
         return found[INPUT] if self.nameless else found
+
+    def params_in(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of a request's parameters that the model declares; others are not for it.
+
+        Raises UnanswerableError naming each that is of another type.
+        """
+        known = [one for one in self.params if one.name in given]
+        if faults := [
+            f"parameter {one.name!r} is {json.dumps(given[one.name])}, must be {'a list of ' * one.several}{one.kind}"
+            for one in known
+            if not one.is_one(given[one.name])
+        ]:
+            raise UnanswerableError("; ".join(faults)[:MOST_WORDS])
+        return {one.name: given[one.name] for one in known}
 
     def _kind(self, name: str) -> str | None:
         return next((one.kind for one in self.columns if one.name == name), None)

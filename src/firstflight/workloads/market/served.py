@@ -63,8 +63,9 @@ class ServedModel:
                 raise ServingError(f"{folder}: the network answers {answered} to features {given}, must be {(batch,)}")
         return model
 
-    def read(self, tensors: Sequence[Tensor]) -> NDArray[np.float64]:
+    def read(self, tensors: Sequence[Tensor], parameters: Mapping[str, Any] | None = None) -> NDArray[np.float64]:
         """Return the histories in the one tensor `history`. Raises UnanswerableError when it holds none."""
+        del parameters
         names = [tensor.name for tensor in tensors]
         if names != [INPUT]:
             raise UnanswerableError(f"inputs {sorted(names)}, must be exactly one, {INPUT!r}")

@@ -251,3 +251,30 @@ def test_every_type_of_a_column_has_a_name_in_the_protocol() -> None:
     from mlflow.types import DataType  # noqa: PLC0415 - takes seconds
 
     assert {kind.name for kind in DataType} == set(COLUMNS)
+
+
+KNOWN = [
+    {"name": "temperature", "default": 0.5, "shape": None, "type": "double"},
+    {"name": "stop", "default": ["a"], "shape": [-1], "type": "string"},
+    {"name": "k", "default": 3, "shape": None, "type": "long"},
+    {"name": "on", "default": True, "shape": None, "type": "boolean"},
+]
+
+
+def test_inference_params_are_passed_on() -> None:
+    """Those that the signature declares, of its types; what else a client writes is not the model's."""
+    column = json.dumps([{"type": "double", "name": "age"}])
+    signature = Signature.parse({"inputs": column, "params": json.dumps(KNOWN)})
+    good = {"temperature": 1, "stop": ["x", "y"], "k": 2, "on": False}
+    assert good == signature.params_in({**good, "trace": "t"})
+    assert {} == signature.params_in({})
+    assert {} == Signature.parse({"inputs": column, "params": None}).params_in(good)
+    with pytest.raises(UnanswerableError) as refused:
+        signature.params_in({"temperature": "warm", "stop": "x", "k": True, "on": 1})
+    for fault in (
+        "'temperature' is \"warm\", must be double",
+        "'stop' is \"x\", must be a list of string",
+        "'k' is true, must be long",
+        "'on' is 1, must be boolean",
+    ):
+        assert fault in str(refused.value)
