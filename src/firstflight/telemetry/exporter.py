@@ -48,18 +48,26 @@ class Exporter(Collector):
         with self._lock:
             up = family("firstflight_source_up")
             for name, ask in self._sources:
-                try:
-                    told = list(ask())
-                except (FirstflightError, OSError) as error:
-                    if name not in self._away:  # once, and not at each scrape
-                        log.warning("%s tells nothing: %s", name, error)
-                    self._away.add(name)
-                    up.add((name,), 0)
-                else:
-                    self._away.discard(name)
-                    up.add((name,), 1)
-                    yield from told
+                told = self._told(name, ask)
+                up.add((name,), told is not None)
+                yield from told or ()
             yield up
+
+    def _told(self, name: str, ask: Callable[[], Iterable[Metric]]) -> list[Metric] | None:
+        """Return what a source says, None while it is away; the log says so once, and not at each scrape."""
+        try:
+            told = list(ask())
+        except (FirstflightError, OSError) as error:
+            if name not in self._away:
+                log.warning("%s tells nothing: %s", name, error)
+        except Exception:  # a workload's own code may raise anything, and hides no other source
+            if name not in self._away:
+                log.exception("%s tells nothing", name)
+        else:
+            self._away.discard(name)
+            return told
+        self._away.add(name)
+        return None
 
 
 def sources(world: World, url: str, home: Path) -> Iterator[Source]:

@@ -1,6 +1,7 @@
 """What predictions turned out to be worth, and which still wait for that, as metrics."""
 
 import logging
+import math
 import time
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -144,10 +145,10 @@ def _count(counted: _Counted, one: Scored, workload: Workload | None) -> None:
         return
     try:
         values = workload.score(one.prediction, one.truth, one.payoff)
-    except ValueError:  # it cannot be scored, and so it has no worth
+    except (ValueError, ArithmeticError):  # it cannot be scored, and so it has no worth
         return
     for exported in workload.exports:
-        if (value := values.get(exported.metric)) is not None:
+        if math.isfinite(value := values.get(exported.metric, math.nan)):
             counted.worths[exported.name].add(exported, value)
 
 

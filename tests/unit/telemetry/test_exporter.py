@@ -1,7 +1,9 @@
 """What Prometheus is told by the exporter: of whom, by which names, and nothing of what is away."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from firstflight.telemetry.following import Followed
 from firstflight.telemetry.rollouts import Rollouts
 from firstflight.telemetry.truths import Waiting, Worths, complete
 from firstflight.workloads.market.exports import EXPORTS
+from firstflight.workloads.market.workload import WORKLOAD as MARKET
 from tests.unit.acts.twin import MODEL, Twin, begun, drive, in_first_stage
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -188,6 +191,32 @@ def test_a_workload_that_cannot_be_imported_hides_nothing_else(twin: Twin) -> No
     rollout = begun(twin)
     strange = rollout.model_copy(update={"plan": rollout.plan.model_copy(update={"workload": "nowhere:WORKLOAD"})})
     assert {"firstflight_scored_answers_total"} == samples(Worths(Stored()).told({MODEL: strange})).keys()  # type: ignore[arg-type]  # as above
+
+
+def test_code_of_a_workload_that_fails_hides_no_other_source(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What has no score, or one that is no number, has no worth; whatever else is raised is in the log."""
+    rollout, stored = begun(twin), Stored()
+
+    def score(prediction: Any, *_: object) -> dict[str, float]:
+        return {"accuracy": math.nan, "profit": 1 / prediction}
+
+    worths = Worths(stored)  # type: ignore[arg-type]  # as above
+    exporter = Exporter([("outcomes", lambda: worths.told({MODEL: rollout})), ("disk", lambda: ())])
+    monkeypatch.setattr(truths, "find", lambda _: replace(MARKET, score=score))
+    list(exporter.collect())
+    for answer in (math.inf, 0.0, 4.0):
+        stored.put(rollout.candidate.served_name, answer, 1.0, None)
+    told = samples(exporter.collect())
+    assert "financial_prediction_accuracy_total" not in told
+    assert [0.25] == list(told["simulated_trading_profit_gained_dollars_total"].values())
+
+    stored.put(rollout.candidate.served_name, "a word", 1.0, None)  # type: ignore[arg-type]  # what a model may answer
+    up = samples(exporter.collect())["firstflight_source_up"]
+    assert {("outcomes",): 0.0, ("disk",): 1.0} == up
+    assert ["outcomes tells nothing"] == [record.getMessage() for record in caplog.records]
+    assert {1.0} == set(samples(exporter.collect())["firstflight_source_up"].values())
 
 
 def test_truths_are_looked_at_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
