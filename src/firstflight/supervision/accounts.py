@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from firstflight.domain.errors import StackError
 from firstflight.supervision import become
 
 ROOTS_FOLDER = Path("/var/lib/firstflight")
@@ -44,9 +45,17 @@ def can_run(user: int, group: int, command: Sequence[str], environment: Mapping[
 
 
 def set_apart(link: Path, group: int, mode: int) -> None:
-    """Make a folder of `group` where `link` leads; what is there already stays as it is."""
-    if link.exists() or link.is_symlink():
+    """Make a folder of `group` where `link` leads; what is there already stays as it is.
+
+    Raises:
+        StackError: It leads to a folder that is gone.
+    """
+    if link.exists():
         return
+    if link.is_symlink():
+        raise StackError(
+            f"{link} points to {link.readlink()}, which is gone: restore it, or remove the link to begin with nothing"
+        )
     target = roots_folder() / f"{link.name}-{secrets.token_hex(4)}"
     target.mkdir(mode=0o700)
     os.chown(target, 0, group)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from firstflight.domain.errors import StackError
 from firstflight.supervision import accounts
 from firstflight.supervision.files import replace
 
@@ -60,6 +61,14 @@ def test_a_home_made_earlier_keeps_its_folder(folder: Path) -> None:
     (folder / "gateway").mkdir()
     accounts.set_apart(folder / "gateway", GROUP, 0o3770)
     assert not (folder / "gateway").is_symlink()
+
+
+def test_a_folder_that_is_gone_is_said(folder: Path) -> None:
+    """With the way out: what was in it may be all there is of the splits."""
+    accounts.set_apart(folder / "gateway", GROUP, 0o750)
+    (folder / "gateway").resolve().rmdir()
+    with pytest.raises(StackError, match=r"gateway points to .*, which is gone: restore it"):
+        accounts.set_apart(folder / "gateway", GROUP, 0o750)
 
 
 def test_a_program_that_only_root_reaches_is_copied_once(folder: Path) -> None:
