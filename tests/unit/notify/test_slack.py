@@ -170,13 +170,16 @@ def test_a_refusal_is_a_failed_notification(slack: Slack, status: int, body: dic
     assert 1 == len(slack.posted)
 
 
-def test_nobody_at_the_address_is_a_failed_notification() -> None:
-    """A refused connection is tried again, then reported."""
+def test_nobody_at_the_address_is_a_failed_notification(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused connection is tried again, after a pause each time, then reported."""
+    pauses: list[float] = []
+    monkeypatch.setattr("slack_sdk.http_retry.handler.time.sleep", pauses.append)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/api/"
     with pytest.raises(NotificationFailedError, match="refused"):
         notifier(url).send(MESSAGE)
+    assert 2 == len(pauses)
 
 
 def test_a_silent_slack_is_given_up_and_not_asked_twice(slack: Slack, monkeypatch: pytest.MonkeyPatch) -> None:

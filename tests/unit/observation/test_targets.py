@@ -10,6 +10,7 @@ import pytest
 
 from firstflight.domain.errors import MetricsUnavailableError
 from firstflight.domain.findings import Status
+from firstflight.observation import prometheus_api
 from firstflight.observation.targets import Target, read_targets, target_findings, unreachable
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -37,8 +38,9 @@ def test_each_cause_has_its_own_fix() -> None:
     assert ["nobody listens" in fixes[0], "network policy" in fixes[1], "just started" in fixes[2]] == [True] * 3
 
 
-def test_reading_over_http() -> None:
+def test_reading_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Prometheus answers becomes targets; another answer and none are an outage, told in one line."""
+    monkeypatch.setattr(prometheus_api, "_PAUSES", (0.0, 0.0))
     body: Any = {
         "status": "success",
         "data": {
