@@ -24,7 +24,7 @@ from firstflight.registry.registry import ModelRegistry
 from tests.mlflow_bench import python_function
 
 TAGS = {"training_data_hash": "sha256:" + "0" * 64, "git_commit": "abc", "gate": "passed"}
-START_SECONDS = 90
+START_SECONDS = 240
 
 
 @pytest.fixture(scope="module")
