@@ -103,6 +103,11 @@ class Local(_Place):
     ports: Ports = Field(default_factory=Ports)
 
     @property
+    def ledger_key_file(self) -> Path:
+        """File that holds the key by which the local stack's ledger is signed; its first use makes it."""
+        return self.home / "ledger-key"
+
+    @property
     def outcomes_secret(self) -> SecretStr | None:
         """What is asked of whoever posts truths, if anything."""
         if self.outcomes_token_file is not None:
@@ -214,6 +219,13 @@ class Settings(Local, Cluster, People):
         ge=1,
         le=3650,
         description="For how many days predictions and truths are kept, and longer while a rollout is judged by them.",
+    )
+    ledger_key: SecretStr | None = Field(
+        default=None, description="Key that signs the ledger's checkpoints; none: on one's own machine `home` has one."
+    )
+    ledger_anchors: Absolute | None = Field(
+        default=None,
+        description="File to which signed checkpoints are added: where nobody writes who can change the database.",
     )
     guard_seconds: float = Field(default=3.0, gt=0, description="Time between two rounds of the guard.")
 

@@ -1,6 +1,7 @@
 """What every RecordStore promises, and what the one in PostgreSQL promises besides."""
 
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -16,10 +17,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firstflight.domain.errors import HeadMovedError, LedgerError, StoreUnavailableError
-from firstflight.ledger import RecordStore, open_store, sql
-from firstflight.ledger.memory import MemoryRecordStore
+from firstflight.domain.errors import CheckpointError, HeadMovedError, LedgerError, StackError, StoreUnavailableError
+from firstflight.ledger import RecordStore, SealedStore, open_store, open_tree, sql
+from firstflight.ledger.checkpoint import Checkpoint, Signer, opened
+from firstflight.ledger.memory import MemoryRecordStore, MemoryTree
 from firstflight.ledger.sql import SqlRecordStore
+from firstflight.ledger.sql_tree import SqlTree
+from firstflight.ledger.tree import Head
+from firstflight.ledger.verify import Claim, verify
 from firstflight.stack import postgres
 from tests.manifests.objects import build, of_kind
 from tests.postgres_bench import Server, running_server
@@ -53,7 +58,7 @@ def another(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def fragile(another: Server) -> Server:
     """That server with a table made anew, which may be dropped; it may be killed too."""
     with psycopg.connect(another.owner, autocommit=True) as connection:
-        connection.execute("DROP TABLE ledger")
+        connection.execute("DROP TABLE IF EXISTS ledger, ledger_leaf, ledger_head")
     postgres.migrate(another.owner)
     return another
 
@@ -64,6 +69,14 @@ def store(request: pytest.FixtureRequest) -> RecordStore:
     if request.param == "memory":
         return MemoryRecordStore()
     return SqlRecordStore(request.getfixturevalue("server").url)
+
+
+@pytest.fixture
+def tree(store: RecordStore, request: pytest.FixtureRequest) -> SealedStore:
+    """The tree above that store."""
+    if isinstance(store, MemoryRecordStore):
+        return MemoryTree(store)
+    return open_tree(request.getfixturevalue("server").settings)
 
 
 @pytest.fixture
@@ -216,6 +229,87 @@ def test_a_reader_cannot_change_what_is_kept(store: RecordStore, stream: str) ->
     assert {"list": [1]} == store.read(stream)[0].body
 
 
+def test_what_is_sealed_has_its_place_in_order(store: RecordStore, tree: SealedStore, stream: str) -> None:
+    """Every record once, a stream's in their order, and a head that is their root; nothing new makes no new head."""
+    before = store.append(stream, "first", {"n": 1.0}, actor="a")
+    store.append(f"{stream}-other", "first", {"text": "ä\u2028"}, actor="a")
+    head = tree.seal(None)
+    store.append(stream, "second", {"huge": 10**40}, actor="b")
+    assert 1 == tree.waiting()
+    newer = tree.seal(None)
+    assert head is not None
+    assert newer is not None
+    assert (0, newer, 1) == (tree.waiting(), tree.seal(None), newer.size - head.size)
+    assert newer == tree.heads()[-1]
+    entries = list(tree.entries())
+    mine = [entry for entry in entries if entry.stream.startswith(stream)]
+    assert {(stream, 1), (f"{stream}-other", 1)} == {(entry.stream, entry.number) for entry in mine[:2]}
+    assert (stream, 2) == (mine[2].stream, mine[2].number)
+    at = before.at.isoformat(timespec="microseconds")
+    leaf = f'{{"actor":"a","at":"{at}","body":"{{\\"n\\":1.0}}","kind":"first","number":1,"stream":"{stream}"}}'
+    assert leaf.encode() in {entry.leaf for entry in mine}
+    claims = [Claim(each.size, each.root, "head") for each in tree.heads()]
+    found = verify(entries, claims)
+    assert (None, newer.size, newer.root.hex()) == (found.fault, found.covered, found.root)
+
+
+def test_a_key_signs_what_was_there_before_it_and_goes_on_from_there(
+    store: RecordStore, tree: SealedStore, stream: str
+) -> None:
+    """The head that nobody had signed is signed though nothing is new, and after it only what is new."""
+    store.append(stream, "first", {}, actor="a")
+    bare, signer = tree.seal(None), Signer.new()
+    signed = tree.seal(signer)
+    assert bare is not None
+    assert signed is not None
+    assert (bare.size, bare.root, None) == (signed.size, signed.root, bare.note)
+    assert (signer.name, signed.size, signed.root) == told(signed, signer)
+    assert (signed, signed) == (tree.seal(signer), tree.heads()[-1])
+    store.append(stream, "second", {}, actor="a")
+    last = tree.seal(signer)
+    assert last is not None
+    assert (signer.name, signed.size + 1, last.root) == told(last, signer)
+
+
+def told(head: Head, signer: Signer) -> tuple[str, int, bytes]:
+    """What the signed note of `head` says."""
+    assert head.note is not None
+    found = opened(head.note, [signer.public])
+    return found.origin, found.size, found.root
+
+
+def test_what_was_kept_elsewhere_is_not_signed_a_second_time(
+    store: RecordStore, tree: SealedStore, stream: str
+) -> None:
+    """A ledger that is shorter than its last kept checkpoint, or another, is not sealed: it is a copy, or forged."""
+    store.append(stream, "first", {}, actor="a")
+    signer = Signer.new()
+    with pytest.raises(CheckpointError, match="last signed one is of none"):
+        tree.seal(signer, Checkpoint(signer.name, 1, bytes(32)))
+    head = tree.seal(signer)
+    assert head is not None
+    assert head == tree.seal(signer, Checkpoint(signer.name, head.size, head.root))
+    for kept in (Checkpoint(signer.name, head.size + 1, head.root), Checkpoint(signer.name, head.size, bytes(32))):
+        with pytest.raises(CheckpointError, match="cut off, or restored"):
+            tree.seal(signer, kept)
+
+
+def test_many_sealers_at_once_make_one_tree(store: RecordStore, tree: SealedStore, stream: str) -> None:
+    """While four append: every record has one place, and no stream is out of order."""
+
+    def write(writer: int) -> None:
+        for _ in range(10):
+            store.append(f"{stream}/{writer % 2}", "any", {}, actor=f"w{writer}")
+            tree.seal(None)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    tree.seal(None)
+    found = verify(tree.entries(), [Claim(each.size, each.root, "head") for each in tree.heads()])
+    assert (None, found.records) == (found.fault, found.covered)
+    assert 40 == sum(entry.stream.startswith(stream) for entry in tree.entries())
+
+
 def test_the_switch_opens_the_database_of_the_place(server: Server, stream: str) -> None:
     """`open_store` reads and writes the database that the settings name."""
     record = open_store(server.settings).append(stream, "any", {}, actor="a")
@@ -254,6 +348,8 @@ def test_the_table_refuses_to_be_changed(server: Server, stream: str, statement:
         "UPDATE ledger SET kind = 'lie'",
         "DELETE FROM ledger",
         "TRUNCATE ledger",
+        "DELETE FROM ledger_leaf",
+        "UPDATE ledger_head SET note = NULL",
     ],
 )
 def test_a_service_may_not_change_what_keeps_the_table_so(server: Server, stream: str, statement: str) -> None:
@@ -480,3 +576,94 @@ def test_what_was_acknowledged_survives_a_killed_server(fragile: Server, stream:
     kept = [record.number for record in store.read(stream)]
     assert list(range(1, len(kept) + 1)) == kept
     assert set(acknowledged) <= set(kept)
+
+
+APPENDING = """
+import sys
+from firstflight.ledger.sql import SqlRecordStore
+from firstflight.ledger.sql_tree import SqlTree
+store, tree = SqlRecordStore(sys.argv[1]), SqlTree(sys.argv[1])
+while True:
+    print(store.append(sys.argv[2], "any", {}, actor=sys.argv[3]).number, flush=True)
+    tree.seal(None)
+"""
+
+
+def test_writers_that_are_killed_lose_and_double_nothing(server: Server, stream: str) -> None:
+    """Four processes append and seal, one after the other is killed: what they had finished has its one place."""
+    command = [sys.executable, "-c", APPENDING, server.url, stream]
+    writers = [subprocess.Popen([*command, str(n)], stdout=subprocess.PIPE, text=True) for n in range(4)]
+    finished: set[int] = set()
+    try:
+        for n, writer in enumerate(writers):
+            assert writer.stdout is not None
+            finished |= {int(writer.stdout.readline()) for _ in range(3 + 2 * n)}
+            writer.kill()
+            rest = writer.stdout.read()
+            finished |= {int(line) for line in rest.splitlines(keepends=True) if line.endswith("\n")}
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
+    store, tree = SqlRecordStore(server.url), SqlTree(server.url)
+    tree.seal(None)
+    kept = [record.number for record in store.read(stream)]
+    assert list(range(1, len(kept) + 1)) == kept
+    assert finished <= set(kept)
+    assert kept == [entry.number for entry in tree.entries() if entry.stream == stream]
+    found = verify(tree.entries(), [Claim(each.size, each.root, "head") for each in tree.heads()])
+    assert (None, found.records) == (found.fault, found.covered)
+
+
+def test_an_old_ledger_is_taken_in_once(fragile: Server) -> None:
+    """Its records get their places, and a record says how many, with which root; a migration that died is repeated."""
+    with psycopg.connect(fragile.owner, autocommit=True) as connection:
+        connection.execute("DROP TABLE ledger_leaf, ledger_head")
+    store = SqlRecordStore(fragile.owner)
+    for number in range(5):
+        store.append(f"rollout/{number % 2}", "old", {"n": number}, actor="a")
+    with psycopg.connect(fragile.owner, autocommit=True) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("BEGIN; LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
+        call = pool.submit(postgres.migrate, fragile.owner)
+        waiting = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 'ledger'::regclass"
+        deadline = time.monotonic() + 120
+        while not other.execute(waiting).fetchall():
+            assert time.monotonic() < deadline, "the migration never waited for the lock"
+            time.sleep(0.02)
+        with pytest.raises(StackError):
+            call.result(timeout=120)
+        other.execute("ROLLBACK")
+    for _ in range(2):
+        postgres.migrate(fragile.owner)
+    tree = SqlTree(fragile.url)
+    [record], [head] = store.read("ledger"), tree.heads()
+    assert ("ledger.taken_in", {"records": 5, "root": head.root.hex()}) == (record.kind, record.body)
+    assert 1 == tree.waiting()
+    assert [0, 1, 2, 3, 4] == [entry.index for entry in tree.entries()]
+
+
+def test_an_owner_who_changes_the_tables_is_found_out(fragile: Server) -> None:
+    """Triggers stop no owner: the changed record is named, and the key signs nothing above a changed head."""
+    store, tree, signer = SqlRecordStore(fragile.url), SqlTree(fragile.url), Signer.new()
+    for number in range(4):
+        store.append("s", "any", {"n": number}, actor="a")
+    head = tree.seal(signer)
+    assert head is not None
+    with psycopg.connect(fragile.owner, autocommit=True) as owner:
+        owner.execute("ALTER TABLE ledger DISABLE TRIGGER USER; UPDATE ledger SET actor = 'b' WHERE number = 3")
+        owner.execute("ALTER TABLE ledger_head DISABLE TRIGGER USER; UPDATE ledger_head SET size = 2, peaks = root")
+    found = verify(tree.entries(), [Claim(head.size, head.root, "kept")]).fault
+    assert found is not None
+    assert (2, 2) == (found.first, found.last)
+    assert "record 3 of s is not what was sealed" in found.what
+    with pytest.raises(CheckpointError, match="is not the one that was signed"):
+        tree.seal(signer)
+
+
+def test_nobody_seals_where_no_tree_was_made(fragile: Server) -> None:
+    """As for an outage, told who makes its tables; records are appended as ever."""
+    with psycopg.connect(fragile.owner, autocommit=True) as connection:
+        connection.execute("DROP TABLE ledger_leaf, ledger_head")
+    assert 1 == SqlRecordStore(fragile.url).append("s", "first", {}, actor="a").number
+    with pytest.raises(StoreUnavailableError, match="`firstflight up` does"):
+        SqlTree(fragile.url).seal(None)

@@ -38,6 +38,8 @@ GIVEN = {
     "work_pool": ("kubernetes", "kubernetes"),
     "separate_training": ("true", True),
     "metrics_host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - a value like any other
+    "ledger_key": ("k3y", SecretStr("k3y")),
+    "ledger_anchors": ("/mnt/kept.txt", Path("/mnt/kept.txt")),
     "lease_seconds": ("12.5", 12.5),
     "retention_days": ("7", 7),
     "guard_seconds": ("1.5", 1.5),

@@ -469,6 +469,35 @@ def history(
     """
 
 
+@done_by("audit")
+def audit(
+    deed: Annotated[Literal["verify", "seal", "export", "key"], typer.Argument(help="What to do.")],
+    words: Annotated[list[str] | None, typer.Argument(metavar="[WORD]...", help="What it is done with.")] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="Public key, or a file that holds it; none: the home's own.")
+    ] = None,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="File of checkpoints that were kept elsewhere; none: FIRSTFLIGHT_LEDGER_ANCHORS.", exists=True
+        ),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Prove that no record of the ledger was changed, taken away, put in or moved since it was sealed.
+
+    verify [FILE]: hold the ledger, or an exported one, against its hashes and against checkpoints that were kept
+    elsewhere, and name the first bad record. seal: take in what is new and print the checkpoint, as the guard does by
+    itself. export FILE: write every record and checkpoint for whoever verifies them without the database. key: print
+    the public key to hand out. See docs/audit.md.
+
+    Exit code of verify: 0 what a checkpoint kept elsewhere covers is what was sealed; 1: it is not, and where; 3:
+    nothing was seen, which proves nothing; 4: it agrees with itself, and nothing from elsewhere vouches for it.
+    Any deed, exit code 2: a word too many or too few.
+    """
+
+
 @done_by("guard")
 def guard(
     *,
@@ -553,6 +582,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "Models": (init, adopt, deploy, undeploy),
     "A rollout": (canary, ab_test, release, watch, approve, reject, promote, roll_back, history, outcomes),
     "Safety": (guard, drill, freeze, thaw, frozen),
+    "Evidence": (audit,),
 }
 
 EXAMPLES: dict[Command, tuple[str, ...]] = {
@@ -582,6 +612,12 @@ EXAMPLES: dict[Command, tuple[str, ...]] = {
     undeploy: ("firstflight undeploy baseline-predictor-v3", "firstflight undeploy financial-predictor --old"),
     history: ("firstflight history financial-predictor --last 10",),
     outcomes: ("firstflight outcomes load my-labels.csv", "firstflight outcomes status"),
+    audit: (
+        "firstflight audit verify",
+        "firstflight audit verify ledger.jsonl --key audit.pub --checkpoint kept.txt",
+        "firstflight audit export ledger.jsonl",
+        "firstflight audit key",
+    ),
     doctor: ("firstflight doctor --json",),
     open: ("firstflight open", "firstflight open latest"),
     drill: ("firstflight drill --fault errors --fault latency",),

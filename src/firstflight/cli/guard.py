@@ -16,7 +16,10 @@ from firstflight.guard.figures import GuardFigures, told
 from firstflight.guard.guard import Guard
 from firstflight.guard.heartbeat import beat
 from firstflight.guard.runs import Polled
+from firstflight.guard.sealing import Sealing
 from firstflight.guard.stable_watch import StableWatch
+from firstflight.ledger import open_tree
+from firstflight.ledger.keys import signer
 from firstflight.orchestrator import Orchestrator
 from firstflight.settings import Settings
 from firstflight.supervision.logs import begin_log
@@ -58,6 +61,8 @@ def guard(*, seconds: float | None, as_json: bool) -> None:
     runs = Polled(prefect.runs, prefect.answers, lambda: close_runs(world.ledger, prefect))
     runs.start()
     threading.Thread(target=StableWatch(world).rounds, daemon=True).start()
+    sealing = Sealing(open_tree(settings), lambda: signer(settings), settings.ledger_anchors)
+    threading.Thread(target=sealing.rounds, daemon=True).start()
     watching = Guard(world, runs=runs, announce=announce, aside=aside)
     figures = GuardFigures(watching.clock)
 

@@ -28,6 +28,7 @@
     │   └── FieldConflictError          somebody else owns what was to be set
     ├── LedgerError
     │   ├── HeadMovedError              somebody else appended first
+    │   ├── CheckpointError             a checkpoint, or a key for one, is not what it should be
     │   └── UnreadableRecordError       a record is not what its kind promises
     ├── RolloutError                    a rollout cannot start or go on
     ├── ApprovalRefusedError            an answer that does not count
@@ -162,6 +163,10 @@ class LedgerError(FirstflightError):
 
 class HeadMovedError(LedgerError):
     """Somebody else appended to the stream first; read it again, then decide again."""
+
+
+class CheckpointError(LedgerError):
+    """A checkpoint, a key for one, or the tree below it is not what it should be; nothing was signed on it."""
 
 
 class UnreadableRecordError(LedgerError):

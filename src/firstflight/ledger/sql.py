@@ -135,22 +135,29 @@ class SqlRecordStore:
         """Open a connection and a transaction that is committed when the block ends well."""
         try:
             if not self._has_schema:
-                with self._transaction() as connection:
+                with transaction(self._url) as connection:
                     make_tables(connection)
                 self._has_schema = True
-            with self._transaction() as connection:
+            with transaction(self._url) as connection:
                 yield connection
         except psycopg.Error as error:
             self._has_schema = False  # what comes back may be another database
-            if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or is_away(error.sqlstate):
-                raise StoreUnavailableError(f"the ledger's database did not answer: {_sentence(error)}") from error
-            raise LedgerError(f"the ledger's database refused: {_sentence(error)}") from error
+            raise refusal(error) from error
 
-    @contextmanager
-    def _transaction(self) -> Iterator[psycopg.Connection]:
-        with psycopg.connect(self._url, connect_timeout=_CONNECT_SECONDS) as connection:
-            connection.execute(_LIMITS)
-            yield connection
+
+@contextmanager
+def transaction(url: str) -> Iterator[psycopg.Connection]:
+    """Open a connection, and a transaction that waits for nothing long and is committed when the block ends well."""
+    with psycopg.connect(url, connect_timeout=_CONNECT_SECONDS) as connection:
+        connection.execute(_LIMITS)
+        yield connection
+
+
+def refusal(error: psycopg.Error) -> LedgerError | StoreUnavailableError:
+    """Return what the database's error means to whoever called: away for now, or refused for good."""
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or is_away(error.sqlstate):
+        return StoreUnavailableError(f"the ledger's database did not answer: {_sentence(error)}")
+    return LedgerError(f"the ledger's database refused: {_sentence(error)}")
 
 
 def make_tables(connection: psycopg.Connection) -> None:

@@ -26,6 +26,7 @@ from psycopg import sql
 
 from firstflight.domain.errors import ProcessFailedError, StackError, StoreUnavailableError
 from firstflight.ledger import sql as ledger
+from firstflight.ledger import sql_tree as tree
 from firstflight.observation import database as predictions
 from firstflight.settings import Database, Settings
 from firstflight.supervision import accounts
@@ -159,6 +160,7 @@ def migrate(owner: str) -> None:
                 ledger.make_tables(connection)
             with connection.transaction():  # tables that are made anew have their rights from the first moment
                 predictions.make_tables(connection)
+                tree.make_tree(connection)
                 other = "select from pg_roles where rolname = %s and rolname <> current_user"
                 if connection.execute(other, (_SERVICE,)).fetchone() is not None:
                     _grant(connection)
@@ -168,7 +170,7 @@ def migrate(owner: str) -> None:
 
 def _grant(connection: psycopg.Connection) -> None:
     connection.execute("select pg_advisory_xact_lock(%s)", (_RIGHTS_LOCK,))  # two at once would collide
-    for table, rights in {**ledger.RIGHTS, **predictions.RIGHTS}.items():
+    for table, rights in {**ledger.RIGHTS, **tree.RIGHTS, **predictions.RIGHTS}.items():
         to = sql.Identifier(table), sql.Identifier(_SERVICE)
         connection.execute(sql.SQL("revoke all on {} from {}").format(*to))
         connection.execute(sql.SQL("grant " + rights + " on {} to {}").format(*to))

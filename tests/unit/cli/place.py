@@ -14,8 +14,10 @@ import pytest
 import yaml
 
 from firstflight.acts.homecoming import bring_model_home
+from firstflight.acts.seal import seal
 from firstflight.cli import (
     adopt,
+    audit,
     demo,
     doctor,
     drill,
@@ -41,6 +43,10 @@ from firstflight.domain.plans import TrainingPlan
 from firstflight.drill.faults import FaultName, faults
 from firstflight.drill.result import Clients, Drill, Result
 from firstflight.drill.timeline import Timeline
+from firstflight.ledger.checkpoint import Signer
+from firstflight.ledger.export import write
+from firstflight.ledger.keys import signer
+from firstflight.ledger.memory import MemoryTree
 from firstflight.observation.waiting import Labels, Waiting
 from firstflight.orchestrator import FlowRun
 from firstflight.registry.mlflow_rest import MlflowRest
@@ -103,6 +109,7 @@ class Place:
         self.answers: tuple[int, ...] = (200, 200)
         self.kept = True
         self.told: tuple[str, ...] = ()
+        self.tree = MemoryTree(self.twin.ledger)
         self.refuses: FirstflightError | None = None
         (folder / "deployments").symlink_to(ROOT / "deployments")
         self._settings(monkeypatch)
@@ -141,11 +148,21 @@ class Place:
             folder = python_function(self.folder / variant)
             self.twin.registry.register("churn", variant, folder, {"gate": "passed"})
 
+    def sealed(self) -> None:
+        """Have a ledger whose checkpoint was kept in a file."""
+        self.went_home()
+        seal(self.tree, key := signer(Settings()), self.folder / "kept.txt")
+        assert key is not None
+        (self.folder / "audit.pub").write_text(str(key.public))
+        with (self.folder / "ledger.jsonl").open("w") as file:
+            write(self.tree, file)
+
     def prepare(self, command: str) -> object:
         """Have so what must be, for the command to end well."""
         return {
             **dict.fromkeys(("approve", "reject", "history", "roll-back"), self.asks),
             **dict.fromkeys(("demo", "undeploy"), self.went_home),
+            "audit": self.sealed,
             "deploy": self.adopted,
             "promote": self.falters,
         }.get(command, lambda: None)()
@@ -155,12 +172,16 @@ class Place:
             patch.delenv(name, raising=False)
         patch.setenv("FIRSTFLIGHT_HOME", str(self.folder / "home"))
         patch.setenv("FIRSTFLIGHT_PROJECT", str(ROOT))
+        patch.setenv("FIRSTFLIGHT_LEDGER_ANCHORS", str(self.folder / "kept.txt"))
+        patch.setenv("FIRSTFLIGHT_LEDGER_KEY", Signer("log", bytes(32)).secret())
         patch.setenv("COLUMNS", "80")
         patch.chdir(self.folder)
 
     def _rollouts(self, patch: pytest.MonkeyPatch) -> None:
         for module in (demo, freezing, rollouts, watch):
             patch.setattr(module, "open_store", lambda _: self.twin.ledger)
+        for module in (audit, guard):
+            patch.setattr(module, "open_tree", lambda _: self.tree)
         for module in (adopt, demo, guard, promote, roll_back, undeploy):
             patch.setattr(module, "open_world", lambda _: self.twin.world)
         for module in (demo, guard, opening, rollouts, start, watch):
@@ -186,6 +207,7 @@ class Place:
         patch.setattr(opening.sign_in, "door", self._door)
         patch.setattr(guard, "Polled", Unasked)
         patch.setattr(guard, "StableWatch", lambda _: Unasked())
+        patch.setattr(guard, "Sealing", Unasked)
         patch.setattr(guard, "threading", SimpleNamespace(Thread=Inline, Lock=threading.Lock))
         patch.setattr(guard, "begin_log", lambda _: None)
         patch.setattr("logging.Logger.setLevel", lambda *_: None)

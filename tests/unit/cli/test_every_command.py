@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,6 +115,14 @@ def fail(place: Place) -> None:
     place.twin.backend.deploy = broken  # type: ignore[assignment,method-assign]
 
 
+def tamper(place: Place) -> None:
+    """Have a record be another than was sealed."""
+    place.sealed()
+    place.tree.entries = lambda: (  # type: ignore[method-assign]
+        replace(entry, leaf=b"{}") if entry.index == 1 else entry for entry in [*place.tree._entries]
+    )
+
+
 TRUSTED = "--variant gbm --trust-code --as ann"
 DOUBTFUL = warned("collector-never", "collector", "nothing yet", wanted="a record", fix="start it")
 ILL = failed("worker-offline", "work pool local", "no live worker", wanted="one", fix="start one")
@@ -179,6 +188,18 @@ CASES = (
     Case("outcomes load labels.csv", 0, tell("new", "repeated")),
     Case("outcomes load labels.csv", 1, tell("new", "contradicting")),
     Case("outcomes load", 2),
+    Case("audit verify --checkpoint kept.txt", 0, Place.sealed),
+    Case("audit verify --checkpoint kept.txt", 1, tamper),
+    Case("audit verify ledger.jsonl --key audit.pub --checkpoint kept.txt", 0, Place.sealed),
+    Case("audit verify audit.pub --checkpoint kept.txt", 1, Place.sealed),
+    Case("audit seal extra", 2),
+    Case("audit verify", 3),
+    Case("audit verify", 0, Place.sealed),
+    Case("audit verify", 4, lambda place: (place.went_home(), place.tree.seal(None))),
+    Case("audit seal", 0, Place.went_home),
+    Case("audit seal", 3),
+    Case("audit export ledger.jsonl", 0, Place.sealed),
+    Case("audit key", 0),
     Case("guard --seconds 0", 0, Place.asks),
     Case("guard --seconds 0", 4, mark),
     Case("drill --fault all", 0),
@@ -231,7 +252,7 @@ def test_nothing_is_lost_on_any_terminal_or_in_a_pipe(case: Case, firstflight: F
     assert None is COLOUR.search(plain)
     told = {*re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown).split()}
     short = [word for word in piped.split() if len(word) < LONGEST_WORD and str(tmp_path) not in word]
-    measured = re.compile(r"[─━\d.]+|.*:\d\d")
+    measured = re.compile(r"[─━\d.]+|.*:\d\d|[\w+/]{43}=")
     assert [] == [word for word in short if word not in told | NAMED_BY_THEIR_CELLS and not measured.fullmatch(word)]
 
 

@@ -80,7 +80,7 @@ def test_what_is_not_understood_is_code_two(firstflight: Firstflight, words: str
 @pytest.mark.parametrize("name", [spelled(command) for command in EXAMPLES])
 def test_examples_are_lines_to_copy(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each fits into eighty columns, stands unbroken in the help, and is understood as it is written."""
-    for mine in ("my.yaml", "my-labels.csv"):
+    for mine in ("my.yaml", "my-labels.csv", "kept.txt"):
         (tmp_path / mine).touch()
     shutil.copytree(PROJECT / "deployments" / "plans", tmp_path / "deployments" / "plans")
     monkeypatch.chdir(tmp_path)

@@ -1,0 +1,129 @@
+"""What an auditor asks of the ledger."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from firstflight.acts.audit import Audit
+from firstflight.acts.audit import audit as examine
+from firstflight.acts.seal import kept_in, seal
+from firstflight.cli.telling import plain, say, terminal
+from firstflight.domain.errors import NotFoundError
+from firstflight.ledger import open_tree
+from firstflight.ledger.checkpoint import PublicKey
+from firstflight.ledger.export import ExportedTree, write
+from firstflight.ledger.keys import signer
+from firstflight.settings import Settings
+
+Deed = Literal["verify", "seal", "export", "key"]
+
+
+def audit(
+    deed: Deed,
+    words: Sequence[str] | None,
+    key: Sequence[str] | None,
+    checkpoint: Sequence[Path] | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Do `deed` with `words`."""
+    settings = Settings()
+    match deed, *(words or ()):
+        case ["verify"]:
+            _verify(settings, None, key or (), checkpoint or (), as_json=as_json)
+        case ["verify", file]:
+            _verify(settings, Path(file), key or (), checkpoint or (), as_json=as_json)
+        case ["seal"]:
+            _seal(settings, as_json=as_json)
+        case ["export", file]:
+            _export(settings, Path(file), as_json=as_json)
+        case ["key"]:
+            _key(settings, as_json=as_json)
+        case _:
+            raise typer.BadParameter("it is `audit verify [FILE]`, `audit seal`, `audit export FILE` or `audit key`")
+
+
+def _verify(
+    settings: Settings, file: Path | None, key: Sequence[str], checkpoint: Sequence[Path], *, as_json: bool
+) -> None:
+    if file and not file.is_file():
+        raise NotFoundError(f"{file} is no file: `firstflight audit export {file}` writes one")
+    tree = ExportedTree(file) if file else open_tree(settings)
+    keys = _keys(settings, key)
+    anchors = [settings.ledger_anchors] if settings.ledger_anchors and settings.ledger_anchors.exists() else []
+    found = examine(tree, keys, kept_in(checkpoint or anchors, keys))
+    waiting = 0 if isinstance(tree, ExportedTree) else tree.waiting()
+    code = _code(found)
+    if as_json:
+        typer.echo(json.dumps({**found.model_dump(), "waiting": waiting, "code": code}))
+    else:
+        _tell(found, waiting, [key.name for key in keys])
+    raise typer.Exit(code)
+
+
+def _code(found: Audit) -> int:
+    """Return 1 for a fault, 3 when nothing was seen, 4 when nothing from elsewhere vouches for what was seen."""
+    if found.fault:
+        return 1
+    if not found.records:
+        return 3
+    return 0 if found.kept else 4
+
+
+def _tell(found: Audit, waiting: int, names: Sequence[str]) -> None:
+    console = terminal()
+    say(console, f"looked at {found.records:,} records of {found.streams:,} streams, root {found.root}")
+    by = f"by {', '.join(map(plain, names))}" if names else "by nobody, for no key was given"
+    say(console, f"signed {by}: the first {found.signed:,} records, in {found.heads:,} checkpoints of the ledger's own")
+    if found.unknown:
+        say(console, f"{found.unknown:,} checkpoints are signed by other keys, which count for nothing here")
+    say(console, f"held against checkpoints kept elsewhere: the first {found.kept:,} records")
+    if waiting:
+        say(console, f"{waiting:,} records are newer than the last seal: nothing vouches for them yet")
+    if found.fault:
+        say(console, f"[bold red]BAD[/bold red]: {plain(found.fault.what)}")
+    elif not found.records:
+        say(console, "[bold yellow]NOTHING SEEN[/bold yellow], which proves nothing")
+    elif not found.kept:
+        why = (
+            "whoever owns the database and the key could have written all of it anew; name a checkpoint kept elsewhere"
+        )
+        say(console, f"[bold yellow]AGREES WITH ITSELF[/bold yellow] alone: {why}: --checkpoint FILE")
+    else:
+        say(console, f"[bold green]VERIFIED[/bold green]: the first {found.kept:,} records are those that were sealed")
+
+
+def _keys(settings: Settings, given: Sequence[str]) -> list[PublicKey]:
+    """Return the keys given, as text or in a file; else the place's own, where it has one."""
+    if given:
+        return [PublicKey.parse(Path(one).read_text(encoding="utf-8") if Path(one).is_file() else one) for one in given]
+    own = signer(settings)
+    return [own.public] if own else []
+
+
+def _seal(settings: Settings, *, as_json: bool) -> None:
+    head = seal(open_tree(settings), signer(settings), settings.ledger_anchors)
+    if head is None:
+        raise NotFoundError("the ledger has no records yet: there is nothing to seal")
+    if as_json:
+        typer.echo(json.dumps({"size": head.size, "root": head.root.hex(), "note": head.note}))
+    else:
+        typer.echo(head.note or f"{head.size} records, root {head.root.hex()}: unsigned, for there is no key", nl=False)
+
+
+def _export(settings: Settings, file: Path, *, as_json: bool) -> None:
+    with file.open("w", encoding="utf-8") as lines:
+        count = write(open_tree(settings), lines)
+    typer.echo(
+        json.dumps({"records": count}) if as_json else f"{file}: {count:,} records, and every checkpoint of them"
+    )
+
+
+def _key(settings: Settings, *, as_json: bool) -> None:
+    own = signer(settings)
+    if own is None:
+        raise NotFoundError("no key is configured, so checkpoints are unsigned: set FIRSTFLIGHT_LEDGER_KEY")
+    typer.echo(json.dumps({"key": str(own.public)}) if as_json else str(own.public))
