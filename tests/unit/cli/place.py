@@ -61,7 +61,7 @@ from tests.unit.acts.twin import MODEL, Twin, begun, drive, in_first_stage
 from tests.unit.cli.doubles import RUN, Prefect, flow_run
 from tests.unit.cli.test_train_command import made
 
-PARTS = ("postgres", "prefect", "mlflow", "gateway", "collector", "outcomes", "guard", "worker")
+PARTS = ("postgres", "prefect", "mlflow", "gateway", "collector", "outcomes", "exporter", "guard", "worker")
 
 LABELS = Labels(
     days=7,
