@@ -328,7 +328,7 @@ def _load(uri: str, number: int) -> Loaded:
         for one in store.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/")["Contents"]:
             path = Path(folder) / one["Key"].removeprefix(f"{prefix}/")
             path.parent.mkdir(parents=True, exist_ok=True)
-            store.download_file(bucket, one["Key"], str(path))
+            path.write_bytes(store.get_object(Bucket=bucket, Key=one["Key"])["Body"].read())
         settings = json.loads((Path(folder) / "model-settings.json").read_bytes())
         own = Path(folder) / settings["parameters"]["uri"]
         # The code of an MLflow model is a part of it, held to its digest; a server would import any other unasked.
