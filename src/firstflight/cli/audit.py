@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -10,15 +11,18 @@ import typer
 from firstflight.acts.audit import Audit
 from firstflight.acts.audit import audit as examine
 from firstflight.acts.seal import kept_in, seal
-from firstflight.cli.telling import plain, say, terminal
+from firstflight.acts.served import served_at, story_of
+from firstflight.cli.telling import plain, say, tell, terminal
 from firstflight.domain.errors import NotFoundError
-from firstflight.ledger import open_tree
+from firstflight.ledger import open_store, open_tree
 from firstflight.ledger.checkpoint import PublicKey
 from firstflight.ledger.export import ExportedTree, write
 from firstflight.ledger.keys import signer
+from firstflight.ledger.record import RecordStore
+from firstflight.rollout.story import actor_name
 from firstflight.settings import Settings
 
-Deed = Literal["verify", "seal", "export", "key"]
+Deed = Literal["verify", "show", "at", "seal", "export", "key"]
 
 
 def audit(
@@ -36,6 +40,10 @@ def audit(
             _verify(settings, None, key or (), checkpoint or (), as_json=as_json)
         case ["verify", file]:
             _verify(settings, Path(file), key or (), checkpoint or (), as_json=as_json)
+        case ["show", rollout]:
+            _show(open_store(settings), rollout, as_json=as_json)
+        case ["at", time, model]:
+            _at(open_store(settings), time, model, as_json=as_json)
         case ["seal"]:
             _seal(settings, as_json=as_json)
         case ["export", file]:
@@ -43,7 +51,8 @@ def audit(
         case ["key"]:
             _key(settings, as_json=as_json)
         case _:
-            raise typer.BadParameter("it is `audit verify [FILE]`, `audit seal`, `audit export FILE` or `audit key`")
+            wanted = "verify [FILE], show ROLLOUT, at TIME MODEL, seal, export FILE or key"
+            raise typer.BadParameter(f"`audit` takes {wanted}")
 
 
 def _verify(
@@ -94,6 +103,41 @@ def _tell(found: Audit, waiting: int, names: Sequence[str]) -> None:
         say(console, f"[bold yellow]AGREES WITH ITSELF[/bold yellow] alone: {why}: --checkpoint FILE")
     else:
         say(console, f"[bold green]VERIFIED[/bold green]: the first {found.kept:,} records are those that were sealed")
+
+
+def _show(ledger: RecordStore, rollout: str, *, as_json: bool) -> None:
+    console = terminal()
+    for record in story_of(ledger, rollout):
+        if as_json:
+            typer.echo(record.model_dump_json())
+        else:
+            tell(console, record, by=actor_name(record.actor))
+
+
+def _at(ledger: RecordStore, time: str, model: str, *, as_json: bool) -> None:
+    try:
+        when = datetime.fromisoformat(time)
+    except ValueError as error:
+        raise typer.BadParameter(f"{time!r} is no time: 2026-12-24T18:00 is one, in UTC") from error
+    served = served_at(ledger, model, when if when.tzinfo else when.replace(tzinfo=UTC))
+    if as_json:
+        typer.echo(json.dumps([one.model_dump(mode="json") for one in served]))
+        return
+    console = terminal()
+    for one in served:
+        say(console, f"[bold]{one.share} %[/bold] {plain(str(one.version))}, {one.version.digest}")
+        say(console, f"as the router reported at {one.since:%Y-%m-%d %H:%M:%S} UTC", indent=2)
+        on = (
+            f"tried in {plain(one.rollout)}, {one.checks:,} checks"
+            if one.rollout
+            else "tried in no rollout of the ledger"
+        )
+        for line in (
+            on,
+            *map(plain, one.evidence),
+            *(map(plain, one.approvals) if one.approvals else ["nobody was asked"]),
+        ):
+            say(console, line, indent=2)
 
 
 def _keys(settings: Settings, given: Sequence[str]) -> list[PublicKey]:

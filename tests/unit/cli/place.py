@@ -178,7 +178,7 @@ class Place:
         patch.chdir(self.folder)
 
     def _rollouts(self, patch: pytest.MonkeyPatch) -> None:
-        for module in (demo, freezing, rollouts, watch):
+        for module in (audit, demo, freezing, rollouts, watch):
             patch.setattr(module, "open_store", lambda _: self.twin.ledger)
         for module in (audit, guard):
             patch.setattr(module, "open_tree", lambda _: self.tree)
