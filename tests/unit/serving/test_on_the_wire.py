@@ -427,6 +427,7 @@ def test_nobody_steers_what_serves_but_its_owner(settings: Settings, client: htt
     table = LocalBackend(settings)._table
     ports = table.ports(table.read()[STABLE])
     server, metrics = f"http://127.0.0.1:{ports.rest}", f"http://127.0.0.1:{ports.metrics}/metrics"
+    assert 200 == ask(settings, client).status_code  # what is told of a model's answers begins with the first
     before = len(client.get(metrics).text.splitlines())
     assert 404 == client.post(f"{server}/v2/repository/models/{MODEL}/unload", data={"a": "b"}).status_code
     for number in range(60):
