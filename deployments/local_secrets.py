@@ -9,6 +9,8 @@ import json
 import secrets
 from typing import Any
 
+from firstflight.ledger.checkpoint import Signer
+
 NAMESPACE = "firstflight"
 BUCKET = "firstflight"
 BUCKET_ENDPOINT = "http://seaweedfs:8333"
@@ -60,6 +62,7 @@ def local_secrets() -> list[dict[str, Any]]:
             {"access-key-id": writer[0], "secret-access-key": writer[1], "endpoint": BUCKET_ENDPOINT},
         ),
         _secret("model-storage", {"s3": json.dumps(storage)}),
+        _secret("firstflight-ledger", {"key": Signer.new().secret()}),
     ]
 
 

@@ -16,9 +16,11 @@ from tests.manifests.quantities import amount
 
 EACH_OVERLAY = pytest.mark.parametrize("overlay", OVERLAYS)
 IMAGE = re.compile(r"^[^:@\s]+:(?P<tag>[A-Za-z0-9._-]*[0-9][A-Za-z0-9._-]*)(?P<digest>@sha256:[0-9a-f]{64})?$")
-SECRETIVE = re.compile(r"PASSWORD|TOKEN|SECRET|AUTH_STRING|CREDENTIAL|ACCESS_KEY|DATABASE_URL|CONNECTION_URL|STORE_URI")
+SECRETIVE = re.compile(
+    r"PASSWORD|TOKEN|SECRET|AUTH_STRING|CREDENTIAL|ACCESS_KEY|LEDGER_KEY|DATABASE_URL|CONNECTION_URL|STORE_URI"
+)
 NAMES_A_SECRET = re.compile(r"SECRET_(NAME|KEY)$")
-OPTIONAL_SECRETS = {"firstflight-slack"}
+OPTIONAL_SECRETS = {"firstflight-slack", "firstflight-ledger"}
 
 
 def overlay_pods(overlay: str) -> list[Pod]:
