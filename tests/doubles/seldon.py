@@ -186,8 +186,10 @@ class Seldon:
             away = waits or late > 0
             if away:
                 self._tell_unavailable(plural, name)
-                self.going.wait()
-                self._tell_unavailable(plural, name)  # what was written while it was waited for
+                while not self.going.wait(0.02):  # what is written meanwhile is tried in vain, too
+                    for one in {item, *filter(None, list(self._todo.queue))}:
+                        self._tell_unavailable(*one)
+                self._tell_unavailable(plural, name)
             late = self._todo.qsize() if waits else max(0, late - 1)
             with self._lock:
                 body = self._api.read(plural, name)

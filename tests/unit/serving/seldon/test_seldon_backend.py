@@ -690,6 +690,7 @@ def test_an_outage_in_mid_change_ends_right_when_it_is_over(cluster: Cluster) ->
 def test_a_scheduler_that_restarts_is_waited_for(cluster: Cluster) -> None:
     """It takes the change when it is back; until then nobody is told that it has."""
     cluster.seldon.going.clear()
+    cluster.api.edit("models", CANDIDATE, lambda body: body["metadata"]["labels"].update(busy="with something else"))
 
     def says_who_is_away() -> bool:  # its operator may take longer to notice than a short patience lasts
         with pytest.raises(TrafficNotAppliedError) as told:
