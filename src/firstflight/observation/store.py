@@ -8,6 +8,7 @@ from typing import Literal
 
 import psycopg
 
+from firstflight.domain.errors import InvalidDataError
 from firstflight.domain.questions import Question
 from firstflight.observation.database import Database, next_stamp
 from firstflight.observation.log_file import Position
@@ -20,6 +21,8 @@ is about; it was told before; it was told before as something else, and is refus
 FRESH: tuple[Result, ...] = ("new", "late", "waiting")
 GATEWAY = "gateway"
 """The one log where a gateway writes it; where model servers do, each has a collector of its own."""
+_ROWS_FAULT = (psycopg.DataError, psycopg.IntegrityError)
+"""What PostgreSQL says of values, by the classes 22 and 23 of SQLSTATE."""
 _COLLECTOR_LOCK = 0x4646_434F
 
 _ADD_PREDICTIONS = """
@@ -126,12 +129,21 @@ class PredictionStore:
         return sum(result in FRESH for result in self.tell(outcomes))
 
     def tell(self, outcomes: Sequence[Outcome]) -> list[Result]:
-        """Store truths, BATCH of them at a time, and return what became of each; the first one told stays."""
+        """Store truths, BATCH of them at a time, and return what became of each; the first one told stays.
+
+        Raises:
+            InvalidDataError: The database does not take what a row holds; such rows are named, nothing of their batch
+                was stored.
+        """
         results: list[Result] = []
         with self._database.connection() as connection:
             for begin in range(0, len(outcomes), BATCH):
-                rows = json.dumps([outcome.row for outcome in outcomes[begin : begin + BATCH]], allow_nan=False)
-                results += [result for (result,) in connection.execute(_TELL, {"rows": rows})]
+                batch = outcomes[begin : begin + BATCH]
+                try:
+                    results += _tell(connection, batch)
+                except _ROWS_FAULT as error:
+                    faults = _faults(connection, batch, begin) or (str(error),)
+                    raise InvalidDataError("outcomes", faults) from error
         return results
 
     def add_truths(self, route: str, questions: Iterable[Question]) -> int:
@@ -157,6 +169,24 @@ _PREDICTION_FIELDS = (
     *("counted_as", "rid", "listener", "route", "unit", "assigned", "served"),
     *("prediction", "code", "us", "at", "failed", "refused", "arm"),
 )
+
+
+def _tell(connection: psycopg.Connection, outcomes: Sequence[Outcome]) -> list[Result]:
+    rows = json.dumps([outcome.row for outcome in outcomes], allow_nan=False)
+    return [result for (result,) in connection.execute(_TELL, {"rows": rows})]
+
+
+def _faults(connection: psycopg.Connection, outcomes: Sequence[Outcome], first: int) -> tuple[str, ...]:
+    """Return why the database does not take which of `outcomes`, each tried by itself; nothing of it stays."""
+    faults = []
+    with connection.transaction(force_rollback=True):
+        for number, outcome in enumerate(outcomes, start=first):
+            try:
+                with connection.transaction():
+                    _tell(connection, [outcome])
+            except _ROWS_FAULT as error:
+                faults.append(f"row {number}: the database does not take it: {error.diag.message_primary}")
+    return tuple(faults)
 
 
 def _add(connection: psycopg.Connection, rows: Sequence[Prediction], stamp: datetime) -> None:

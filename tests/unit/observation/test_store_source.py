@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+import pytest
 
+from firstflight.domain.errors import InvalidDataError
 from firstflight.domain.samples import Counts, NoData, Sample, Window
 from firstflight.observation.history import Activity, History
 from firstflight.observation.log_file import Position
@@ -205,3 +207,13 @@ def test_how_long_truths_take_and_what_waits(url: str) -> None:
     assert model.delay_p50 is not None
     assert 3600 <= model.delay_p50 < 3601
     assert {"new": 2} == found.told
+
+
+def test_a_row_that_the_database_does_not_take_is_named(url: str) -> None:
+    """The others are good, and wait for it to be mended: nothing of the batch is stored."""
+    store = PredictionStore(url)
+    good, bad = (Outcome(rid, None, None, truth, None, NOW) for rid, truth in (("r1", 1.0), ("r2", "\x00")))
+    with pytest.raises(InvalidDataError, match="row 1: the database does not take it: unsupported Unicode") as refused:
+        store.tell([good, bad])
+    assert 1 == len(refused.value.faults)
+    assert ["waiting"] == store.tell([good])

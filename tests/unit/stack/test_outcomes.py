@@ -13,7 +13,7 @@ import httpx
 import pytest
 import uvicorn
 
-from firstflight.domain.errors import StackError, StoreUnavailableError
+from firstflight.domain.errors import InvalidDataError, StackError, StoreUnavailableError
 from firstflight.observation.records import Outcome
 from firstflight.observation.store import PredictionStore, Result
 from firstflight.settings import Settings
@@ -133,6 +133,18 @@ def test_a_store_that_is_away_asks_to_send_again(monkeypatch: pytest.MonkeyPatch
     answer = Client().post(json=[ROW])
     assert (503, "5") == (answer.status_code, answer.headers["retry-after"])
     assert "secret" not in answer.text
+
+
+def test_what_the_database_does_not_take_is_the_clients_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sent again it would be refused again: the row is named, as one that is malformed is."""
+
+    def refused(*_: object) -> list[Result]:
+        raise InvalidDataError("outcomes", ("row 0: the database does not take it: out of range",))
+
+    monkeypatch.setattr(PredictionStore, "tell", refused)
+    answer = Client().post(json=[ROW])
+    assert (422, None) == (answer.status_code, answer.headers.get("retry-after"))
+    assert ["row 0: the database does not take it: out of range"] == answer.json()["errors"]
 
 
 def test_only_what_it_is_for_is_answered() -> None:
