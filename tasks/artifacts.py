@@ -20,6 +20,7 @@ from firstflight.domain.plans import ABTestPlan, CanaryPlan
 from firstflight.domain.samples import Look
 from firstflight.domain.wording import metric_name, odds, quantity
 from firstflight.rollout.machine import Rollout
+from firstflight.settings import Settings
 
 HOLD = (
     "**Suspend holds this rollout** where it is when its stage ends, watched, until **Resume**: for the time you give, "
@@ -118,13 +119,18 @@ def decision_table(decision: Decision) -> list[dict[str, Any]]:
 
 
 def _introduction(rollout: Rollout) -> str:
-    """Return what is tried against what, what no stage of the plan can see, and what Suspend does."""
+    """Return what is tried against what, where it is shown live, what no stage can see, and what Suspend does."""
+    settings = Settings()
+    live = (
+        f"[Live on its own page]({settings.page}/rollouts/{rollout.id}), while `firstflight open` runs on that machine"
+    )
     tried = ", ".join(version.served_name for version in rollout.arms.candidates)
     plan = rollout.plan
     blind = {each.metric: outlasting(plan, each) for each in plan.guardrails} if isinstance(plan, CanaryPlan) else {}
     return "\n\n".join(
         [
             f"{rollout.id}: {tried} against {rollout.arms.stable.served_name}",
+            *([live] if settings.work_pool == "local" else []),
             *[f"**{metric_name(metric)}**: {why}" for metric, why in blind.items() if why],
             HOLD.format(plan.approval_seconds) if isinstance(plan, CanaryPlan) else NO_HOLD,
         ]

@@ -101,6 +101,7 @@ class Local(_Place):
     )
     outcomes_token_file: Absolute | None = Field(default=None, description="A file that holds it, instead.")
     ports: Ports = Field(default_factory=Ports)
+    page_port: int = Field(default=4813, description="Where `firstflight open` shows rollouts, while it runs.")
 
     @property
     def ledger_key_file(self) -> Path:
@@ -249,8 +250,13 @@ class Settings(Local, Cluster, People):
         return os.environ.get("PREFECT_UI_URL", self.prefect_api.removesuffix("/api"))
 
     def run_page(self, run: UUID | str) -> str:
-        """Address of a run's page, of the two that Prefect has the one whose Resume works by mouse."""
+        """Address of a run's page in Prefect, of the two that Prefect has the one whose Resume works by mouse."""
         return f"{self.prefect_page.rstrip('/')}/v2/runs/flow-run/{run}"
+
+    @property
+    def page(self) -> str:
+        """Address at which `firstflight open` shows rollouts, without a path."""
+        return f"http://127.0.0.1:{self.page_port}"
 
     @property
     def prefect_auth(self) -> SecretStr | None:

@@ -29,6 +29,7 @@ GIVEN = {
     "slack_token": ("xoxb", SecretStr("xoxb")),
     "slack_channel": ("#releases", "#releases"),
     "slack_url": ("http://slack/", "http://slack/"),
+    "page_port": ("4999", 4999),
     "outcomes_host": ("10.0.0.1", "10.0.0.1"),
     "outcomes_token": ("t0ken", SecretStr("t0ken")),
     "outcomes_token_file": ("/run/token", Path("/run/token")),

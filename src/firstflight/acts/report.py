@@ -75,7 +75,7 @@ def report_data(world: World, past: History, told: Sequence[Rollout], links: tup
         links=links,
         variants=_roles(told),
         stages=_stages(records, until),
-        timeline=tuple(_event(record, told) for record in records if record.kind != "stage.intended"),
+        timeline=tuple(event(record, told) for record in records if record.kind != "stage.intended"),
         bins=bins,
         guardrails=last.plan.guardrails,
         courses=_courses(world.ledger, last),
@@ -181,7 +181,7 @@ def _stages(records: Sequence[Record], until: datetime) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def _event(record: Record, told: Sequence[Rollout]) -> Event:
+def event(record: Record, told: Sequence[Rollout]) -> Event:
     """Return the record for the timeline: what the page says elsewhere, and the run that it is about, are left out."""
     link = record.body.get("link")
     return Event.model_validate(

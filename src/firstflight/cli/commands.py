@@ -140,21 +140,26 @@ def down() -> None:
 
 @done_by("open")
 def open(  # noqa: A001 - the command's name
-    run: Annotated[
+    word: Annotated[
         str | None,
         typer.Argument(
-            help="Run whose page is meant: its id, its name, or `latest`; none: all runs.",
+            help="Which rollout: its model, its id, its run's id or name, or `latest`; none: all of them.",
             autocompletion=_known("runs"),
         ),
     ] = None,
     *,
+    prefect: Annotated[
+        bool, typer.Option("--prefect", help="Open Prefect's page of the run instead, and end.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Open Prefect's page in a browser: the local stack's signed in, so that nobody types its password.
+    """Show rollouts live in a browser: stages, traffic, evidence, what happens next, and the question to a person.
 
-    A file that only you can read leads there; without a browser you are told where it lies, and the password's file.
+    The page is served on this machine alone until Ctrl-C. A file that only you can read leads there signed in, once:
+    who is signed in answers what a rollout asks; everybody else on this machine reads. With --prefect: Prefect's page,
+    the local stack's signed in, so that nobody types its password.
 
-    Exit code 3: no stack has been up here, or Prefect has no such run.
+    Exit code 3: no stack has been up here, or nothing is known by that name.
     """
 
 
@@ -623,7 +628,7 @@ EXAMPLES: dict[Command, tuple[str, ...]] = {
         "firstflight audit key",
     ),
     doctor: ("firstflight doctor --json",),
-    open: ("firstflight open", "firstflight open latest"),
+    open: ("firstflight open latest", "firstflight open --prefect latest"),
     drill: ("firstflight drill --fault errors --fault latency",),
     freeze: (
         'firstflight freeze --as ann --reason "on call is ill"',

@@ -90,7 +90,7 @@ def demo(approve: Literal["ask", "auto"], fault: str, workload: str) -> None:
     told = history(ledger, plan.canary.model)
     for indent, words in story(world, told):
         say(console, words, indent)
-    console.print(f"Prefect  {settings.prefect_page} (`firstflight open`: signed in)", highlight=False)
+    console.print(f"Prefect  {settings.prefect_page} (`firstflight open --prefect`: signed in)", highlight=False)
     console.print(f"MLflow   {settings.mlflow_uri}", highlight=False)
     for rollout in told:
         if isinstance(rollout.plan, CanaryPlan):

@@ -1,24 +1,19 @@
 """Answer, end and read rollouts from a terminal."""
 
 import json
-import time
 
 import typer
 
-from firstflight.acts.ledger_view import history as rollouts_of
-from firstflight.acts.ledger_view import of_run, open_rollouts
+from firstflight.acts.answer import give
 from firstflight.cli.telling import plain, say, tell, terminal
 from firstflight.domain.errors import ApprovalRefusedError, NotFoundError, StoreUnavailableError
 from firstflight.domain.wording import visible
 from firstflight.ledger import open_store
-from firstflight.ledger.record import RecordStore
 from firstflight.orchestrator import Orchestrator
 from firstflight.rollout.approval import Answer
-from firstflight.rollout.machine import AwaitApproval, Rollout, checks_stream, next_act, stream
+from firstflight.rollout.machine import checks_stream, stream
 from firstflight.rollout.story import actor_name, reasons, sentence
 from firstflight.settings import Settings
-
-_SUSPENDS_SECONDS, _POLL_SECONDS = 30.0, 0.25
 
 
 def approve(run: str, name: str, comment: str, *, as_json: bool) -> None:
@@ -54,12 +49,10 @@ def _answer(word: str, answer: Answer, *, as_json: bool) -> None:
     settings = Settings()
     ledger, orchestrator = open_store(settings), Orchestrator(settings.prefect_api, settings.prefect_auth)
     try:
-        rollout, stage = _question(ledger, word)
+        rollout, stage = give(ledger, orchestrator, word, answer)
     except StoreUnavailableError as error:
         _answer_unseen(orchestrator, word, answer, str(error), as_json=as_json)
         return
-    _await_question(orchestrator, rollout.driver)
-    orchestrator.resume(rollout.driver, answer.model_dump())
     candidate, stable = rollout.candidate.served_name, rollout.arms.stable.served_name
     if as_json:
         told = {"rollout": rollout.id, "run": rollout.driver, "candidate": candidate, "stage": stage}
@@ -70,13 +63,6 @@ def _answer(word: str, answer: Answer, *, as_json: bool) -> None:
     typer.echo(f"{answer.approver} {verb} {rollout.id} before {stage} %: {goes} within seconds (run {rollout.driver})")
     if check := next((one for one in reversed(ledger.read(checks_stream(rollout))) if one.kind == "check"), None):
         typer.echo(visible(f"its last {sentence(check)}: {'; '.join(reasons(check))}"))
-
-
-def _await_question(orchestrator: Orchestrator, run: str) -> None:
-    """Return once the run takes an answer, or will take none: people are told a moment before its process has ended."""
-    deadline = time.monotonic() + _SUSPENDS_SECONDS
-    while not ((found := orchestrator.run(run)).suspended or found.final) and time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
 
 
 def _answer_unseen(orchestrator: Orchestrator, word: str, answer: Answer, why: str, *, as_json: bool) -> None:
@@ -91,22 +77,3 @@ def _answer_unseen(orchestrator: Orchestrator, word: str, answer: Answer, why: s
         typer.echo(json.dumps({"run": word, **answer.model_dump()}))
     else:
         typer.echo(visible(f"{answer.approver}: {answer.decision} taken by run {run.id} ({run.name}), unseen: {why}"))
-
-
-def _question(ledger: RecordStore, word: str) -> tuple[Rollout, int]:
-    """Return the rollout that asks a person, named by run, model, its own id or `latest`, and the stage it asks of."""
-    asking = [
-        (rollout, act.stage)
-        for rollout in open_rollouts(ledger)
-        if isinstance(act := next_act(rollout), AwaitApproval) and act.stage in rollout.asked
-    ]
-    asking.sort(key=lambda one: one[0].asked[one[1]])
-    named = [one for one in asking if word in {"latest", one[0].driver, one[0].model, one[0].id}]
-    if named:
-        return named[-1]
-    ended = (of_run(ledger, word) or rollouts_of(ledger, word))[-1:]
-    became = "".join(f"; {rollout.id} is {rollout.phase} and asks nothing" for rollout in ended)
-    listed = (
-        ", ".join(f"{rollout.model} before {stage} % (run {rollout.driver})" for rollout, stage in asking) or "none"
-    )
-    raise ApprovalRefusedError(f"{word!r} waits for no answer{became}; what does: {listed}")

@@ -64,7 +64,11 @@ def door(settings: Settings, path: str) -> Path:
     replace(site / _PAGE, _TAKES_IT)
     word = base64.b64encode(settings.prefect_auth.get_secret_value().encode()).decode()
     server = settings.local_prefect_api.removesuffix("/api")
-    address = f"{server}/{_PAGE}#{quote(word, safe='')},{quote(path, safe='')}"
-    file = settings.home / "open.html"
+    return lead(settings, f"{server}/{_PAGE}#{quote(word, safe='')},{quote(path, safe='')}", "open.html")
+
+
+def lead(settings: Settings, address: str, name: str) -> Path:
+    """Return the private file `name` of the home that, opened in a browser, leads to `address`, a secret in it."""
+    file = settings.home / name
     replace(file, _LEADS_THERE.format(address=json.dumps(address)))
     return file

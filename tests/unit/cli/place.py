@@ -178,7 +178,7 @@ class Place:
         patch.chdir(self.folder)
 
     def _rollouts(self, patch: pytest.MonkeyPatch) -> None:
-        for module in (audit, demo, freezing, rollouts, watch):
+        for module in (audit, demo, freezing, opening, rollouts, watch):
             patch.setattr(module, "open_store", lambda _: self.twin.ledger)
         for module in (audit, guard):
             patch.setattr(module, "open_tree", lambda _: self.tree)
@@ -205,6 +205,8 @@ class Place:
         patch.setattr(stack.local, "slots", lambda _: (2, 48))
         patch.setattr(doctor, "examine", lambda _: Report(home="here", findings=tuple(self.findings), seconds=0.1))
         patch.setattr(opening.sign_in, "door", self._door)
+        patch.setattr(opening, "listen", lambda _: None)
+        patch.setattr(opening, "serve", lambda *_: None)
         patch.setattr(guard, "Polled", Unasked)
         patch.setattr(guard, "StableWatch", lambda _: Unasked())
         patch.setattr(guard, "Sealing", Unasked)
