@@ -15,7 +15,7 @@ from typer.main import get_command
 from firstflight.cli.commands import EXAMPLES, EXIT_CODES, SECTIONS
 from firstflight.cli.main import app, spelled
 from firstflight.domain.plans import (
-    DEFAULT_GUARDRAILS,
+    OF_SERVING,
     ABTestPlan,
     CanaryPlan,
     DeployPlan,
@@ -26,6 +26,7 @@ from firstflight.domain.plans import (
 from firstflight.settings import Cluster, Local, People, Ports, Settings
 from firstflight.telemetry.catalogue import OF_OURS, OF_SERVERS, Described, described
 from firstflight.workloads.market.exports import EXPORTS
+from firstflight.workloads.market.guardrails import GUARDRAILS
 
 PLANS = (CanaryPlan, Guardrail, ABTestPlan, TrainingPlan, DeployPlan, ReleasePlan)
 PLACES: dict[str, tuple[type[BaseModel], ...]] = {
@@ -100,8 +101,10 @@ def plans() -> str:
             for name, field in schema["properties"].items()
         )
         parts += [f"## {kind.__name__}", prose(schema["description"]), table(("field", "default", "meaning"), rows)]
-    rules = [one.model_dump(mode="json", exclude_defaults=True) for one in DEFAULT_GUARDRAILS]
-    parts += ["## The guardrails of a plan that names none", fenced(*(f"- {json.dumps(rule)}" for rule in rules))]
+    parts += ["## The guardrails of a plan that names none"]
+    for whose, guardrails in (("market", GUARDRAILS), ("one's own that names none either", OF_SERVING)):
+        rules = [one.model_dump(mode="json", exclude_defaults=True) for one in guardrails]
+        parts += [f"Of the workload {whose}:", fenced(*(f"- {json.dumps(rule)}" for rule in rules))]
     return page(parts)
 
 

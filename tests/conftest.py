@@ -67,15 +67,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say beside a failure on the shared stack how its model servers are: nobody can look when it is gone."""
+    """Say beside a failure on the shared stack how its parts are: nobody can look when it is gone."""
     report = yield
     settings = getattr(item, "funcargs", {}).get("stack")
     if report.failed and isinstance(settings, Settings):
-        report.sections.append(("the shared stack", told_by_servers(settings)))
+        report.sections.append(("the shared stack", told_by_parts(settings)))
     return report
 
 
-def told_by_servers(settings: Settings) -> str:
+def told_by_parts(settings: Settings) -> str:
     """Return how the stack's machine and programs are, and the end of the log of each model server that is not ready.
 
     Such a one is asked first where it is.
@@ -90,6 +90,8 @@ def told_by_servers(settings: Settings) -> str:
             time.sleep(1)
             lines = supervisor.log(program_name(name)).read_text(errors="replace").splitlines()
             said += [f"{name} is not ready:", *lines[-40:]]
+    for name in ("worker", "prefect", "guard"):
+        said += [f"{name} says at last:", *supervisor.log(name).read_text(errors="replace").splitlines()[-25:]]
     return "\n".join(said)
 
 

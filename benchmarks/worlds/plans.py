@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from benchmarks.worlds.faults import MARGIN_MEAN
 from benchmarks.worlds.service import PATIENCE
 from benchmarks.worlds.world import World
-from firstflight.domain.plans import DEFAULT_GUARDRAILS, CanaryPlan, Guardrail
+from firstflight.domain.plans import CanaryPlan, Guardrail
+from firstflight.workloads.market.guardrails import GUARDRAILS
 
 ALSO = {
     "brier": Guardrail(metric="brier", proves=False),
@@ -44,5 +45,5 @@ def plan_named(name: str, world: World, also: Sequence[str]) -> CanaryPlan:
     Whoever runs a service knows what an answer can earn, so the bounds of profit are those of the world.
     """
     bounds = {"profit": world.payoff.bounds}
-    rules = [rule.model_copy(update={"bounds": bounds.get(rule.metric, rule.bounds)}) for rule in DEFAULT_GUARDRAILS]
+    rules = [rule.model_copy(update={"bounds": bounds.get(rule.metric, rule.bounds)}) for rule in GUARDRAILS]
     return PLANS[name]((*rules, *(ALSO[each] for each in also)))

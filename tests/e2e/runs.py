@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx
+import pytest
 
 from firstflight.acts.deploy import deploy
 from firstflight.acts.ledger_view import checks, history
@@ -104,7 +105,9 @@ class Runs:
                 if told[-1].phase is Phase.OBSERVING and len(checks(open_store(self.settings), told[-1])) > 1:
                     return told[-1]
                 assert not told[-1].final, f"rollout ended early: {told[-1].phase} {told[-1].reasons}"
-            assert time.monotonic() < deadline, f"no stage observed after {seconds} s"
+            if time.monotonic() > deadline:
+                seen, found = told[-1].phase if told else "no rollout", self.orchestrator.run(run)
+                pytest.fail(f"after {seconds} s {seen}; run {found.name} is {found.state_name}: {found.message}")
             time.sleep(0.25)
 
     def home(self, run: UUID | str, seconds: float = 180.0) -> Rollout:

@@ -23,6 +23,7 @@ from firstflight.domain.plans import RECORDED, ABTestPlan, CanaryPlan
 from firstflight.guard.guard import Guard
 from firstflight.rollout.machine import Phase
 from firstflight.workloads.find import filled
+from firstflight.workloads.market import guardrails
 
 FEW = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
@@ -190,9 +191,8 @@ def test_a_recorded_plan_that_nobody_can_judge_by_goes_home_and_harms_no_other(
 ) -> None:
     """An old ledger holds one: the guard lives through it, and brings its model home."""
     twin.champion()
-    plan = CanaryPlan.model_validate(
-        {"model": MODEL, "candidate": twin.candidate().number, "stages": [10, 50, 100], **body}, context=RECORDED
-    )
+    recorded = {"model": MODEL, "candidate": twin.candidate().number, "stages": [10, 50, 100]}
+    plan = CanaryPlan.model_validate({**recorded, "guardrails": guardrails.GUARDRAILS, **body}, context=RECORDED)
     rollout = enter_stage(twin.world, resume_or_start(twin.world, plan, run="run-1"), 10)
     rollout = append(twin.world.ledger, rollout, "stage.passed", {"stage": 10, "reasons": []})
     append(twin.world.ledger, rollout, "approval.asked", {"stage": 50, "link": "here"})

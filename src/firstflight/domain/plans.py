@@ -299,15 +299,13 @@ def _looks_fit(check_seconds: float, seconds: float, **others: float) -> None:
         )
 
 
-DEFAULT_GUARDRAILS = (
+OF_SERVING = (
     Guardrail(metric="error_rate", limit=0.01),
     Guardrail(metric="latency", limit=200.0, quantile=0.95),
-    Guardrail(metric="accuracy", direction="higher_is_better", margin=0.05),
-    Guardrail(metric="profit", direction="higher_is_better", proves=False),
     Guardrail(metric="refused_rate", tolerance=0.01, proves=False, share=0.25),
 )
-"""Errors over 1 %, p95 over 200 ms, accuracy down 5 points, a point more of the requests refused than stable refuses;
-profit is watched. A form shows them: no factory."""
+"""What no model may spoil, whatever it is about: errors over 1 %, p95 over 200 ms, a point more of the requests refused
+than stable refuses. A plan that names no guardrails is given its workload's. A form shows them: no factory."""
 
 _ABOUT = "What the model is about; package.module:name for a workload of one's own."
 _MODEL = "Registered model; it is also the name that clients ask for."
@@ -339,7 +337,7 @@ class CanaryPlan(Form):
         description="Which of the stages begin only after a person has approved.",
     )
     guardrails: tuple[Guardrail, ...] = Field(
-        default=DEFAULT_GUARDRAILS, description=f"What the candidate must not spoil. {_AS_IT_STANDS}"
+        default=OF_SERVING, description=f"What the candidate must not spoil. {_AS_IT_STANDS}"
     )
     stage_seconds: Seconds = Field(
         default=1800,
@@ -467,7 +465,7 @@ class ABTestPlan(Form):
         default=7200, title="Longest seconds", description="Longest time to wait for the requests."
     )
     guardrails: tuple[Guardrail, ...] = Field(
-        default=DEFAULT_GUARDRAILS, description=f"What no variant may spoil: harm ends the test. {_AS_IT_STANDS}"
+        default=OF_SERVING, description=f"What no variant may spoil: harm ends the test. {_AS_IT_STANDS}"
     )
     practical: Annotated[float, _within(1e-9, 100)] = Field(
         default=0.05,

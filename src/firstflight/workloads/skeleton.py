@@ -8,9 +8,9 @@ from firstflight.domain.versions import DnsLabel
 
 _MODULE = '''"""What MODEL is about: what its answers are worth once the truth is known."""
 
-from firstflight.domain.plans import Guardrail
+from firstflight.domain.plans import OF_SERVING, Guardrail
 from firstflight.workloads.scores import ACCURACY, class_accuracy
-from firstflight.workloads.workload import OF_SERVING, Workload
+from firstflight.workloads.workload import Workload
 
 WORKLOAD = Workload(
     name="MODEL",

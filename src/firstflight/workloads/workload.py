@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from firstflight.domain.errors import InvalidPlanError
-from firstflight.domain.metrics import OF_REQUESTS, BlockScore, Metric, Score, Scoring
-from firstflight.domain.plans import DEFAULT_GUARDRAILS, Guardrail, TrainingPlan
+from firstflight.domain.metrics import BlockScore, Metric, Score, Scoring
+from firstflight.domain.plans import OF_SERVING, Guardrail, TrainingPlan
 from firstflight.domain.values import Value
 from firstflight.settings import Settings
 from firstflight.workloads.tracking import Tracker
@@ -17,8 +17,6 @@ from firstflight.workloads.tracking import Tracker
 if TYPE_CHECKING:  # whoever only asks which variants there are has no time for numpy
     from firstflight.domain.questions import Question
 
-OF_SERVING = tuple(one for one in DEFAULT_GUARDRAILS if one.metric in OF_REQUESTS)
-"""What no model may spoil, whatever it is about."""
 Evaluation = Mapping[str, JsonValue]
 """How a variant did, in the workload's own words: whoever carries it from one run to another does not read it."""
 OnStep = Callable[[str, int, str], None]

@@ -15,11 +15,17 @@ from firstflight.comparison.compare import Comparison, MetricRow, Recommendation
 from firstflight.domain.latency import EDGES, bucket, histogram
 from firstflight.domain.plans import ABTestPlan, Guardrail
 from firstflight.domain.samples import Counts, Histogram, Moments, NoData, PairedMoments, Sample
+from firstflight.workloads.market.guardrails import GUARDRAILS
 from firstflight.workloads.scores import LOG_LOSS
 
 CONTROL, LIGHT, DEEP, SHADOW = "baseline-predictor-v1", "lightweight-predictor-v3", "enhanced-predictor-v2", "shadow-3"
 PLAN = ABTestPlan(
-    model="m", weights={"baseline": 50, "lightweight": 50}, control="baseline", shadow=None, requests=10_000
+    model="m",
+    weights={"baseline": 50, "lightweight": 50},
+    control="baseline",
+    shadow=None,
+    requests=10_000,
+    guardrails=GUARDRAILS,
 )
 SPLIT = {CONTROL: 10_000, DEEP: 6000, LIGHT: 4000}
 CHEAP = {CONTROL: 50_000.0, LIGHT: 5_000.0}
@@ -517,7 +523,7 @@ def three(**changes: Any) -> Comparison:
         **changes,
     }
     return compare(
-        ABTestPlan(model="m", control="baseline"),
+        ABTestPlan(model="m", control="baseline", guardrails=GUARDRAILS),
         control=CONTROL,
         weights={CONTROL: 50, DEEP: 30, LIGHT: 20},
         variants={DEEP: "enhanced", LIGHT: "lightweight"},

@@ -7,8 +7,9 @@ from benchmarks.calibration.ours import PLAN, watch
 from benchmarks.calibration.worlds import World
 from firstflight.decision.forecast import forecast
 from firstflight.domain.plans import CanaryPlan, Guardrail
+from firstflight.workloads.market.guardrails import GUARDRAILS
 
-DEFAULT = CanaryPlan(model="churn")
+DEFAULT = CanaryPlan(model="churn", guardrails=GUARDRAILS)
 
 
 def test_the_default_plan_can_answer_at_20_requests_a_second() -> None:

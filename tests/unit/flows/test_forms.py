@@ -14,11 +14,12 @@ from pydantic import TypeAdapter
 from firstflight.domain import plans
 from firstflight.domain.values import Form
 from firstflight.rollout.approval import Answer
+from firstflight.workloads.market.guardrails import GUARDRAILS
 
 ROOT = Path(__file__).parents[3]
-DEPLOYED = {
-    one["name"]: one["entrypoint"] for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-}
+DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+DEPLOYED = {one["name"]: one["entrypoint"] for one in DEPLOYMENTS}
+PARAMETERS = {one["name"]: one.get("parameters") for one in DEPLOYMENTS}
 FORMS = [form for form in vars(plans).values() if inspect.isclass(form) and issubclass(form, Form) and form is not Form]
 JARGON = ("null", "arm", "e-value", "INCONCLUSIVE")
 
@@ -82,10 +83,18 @@ def test_a_person_meets_first_what_is_changed_most() -> None:
     assert ["approver", "decision", "comment"] == list(Answer.model_json_schema()["properties"])
 
 
+@pytest.mark.parametrize(("deployment", "parts"), [("canary", ()), ("ab-test", ()), ("release", ("canary", "ab_test"))])
+def test_the_guardrails_of_the_form_are_its_workload_s(deployment: str, parts: tuple[str, ...]) -> None:
+    """What the page shows it submits: the plan would else be held to what no model may spoil, and to nothing more."""
+    given = PARAMETERS[deployment]["plan"]
+    for plan in (given[part] for part in parts) if parts else [given]:
+        assert GUARDRAILS == plans.CanaryPlan(model="m", guardrails=plan["guardrails"]).guardrails
+
+
 def test_the_guardrails_of_the_form_are_those_of_the_plan() -> None:
     """Those that apply stand in the form; one more is added, and none is dropped."""
     given = plans.CanaryPlan.model_json_schema()["properties"]["guardrails"]["default"]
-    assert ["error_rate", "latency", "accuracy", "profit", "refused_rate"] == [one["metric"] for one in given]
+    assert ["error_rate", "latency", "refused_rate"] == [one["metric"] for one in given]
     more = plans.CanaryPlan(model="m", guardrails=[*given, {"metric": "timeout_rate", "limit": 0.01}])
     assert (
         *plans.CanaryPlan(model="m").guardrails,

@@ -4,9 +4,10 @@ import pytest
 from pydantic import ValidationError
 
 from firstflight.domain.errors import InvalidPlanError, NotFoundError
-from firstflight.domain.plans import DEFAULT_GUARDRAILS, ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
+from firstflight.domain.plans import ABTestPlan, CanaryPlan, Guardrail, ReleasePlan, TrainingPlan
 from firstflight.settings import Settings
 from firstflight.workloads.find import NAMES, filled, find
+from firstflight.workloads.market.guardrails import GUARDRAILS
 from firstflight.workloads.scores import SQUARED_ERROR, squared_error
 from firstflight.workloads.workload import Workload
 
@@ -50,10 +51,10 @@ def test_the_market_s_plans_are_filled_as_they_always_were() -> None:
     assert ("financial-predictor", ("baseline", "enhanced", "lightweight")) == (training.model, training.variants)
     test = filled(ABTestPlan(model="m"))
     assert {"baseline": 50, "enhanced": 30, "lightweight": 20} == test.weights
-    assert ("baseline", "lightweight", DEFAULT_GUARDRAILS) == (test.control, test.shadow, test.guardrails)
+    assert ("baseline", "lightweight", GUARDRAILS) == (test.control, test.shadow, test.guardrails)
     assert "lightweight" == filled(ABTestPlan(model="m", weights={"baseline": 80, "enhanced": 20})).shadow
     assert filled(ABTestPlan(model="m", shadow=None)).shadow is None
-    assert CanaryPlan(model="m") == filled(CanaryPlan(model="m"))
+    assert CanaryPlan(model="m", guardrails=GUARDRAILS) == filled(CanaryPlan(model="m"))
     parts = {"training": {}, "ab_test": {"model": "financial-predictor"}, "canary": {"model": "financial-predictor"}}
     release = filled(ReleasePlan.model_validate(parts))
     assert (training, "baseline", 30) == (release.training, release.first_champion, release.ab_test.weights["enhanced"])

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from firstflight.domain.plans import DEFAULT_GUARDRAILS, TrainingPlan
+from firstflight.domain.plans import TrainingPlan
 from firstflight.settings import Settings
 from firstflight.workloads.market.exports import EXPORTS
+from firstflight.workloads.market.guardrails import GUARDRAILS
 from firstflight.workloads.market.training.evaluation import Evaluation
 from firstflight.workloads.market.training.trained import Epoch
 from firstflight.workloads.market.training.variants import REFERENCE, VARIANTS
@@ -59,7 +60,7 @@ WORKLOAD = Workload(
     metrics=BINARY,
     score=binary,
     model="financial-predictor",
-    guardrails=DEFAULT_GUARDRAILS,
+    guardrails=GUARDRAILS,
     variants=tuple(VARIANTS),
     reference=REFERENCE,
     weights={"baseline": 50, "enhanced": 30, "lightweight": 20},
