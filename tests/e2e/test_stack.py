@@ -18,6 +18,7 @@ import pytest
 from firstflight.domain.errors import StackError
 from firstflight.orchestrator import basic
 from firstflight.settings import Settings
+from firstflight.stack import apart
 from firstflight.stack.environment import environment
 from firstflight.stack.local import down, status, up
 from firstflight.supervision import accounts
@@ -147,8 +148,14 @@ def test_state_is_private(own: Settings) -> None:
     """Nothing at the top of the home is open to others, where its links lead neither, but to its own part."""
     for path in (own.home, *own.home.iterdir()):
         about = path.stat()
-        of_a_part = path.is_symlink() and about.st_gid in {accounts.GATEWAY, accounts.SERVERS}
+        of_a_part = path.is_symlink() and about.st_gid in {accounts.GATEWAY, accounts.SERVERS, apart.GROUP}
         assert about.st_mode & (0o007 if of_a_part else 0o077) == 0, path
+
+
+def test_parts_that_root_starts_are_users_of_their_own(own: Settings) -> None:
+    """Where those reach Python; else they are whoever starts the stack."""
+    found = {name: psutil.Process(processes(own)[name]).uids().effective for name in apart.USERS}
+    assert (apart.USERS if apart.are_apart(own) else dict.fromkeys(apart.USERS, os.getuid())) == found
 
 
 def test_the_worker_runs_what_was_deployed(own: Settings) -> None:

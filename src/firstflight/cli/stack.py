@@ -105,6 +105,6 @@ def _show(settings: Settings, found: tuple[PartStatus, ...], *, as_json: bool) -
         say(
             console,
             f"[yellow]run by root[/yellow]{plain(f', as root: {theirs}') if theirs else ''}: what runs so may do "
-            "everything here; a user of its own may not",
+            "everything here, a user of its own may not; docs/security.md says why which part is root's",
         )
     say(console, f"[dim]home: {plain(str(settings.home))}[/dim]")

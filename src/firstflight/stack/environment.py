@@ -39,7 +39,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "NO_PROXY": _joined(",", "127.0.0.1", "localhost", os.environ.get("NO_PROXY", "")),
         "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": _joined(os.pathsep, str(settings.project), *_checkout(), os.environ.get("PYTHONPATH", "")),
+        "PYTHONPATH": _joined(os.pathsep, str(settings.project), *checkout(), os.environ.get("PYTHONPATH", "")),
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -78,7 +78,7 @@ def _settings(settings: Settings) -> dict[str, str]:
     return plain | ports
 
 
-def _checkout() -> list[str]:
+def checkout() -> list[str]:
     """Return the folder of a library that runs from its checkout; an installed one needs no path."""
     folder = Path(firstflight.__file__).parents[1]
     return [] if folder.is_relative_to(sys.prefix) else [str(folder)]

@@ -1,18 +1,22 @@
 """The parts of the local stack: what runs, where it answers, how it shows that it is well."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
 
 import httpx
 import psutil
 
-from firstflight.domain.errors import FirstflightError
+from firstflight.domain.errors import FirstflightError, StackError
 from firstflight.guard.heartbeat import seconds_since
 from firstflight.orchestrator import Orchestrator
 from firstflight.serving.local import gateway
 from firstflight.settings import Settings, trusted
-from firstflight.stack import postgres, sign_in
+from firstflight.stack import apart, postgres
 from firstflight.stack.environment import environment, password, without_secrets
 from firstflight.supervision.program import Program
 from firstflight.supervision.supervisor import Supervisor
@@ -42,11 +46,11 @@ def parts(settings: Settings, supervisor: Supervisor) -> tuple[Part, ...]:
     stored = tuple(part.name for part in database)
     return (
         *database,
-        _prefect(settings, stored),
-        _mlflow(settings, stored),
+        _prefect(settings, supervisor, stored),
+        _mlflow(settings, supervisor, stored),
         _gateway(settings),
         _collector(settings, supervisor, stored),
-        _outcomes(settings, stored),
+        _outcomes(settings, supervisor, stored),
         _exporter(settings, stored),
         _guard(settings, supervisor),
         _worker(settings, supervisor),
@@ -62,53 +66,64 @@ def _postgres(settings: Settings) -> Part:
     )
 
 
-def _prefect(settings: Settings, stored: tuple[str, ...]) -> Part:
+def _prefect(settings: Settings, supervisor: Supervisor, stored: tuple[str, ...]) -> Part:
     port = settings.ports.prefect
     return Part(
         name="prefect",
-        program=lambda: Program(
-            name="prefect",
-            command=(*BEHIND, *_python("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)),
-            directory=settings.home,
-            environment={
-                **without_secrets(settings),
-                **password(settings, "PREFECT_SERVER_API_AUTH_STRING"),
-                # The page asks the API under the name by which it was opened.
-                "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",
-                "PREFECT_UI_STATIC_DIRECTORY": str(sign_in.folder(settings)),
-                "PREFECT_SERVER_DATABASE_CONNECTION_URL": settings.database("prefect", "postgresql+asyncpg"),
-            },
-        ),
+        program=lambda: apart.set_apart(settings, supervisor, "prefect", port, partial(_prefect_program, settings)),
         is_well=lambda: _answers(f"http://127.0.0.1:{port}/api/health"),
         address=f"http://127.0.0.1:{port}",
         needs=stored,
     )
 
 
-def _mlflow(settings: Settings, stored: tuple[str, ...]) -> Part:
+def _prefect_program(settings: Settings, own: Path | None) -> Program:
+    port = settings.ports.prefect
+    return Program(
+        name="prefect",
+        command=_behind(own, *_python("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)),
+        directory=settings.home,
+        environment={
+            **without_secrets(settings),
+            **password(settings, "PREFECT_SERVER_API_AUTH_STRING"),
+            # The page asks the API under the name by which it was opened.
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",
+            "PREFECT_UI_STATIC_DIRECTORY": str(own / "page" if own else settings.home / "prefect" / "page"),
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": _database(settings, "prefect", own, "postgresql+asyncpg"),
+            **({"PREFECT_HOME": str(own)} if own else {}),
+        },
+    )
+
+
+def _mlflow(settings: Settings, supervisor: Supervisor, stored: tuple[str, ...]) -> Part:
     port = settings.ports.mlflow
     return Part(
         name="mlflow",
-        program=lambda: Program(
-            name="mlflow",
-            command=(
-                *BEHIND,
-                *_python("firstflight.stack.reclaim"),
-                str(port),
-                *(*_python("mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-            ),
-            directory=settings.home,
-            environment={
-                **without_secrets(settings),
-                "MLFLOW_BACKEND_STORE_URI": settings.database("mlflow", "postgresql+psycopg"),
-                "MLFLOW_ARTIFACTS_DESTINATION": str(settings.home / "mlflow"),
-                "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{port},localhost:{port}",
-                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # nine processes of 245 MB that only serve GenAI
-            },
-        ),
+        program=lambda: apart.set_apart(settings, supervisor, "mlflow", port, partial(_mlflow_program, settings)),
         is_well=lambda: _answers(f"http://127.0.0.1:{port}/health"),
         address=f"http://127.0.0.1:{port}",
         needs=stored,
+    )
+
+
+def _mlflow_program(settings: Settings, own: Path | None) -> Program:
+    port = settings.ports.mlflow
+    return Program(
+        name="mlflow",
+        command=_behind(
+            own,
+            *_python("firstflight.stack.reclaim"),
+            str(port),
+            *(*_python("mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+        ),
+        directory=settings.home,
+        environment={
+            **without_secrets(settings),
+            "MLFLOW_BACKEND_STORE_URI": _database(settings, "mlflow", own, "postgresql+psycopg"),
+            "MLFLOW_ARTIFACTS_DESTINATION": str(own or settings.home / "mlflow"),
+            "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{port},localhost:{port}",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # nine processes of 245 MB that only serve GenAI
+        },
     )
 
 
@@ -135,20 +150,40 @@ def _collector(settings: Settings, supervisor: Supervisor, stored: tuple[str, ..
     )
 
 
-def _outcomes(settings: Settings, stored: tuple[str, ...]) -> Part:
+def _outcomes(settings: Settings, supervisor: Supervisor, stored: tuple[str, ...]) -> Part:
     address = f"http://{settings.outcomes_host}:{settings.ports.outcomes}"
     return Part(
         name="outcomes",
-        program=lambda: Program(
-            name="outcomes",
-            command=_python("firstflight.stack.outcomes"),
-            directory=settings.home,
-            environment=without_secrets(settings, "FIRSTFLIGHT_DATABASE_URL", "FIRSTFLIGHT_OUTCOMES_TOKEN"),
+        program=lambda: apart.set_apart(
+            settings, supervisor, "outcomes", settings.ports.outcomes, partial(_outcomes_program, settings)
         ),
         is_well=lambda: _answers(f"{address}/health"),
         address=f"{address}/outcomes",
         needs=stored,
     )
+
+
+def _outcomes_program(settings: Settings, own: Path | None) -> Program:
+    known = without_secrets(settings, "FIRSTFLIGHT_DATABASE_URL", "FIRSTFLIGHT_OUTCOMES_TOKEN")
+    if own:  # it reads no file but its own, so it is told what those say
+        known["FIRSTFLIGHT_HOME"] = known["FIRSTFLIGHT_PROJECT"] = str(own)
+        known["FIRSTFLIGHT_DATABASE_URL"] = apart.database(settings, "outcomes")
+        if known.pop("FIRSTFLIGHT_OUTCOMES_TOKEN_FILE", None):
+            known["FIRSTFLIGHT_OUTCOMES_TOKEN"] = _token(settings)
+    return Program(
+        name="outcomes",
+        command=_python("firstflight.stack.outcomes"),
+        directory=settings.home,
+        environment=known,
+    )
+
+
+def _token(settings: Settings) -> str:
+    try:
+        secret = settings.outcomes_secret
+    except OSError as error:
+        raise StackError(f"outcomes_token_file cannot be read: {error}") from error
+    return secret.get_secret_value() if secret else ""
 
 
 def _exporter(settings: Settings, stored: tuple[str, ...]) -> Part:
@@ -206,6 +241,15 @@ def _worker_program(settings: Settings) -> Program:
         environment={**environment(settings), "TMPDIR": str(scratch)},
         priority=900,
     )
+
+
+def _behind(own: Path | None, *command: str) -> tuple[str, ...]:
+    """Return `command` behind what answers clients; a user of its own is given whole paths."""
+    return (shutil.which("nice") or "/usr/bin/nice", *BEHIND[1:], *command) if own else (*BEHIND, *command)
+
+
+def _database(settings: Settings, name: Literal["prefect", "mlflow"], own: Path | None, scheme: str) -> str:
+    return apart.database(settings, name, scheme) if own else settings.database(name, scheme)
 
 
 def _python(module: str) -> tuple[str, ...]:

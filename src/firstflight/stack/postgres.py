@@ -5,7 +5,8 @@ root, so then it runs as `nobody`, with its data (and a copy of its programs, wh
 /var/lib/firstflight, where `home/postgres` points.
 
 Whoever starts the stack may connect, and nobody else, not even another program of `nobody`: the operating system says
-who is at the other end of the socket (https://www.postgresql.org/docs/18/auth-peer.html), so there is no password.
+who is at the other end of the socket (https://www.postgresql.org/docs/18/auth-peer.html), so there is no password. But
+for the parts that root starts as users of their own (`apart`), who have no name there.
 
 Prefect and MLflow own a database each. Firstflight's belongs to `postgres`, who makes its tables when the stack comes
 up; its services have a role that may add and read what is only ever added, and cannot change what keeps it so.
@@ -29,6 +30,7 @@ from firstflight.ledger import sql as ledger
 from firstflight.ledger import sql_tree as tree
 from firstflight.observation import database as predictions
 from firstflight.settings import Database, Settings
+from firstflight.stack import apart
 from firstflight.supervision import accounts
 from firstflight.supervision.program import Program
 from firstflight.supervision.sockets import socket_folder
@@ -73,12 +75,16 @@ def program(settings: Settings) -> Program:
         _initialise(binaries, place, account)
     _check_version(data)
     _drop_stale_lock(data)
-    hba, ident = _doors(place, account)
+    parts_apart = apart.are_apart(settings)
+    hba, ident = _doors(place, account, parts_apart=parts_apart)
+    if parts_apart:
+        os.chown(place, -1, apart.GROUP)
+        place.chmod(0o710)
     options = {
         "hba_file": str(hba),
         "ident_file": str(ident),
         "listen_addresses": "",
-        "unix_socket_permissions": "0700",
+        "unix_socket_permissions": "0777" if parts_apart else "0700",  # the folder says who comes near
         "max_connections": "200",
     }
     return Program(
@@ -144,6 +150,8 @@ def create_databases(settings: Settings) -> None:
             with _connected(settings) as connection:  # not before: a service that comes early waits as for an outage
                 for name in DATABASES:
                     connection.execute(sql.SQL("alter role {} login").format(sql.Identifier(name)))
+                if apart.are_apart(settings):
+                    _let_in(connection, settings)
     except psycopg.Error as error:
         raise StackError(f"cannot create databases {', '.join(DATABASES)}: {error}".strip()) from error
 
@@ -187,6 +195,22 @@ def _make_roles(connection: psycopg.Connection) -> None:
         connection.execute(sql.SQL("grant connect on database {0} to {0}").format(role))
     for name in _OWNERS:
         connection.execute(sql.SQL("alter database {0} owner to {0}").format(sql.Identifier(name)))
+
+
+def _let_in(connection: psycopg.Connection, settings: Settings) -> None:
+    """Give each part that is a user of its own a role with a password, which becomes its service's when it enters."""
+    present = {name for (name,) in connection.execute("select rolname from pg_roles")}
+    for name, service in apart.SERVICES.items():
+        role, into = apart.role(name), sql.Identifier(service)
+        word = connection.pgconn.encrypt_password(
+            apart.password(settings, name).encode(), role.encode(), b"scram-sha-256"
+        )
+        if role not in present:
+            connection.execute(sql.SQL("create role {}").format(sql.Identifier(role)))
+        connection.execute(sql.SQL("grant {} to {}").format(into, sql.Identifier(role)))
+        connection.execute(sql.SQL("alter role {} set role = {}").format(sql.Identifier(role), into))
+        entry = sql.SQL("alter role {} login password {}")
+        connection.execute(entry.format(sql.Identifier(role), sql.Literal(word.decode())))
 
 
 def _hand_over(url: str, owner: str) -> None:
@@ -285,12 +309,16 @@ def _initialise(binaries: Path, place: Path, account: str | None) -> None:
     fresh.rename(place / "data")
 
 
-def _doors(place: Path, account: str | None) -> tuple[Path, Path]:
+def _doors(place: Path, account: str | None, *, parts_apart: bool) -> tuple[Path, Path]:
     """Write who may connect and as whom, beside the data: of a home made earlier the data's own files let all in."""
     owner = pwd.getpwuid(os.getuid()).pw_name
-    lines = {"hba.conf": "local all all peer map=stack", "ident.conf": f'stack "{owner}" all'}
+    own = [f"local {service} {apart.role(name)} scram-sha-256\n" for name, service in apart.SERVICES.items()]
+    lines = {
+        "hba.conf": "".join(own if parts_apart else ()) + "local all all peer map=stack\n",
+        "ident.conf": f'stack "{owner}" all\n',
+    }
     for name, line in lines.items():
-        (place / name).write_text(f"{line}\n", encoding="utf-8")
+        (place / name).write_text(line, encoding="utf-8")
         (place / name).chmod(0o600)
         if account:
             shutil.chown(place / name, account)

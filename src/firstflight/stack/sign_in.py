@@ -8,11 +8,14 @@ the disk leads to that page, as Jupyter does, so that the password stands in no 
 import base64
 import json
 import secrets
+import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
 from firstflight.domain.errors import StackError
 from firstflight.settings import Settings
+from firstflight.stack import apart
+from firstflight.supervision import accounts
 from firstflight.supervision.files import replace
 
 _PAGE = "sign-in.html"
@@ -46,7 +49,8 @@ def make_password(settings: Settings) -> None:
 
 def folder(settings: Settings) -> Path:
     """Return where the stack's Prefect server keeps its page."""
-    return settings.home / "prefect" / "page"
+    own = apart.is_apart(settings, "prefect")
+    return (apart.place(settings, "prefect") if own else settings.home / "prefect") / "page"
 
 
 def door(settings: Settings, path: str) -> Path:
@@ -57,11 +61,11 @@ def door(settings: Settings, path: str) -> Path:
         path: What follows the server's address, such as `/v2/runs`.
 
     Raises:
-        StackError: The stack's Prefect has not been up yet.
+        StackError: The stack's Prefect has not been up yet, or its folder takes no page.
     """
     if settings.prefect_auth is None or not (site := folder(settings) / "v1").is_dir():
         raise StackError(f"no Prefect has served a page from {settings.home}: `firstflight up` starts it")
-    replace(site / _PAGE, _TAKES_IT)
+    _write(settings, site / _PAGE)
     word = base64.b64encode(settings.prefect_auth.get_secret_value().encode()).decode()
     server = settings.local_prefect_api.removesuffix("/api")
     return lead(settings, f"{server}/{_PAGE}#{quote(word, safe='')},{quote(path, safe='')}", "open.html")
@@ -72,3 +76,14 @@ def lead(settings: Settings, address: str, name: str) -> Path:
     file = settings.home / name
     replace(file, _LEADS_THERE.format(address=json.dumps(address)))
     return file
+
+
+def _write(settings: Settings, page: Path) -> None:
+    """Put the page beside Prefect's; where that is a user of its own, as that user, who may have put links there."""
+    if not apart.is_apart(settings, "prefect"):
+        replace(page, _TAKES_IT)
+        return
+    command = accounts.as_user(apart.USERS["prefect"], apart.GROUP, ("/usr/bin/tee", str(page.resolve())))
+    done = subprocess.run(command, input=_TAKES_IT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StackError(f"cannot write {page}: {done.stderr.strip()}")

@@ -64,6 +64,61 @@ def set_apart(link: Path, group: int, mode: int) -> None:
     link.symlink_to(target)
 
 
+def own_folder(link: Path, user: int, group: int) -> Path:
+    """Return the private folder of `user` where `link` leads, made when missing.
+
+    A folder of root's at the place of the link, as a home made earlier has, moves there with all that is in it. Whoever
+    is killed meanwhile goes on with the next call.
+
+    Raises:
+        StackError: It leads to a folder that is gone.
+        OSError: What is there cannot be moved: it lies on another disk. It stays as it was.
+    """
+    if not link.is_symlink():
+        coming = link.with_name(f".{link.name}.apart")
+        if not coming.is_symlink():
+            link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            coming.symlink_to(roots_folder() / f"{link.name}-{secrets.token_hex(4)}")
+        target = coming.readlink()
+        if link.is_dir():
+            try:
+                link.rename(target)
+            except OSError:
+                coming.unlink()
+                raise
+        else:
+            target.mkdir(mode=0o700, exist_ok=True)
+        coming.rename(link)
+    if not link.exists():
+        raise StackError(
+            f"{link} points to {link.readlink()}, which is gone: restore it, or remove the link to begin with nothing"
+        )
+    if not owns(link, user):
+        _give(link.readlink(), user, group)
+    return link.readlink()
+
+
+def owns(link: Path, user: int) -> bool:
+    """Whether `link` leads to a folder that has been given to `user`, with all that was in it."""
+    return link.is_symlink() and link.exists() and link.stat().st_uid == user
+
+
+def take_back(link: Path) -> None:
+    """Make the folder where `link` leads root's, until `own_folder` gives it away again with what root put there."""
+    if link.exists():
+        os.chown(link.readlink(), 0, 0)
+
+
+def _give(folder: Path, user: int, group: int) -> None:
+    """Give `folder` and all in it to `user`, itself last: until then nobody else looks in. No link is followed."""
+    os.chown(folder, 0, 0)
+    folder.chmod(0o700)
+    for _, folders, files, place in os.fwalk(folder, topdown=False):
+        for name in (*folders, *files):
+            os.chown(name, user, group, dir_fd=place, follow_symlinks=False)
+    os.chown(folder, user, group)
+
+
 def show(folder: Path) -> None:
     """Let everybody read what is in `folder` who may enter those above it."""
     for path in (folder, *folder.rglob("*")):

@@ -17,8 +17,9 @@ from firstflight.ledger.sql import SqlRecordStore
 from firstflight.observation import days
 from firstflight.observation.database import Database
 from firstflight.settings import Settings
-from firstflight.stack import postgres, retention
+from firstflight.stack import apart, postgres, retention
 from firstflight.stack.home import private_home
+from firstflight.supervision import accounts
 from firstflight.supervision.supervisor import Supervisor
 from tests.manifests.objects import build, of_kind
 from tests.unit.acts.test_ledger_view import HOME
@@ -28,8 +29,9 @@ from tests.unit.stack.conftest import own_settings
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Settings]:
-    """Settings whose server runs, with its databases; who stops it starts it again."""
-    with own_settings() as settings:
+    """Settings whose server runs, with its databases, for parts of one user; who stops it starts it again."""
+    with own_settings() as settings, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apart, "are_apart", lambda _settings: False)
         private_home(settings)
         Supervisor(settings.supervisor_folder).start([postgres.program(settings)])
         await_answer(settings)
@@ -273,3 +275,38 @@ def test_a_clusters_server_gets_the_same_roles(settings: Settings, supervisor: S
     with psycopg.connect(settings.database("prefect", owner=True)) as connection:
         made = connection.execute("select rolname from pg_authid where rolpassword like 'SCRAM%'").fetchall()
     assert {"firstflight_owner", "firstflight", "prefect", "mlflow"} == {name for (name,) in made}
+
+
+def test_parts_that_are_users_of_their_own_get_in_by_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each into its own database, as its service; nobody else comes near, and root itself needs no password."""
+    if os.getuid() != 0:
+        pytest.skip("only root can ask as somebody else")
+    monkeypatch.setattr(apart, "are_apart", lambda _settings: True)
+    with own_settings() as settings:
+        private_home(settings)
+        program = postgres.program(settings)
+        Supervisor(settings.supervisor_folder).start([program])
+        await_answer(settings)
+        for _ in range(2):
+            postgres.create_databases(settings)
+        for name, service in apart.SERVICES.items():
+            url = apart.database(settings, name)
+            for reset in ("reset all", "reset role"):  # as asyncpg does between two uses
+                with psycopg.connect(url, autocommit=True) as connection:
+                    connection.execute(reset)
+                    assert (service,) == connection.execute("select current_user").fetchone()
+            with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+                psycopg.connect(url.replace(apart.password(settings, name), "wrong"))
+            other = "prefect" if service != "prefect" else "mlflow"
+            with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+                psycopg.connect(url.replace(f"/{service}?", f"/{other}?"))
+            with psycopg.connect(settings.database(service)) as connection:
+                assert (service,) == connection.execute("select current_user").fetchone()
+        socket = (settings.home / "postgres").resolve() / ".s.PGSQL.5432"
+        assert 0o600 == (settings.home / "database-secret").stat().st_mode & 0o777
+        for group, comes_near in ((apart.GROUP, True), (apart.GROUP + 1, False)):
+            looked = accounts.can_run(apart.USERS["mlflow"], group, ("/usr/bin/test", "-w", str(socket)))
+            assert comes_near == looked
+        data = ("/usr/bin/test", "-r", str(socket.with_name("data") / "PG_VERSION"))
+        assert not accounts.can_run(apart.USERS["mlflow"], apart.GROUP, data)
+        assert program.command == postgres.program(settings).command

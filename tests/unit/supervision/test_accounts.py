@@ -1,12 +1,14 @@
 """Users of their own for what root starts."""
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,3 +89,90 @@ def test_what_does_not_work_is_no_way(folder: Path) -> None:
     assert accounts.can_run(USER, GROUP, ("/bin/true",))
     assert not accounts.can_run(USER, GROUP, ("/bin/false",))
     assert not accounts.can_run(USER, GROUP, (str(folder / "none"), sys.executable))
+
+
+@pytest.fixture
+def home(folder: Path) -> Path:
+    """A home made earlier: what a part wrote there is root's, and a link in it leads to a file of root's elsewhere."""
+    (folder / "home" / "part" / "deep").mkdir(mode=0o700, parents=True)
+    (folder / "home" / "part" / "deep" / "file").write_text("kept")
+    (folder / "elsewhere").write_text("root's")
+    (folder / "home" / "part" / "link").symlink_to(folder / "elsewhere")
+    (folder / "home").chmod(0o700)
+    return folder / "home"
+
+
+class KilledError(Exception):
+    """Whoever did it is no more."""
+
+
+def owner(path: Path) -> int:
+    """Return whose the path itself is."""
+    return path.lstat().st_uid
+
+
+def assert_handed_over(home: Path) -> None:
+    """Its user reads what was in it, and what a link in it leads to stays whose it was."""
+    part = (home / "part").readlink()
+    assert {USER} == {owner(path) for path in (part, part / "deep", part / "deep" / "file", part / "link")}
+    assert "kept" == run("/bin/cat", str(part / "deep" / "file"))
+    assert 0 == owner(home.parent / "elsewhere")
+    assert [part] == list(part.parent.iterdir())
+    assert [home / "part"] == list(home.iterdir())
+    assert not accounts.can_run(USER + 1, GROUP, ("/bin/ls", str(part)))
+
+
+def test_a_folder_of_a_home_made_earlier_is_handed_over(home: Path) -> None:
+    """With all that is in it, once."""
+    assert not accounts.owns(home / "part", USER)
+    assert accounts.own_folder(home / "part", USER, GROUP) == accounts.own_folder(home / "part", USER, GROUP)
+    assert accounts.owns(home / "part", USER)
+    assert_handed_over(home)
+
+
+@pytest.mark.parametrize("step", range(10))
+def test_who_is_killed_while_handing_over_loses_nothing(home: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """At whatever step: the next attempt does what is left."""
+    steps: list[str] = []
+
+    def dying(name: str, call: Callable[..., object]) -> Callable[..., object]:
+        def done(*args: Any, **options: Any) -> object:
+            steps.append(name)
+            if len(steps) == step + 1:
+                raise KilledError
+            return call(*args, **options)
+
+        return done
+
+    with monkeypatch.context() as patch:
+        for owned, name in ((Path, "symlink_to"), (Path, "rename"), (Path, "chmod"), (os, "chown")):
+            patch.setattr(owned, name, dying(name, getattr(owned, name)))
+        with pytest.raises(KilledError):
+            accounts.own_folder(home / "part", USER, GROUP)
+    accounts.own_folder(home / "part", USER, GROUP)
+    assert_handed_over(home)
+
+
+def test_what_cannot_be_moved_stays_as_it_was(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On another disk: nothing is left of the attempt."""
+
+    def refused(_self: Path, _target: Path) -> Path:
+        raise OSError(errno.EXDEV, "another disk")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(OSError, match="another disk"):
+        accounts.own_folder(home / "part", USER, GROUP)
+    assert [home / "part"] == list(home.iterdir())
+    assert "kept" == (home / "part" / "deep" / "file").read_text()
+
+
+def test_what_root_wrote_meanwhile_is_given_too(home: Path) -> None:
+    """A stack that was once started where its Python is out of reach wrote there as root."""
+    part = accounts.own_folder(home / "part", USER, GROUP)
+    accounts.take_back(home / "part")
+    assert not accounts.can_run(USER, GROUP, ("/bin/cat", str(part / "deep" / "file")))
+    (home / "part" / "new").write_text("by root")
+    (home / "part" / "new").chmod(0o600)
+    accounts.own_folder(home / "part", USER, GROUP)
+    assert "by root" == run("/bin/cat", str(part / "new"))
+    assert_handed_over(home)
