@@ -17,6 +17,7 @@ from firstflight.settings import Settings
 from firstflight.stack import sign_in
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.types import ASGIApp
 
     from firstflight.page.reading import Reading
@@ -78,7 +79,13 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def serve(answers: "ASGIApp", listening: socket.socket) -> None:
-    """Answer until Ctrl-C; pages that are still open do not keep it from ending."""
+    """Answer until Ctrl-C."""
+    with suppress(KeyboardInterrupt):
+        server(answers).run(sockets=[listening])
+
+
+def server(answers: "ASGIApp") -> "uvicorn.Server":
+    """Return what serves the page; pages that are still open do not keep it from ending."""
     import uvicorn  # noqa: PLC0415 - see above
 
     config = uvicorn.Config(
@@ -91,8 +98,7 @@ def serve(answers: "ASGIApp", listening: socket.socket) -> None:
         limit_concurrency=64,
         timeout_graceful_shutdown=1,
     )
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+    return uvicorn.Server(config)
 
 
 def _open_prefect(settings: Settings, orchestrator: Orchestrator, run: str | None, *, as_json: bool) -> None:
