@@ -118,8 +118,8 @@ class Site:
         """Send the report that the run wrote."""
         try:
             rollout = await run_in_threadpool(self._reading.find, request.path_params["id"])
-        except NotFoundError as error:
-            return HTMLResponse(html.said("Not found", str(error)), 404)
+        except (NotFoundError, Outage) as error:
+            return _unread(error)
         if not (file := self._report(rollout.id)).exists():
             return HTMLResponse(html.said("Not found", "The run has written no report yet, or it lies elsewhere."), 404)
         return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": _REPORT})
@@ -130,8 +130,8 @@ class Site:
             return PlainTextResponse("so many pages are open that no more are told of news", 503, {"Retry-After": "30"})
         try:
             rollout = await run_in_threadpool(self._reading.find, request.path_params["id"])
-        except NotFoundError as error:
-            return PlainTextResponse(str(error), 404)
+        except (NotFoundError, Outage) as error:
+            return _unread(error)
 
         async def told() -> AsyncIterator[str]:
             self._streams += 1
@@ -195,10 +195,8 @@ class Site:
     async def _page(self, drawn: Callable[[], str]) -> Response:
         try:
             return HTMLResponse(await run_in_threadpool(drawn))
-        except NotFoundError as error:
-            return HTMLResponse(html.said("Not found", str(error)), 404)
-        except Outage as error:
-            return HTMLResponse(html.said("The ledger does not answer", str(error)), 503, {"Retry-After": "5"})
+        except (NotFoundError, Outage) as error:
+            return _unread(error)
 
 
 async def changes(
@@ -217,6 +215,13 @@ async def changes(
             before, since = now, 0.0
         await asyncio.sleep(look)
         since += look
+
+
+def _unread(error: NotFoundError | Outage) -> Response:
+    """Return a page that says what is not there, or not now."""
+    if isinstance(error, NotFoundError):
+        return HTMLResponse(html.said("Not found", str(error)), 404)
+    return HTMLResponse(html.said("The ledger does not answer", str(error)), 503, {"Retry-After": "5"})
 
 
 def _from_here(request: Request) -> None:

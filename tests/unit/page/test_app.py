@@ -97,14 +97,16 @@ def test_what_is_not_there_is_said(browser: Browser, path: str) -> None:
     assert 404 == browser.ask("GET", path).status_code
 
 
-def test_a_ledger_that_is_away_is_said(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", ["/", "/models/any", "/rollouts/any", "/rollouts/any/report", "/rollouts/any/events"])
+def test_a_ledger_that_is_away_is_said(browser: Browser, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """And that it is worth another try."""
 
-    def away(_prefix: str) -> tuple[str, ...]:
+    def away(*_: object, **__: object) -> tuple[str, ...]:
         raise StoreUnavailableError("no database at <home>")
 
-    monkeypatch.setattr(browser.twin.world.ledger, "streams", away)
-    answer = browser.ask("GET", "/")
+    for asked in ("streams", "read"):
+        monkeypatch.setattr(browser.twin.world.ledger, asked, away)
+    answer = browser.ask("GET", path)
     assert (503, "5") == (answer.status_code, answer.headers["retry-after"])
     assert "no database at &lt;home&gt;" in answer.text
 
