@@ -33,9 +33,10 @@ def main() -> None:
     twin = Twin()
     waiting = released(twin)
     looked_on(twin, waiting, 20)
+    ended = threading.Event()
     settings, keys = Settings(home=Path(tempfile.gettempdir()), page_port=4913), Keys()
-    site = app(Reading(twin.world.ledger), cast("Orchestrator", None), settings, keys)
-    threading.Thread(target=serve, args=(site, listen(settings)), daemon=True).start()
+    site = app(Reading(twin.world.ledger), cast("Orchestrator", None), settings, keys, ended)
+    threading.Thread(target=serve, args=(site, listen(settings), ended), daemon=True).start()
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM) as browser:
         page = browser.new_page()
         page.goto(f"{settings.page}/sign-in#{keys.code},/")

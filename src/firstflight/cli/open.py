@@ -1,7 +1,9 @@
 """The rollouts' page in a browser, or Prefect's."""
 
 import json
+import os
 import socket
+import threading
 import webbrowser
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -37,7 +39,7 @@ def _show(settings: Settings, orchestrator: Orchestrator, word: str | None, *, a
     from firstflight.page.app import Keys, app  # noqa: PLC0415 - Prefect's page waits for no server of ours
     from firstflight.page.reading import Reading  # noqa: PLC0415 - see above
 
-    reading, keys = Reading(open_store(settings)), Keys()
+    reading, keys, ended = Reading(open_store(settings)), Keys(), threading.Event()
     path = _path(reading, orchestrator, word)
     listening = listen(settings)
     page, code = f"{settings.page}{path}", quote(keys.code or "", safe="")
@@ -50,7 +52,7 @@ def _show(settings: Settings, orchestrator: Orchestrator, word: str | None, *, a
         if not opened:
             typer.echo(f"or {page}, to read alone")
         typer.echo("it is there until Ctrl-C")
-    serve(app(reading, orchestrator, settings, keys), listening)
+    serve(app(reading, orchestrator, settings, keys, ended), listening, ended)
 
 
 def _path(reading: "Reading", orchestrator: Orchestrator, word: str | None) -> str:
@@ -73,20 +75,25 @@ def listen(settings: Settings) -> socket.socket:
         return socket.create_server(("127.0.0.1", settings.page_port))
     except OSError as error:
         raise StackError(
-            f"port {settings.page_port} is taken ({error.strerror}): if another `firstflight open` runs, its page is "
-            f"{settings.page}; else set FIRSTFLIGHT_PAGE_PORT to a free port"
+            f"port {settings.page_port} of this machine: {os.strerror(error.errno or 0)}. If another `firstflight open` "
+            f"runs, its page is {settings.page}; else set FIRSTFLIGHT_PAGE_PORT to a free port"
         ) from error
 
 
-def serve(answers: "ASGIApp", listening: socket.socket) -> None:
+def serve(answers: "ASGIApp", listening: socket.socket, ended: threading.Event) -> None:
     """Answer until Ctrl-C."""
     with suppress(KeyboardInterrupt):
-        server(answers).run(sockets=[listening])
+        server(answers, ended).run(sockets=[listening])
 
 
-def server(answers: "ASGIApp") -> "uvicorn.Server":
-    """Return what serves the page; pages that are still open do not keep it from ending."""
+def server(answers: "ASGIApp", ended: threading.Event) -> "uvicorn.Server":
+    """Return what serves the page, and sets `ended` before it waits for what is still being answered."""
     import uvicorn  # noqa: PLC0415 - see above
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            ended.set()
+            await super().shutdown(sockets)
 
     config = uvicorn.Config(
         answers,
@@ -96,9 +103,9 @@ def server(answers: "ASGIApp") -> "uvicorn.Server":
         server_header=False,
         lifespan="off",
         limit_concurrency=64,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=10,
     )
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 def _open_prefect(settings: Settings, orchestrator: Orchestrator, run: str | None, *, as_json: bool) -> None:

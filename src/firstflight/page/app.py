@@ -8,6 +8,7 @@ sends it: nothing is sent by the browser on its own, which pages at other ports 
 import asyncio
 import hmac
 import secrets
+import threading
 from collections.abc import AsyncIterator, Callable
 from importlib import resources
 from pathlib import Path
@@ -86,12 +87,15 @@ class Sent(Answer):
 class Site:
     """What is answered to whom."""
 
-    def __init__(self, reading: Reading, prefect: Orchestrator, settings: Settings, keys: Keys) -> None:
-        """Answer from what `reading` finds; answers of people go to `prefect`."""
+    def __init__(
+        self, reading: Reading, prefect: Orchestrator, settings: Settings, keys: Keys, ended: threading.Event
+    ) -> None:
+        """Answer from what `reading` finds until it has `ended`; answers of people go to `prefect`."""
         self._reading = reading
         self._prefect = prefect
         self._settings = settings
         self._keys = keys
+        self._ended = ended
         self._streams = 0
 
     async def home(self, _request: Request) -> Response:
@@ -136,7 +140,7 @@ class Site:
         async def told() -> AsyncIterator[str]:
             self._streams += 1
             try:
-                async for event in changes(lambda: self._reading.heads(rollout)):
+                async for event in changes(lambda: self._reading.heads(rollout), self._ended):
                     yield event
             finally:
                 self._streams -= 1
@@ -200,12 +204,15 @@ class Site:
 
 
 async def changes(
-    heads: Callable[[], object], look: float = LOOK_SECONDS, tick: float = TICK_SECONDS
+    heads: Callable[[], object], ended: threading.Event, look: float = LOOK_SECONDS, tick: float = TICK_SECONDS
 ) -> AsyncIterator[str]:
-    """Yield a server-sent event at once, whenever `heads` are others, and after `tick` seconds without; without end."""
+    """Yield a server-sent event at once, whenever `heads` are others, and after `tick` seconds without, until `ended`.
+
+    Who ends the command waits for no page that is still open.
+    """
     before: object = None
     since = 0.0
-    while True:
+    while not ended.is_set():
         try:
             now = await run_in_threadpool(heads)
         except Outage:
@@ -273,9 +280,9 @@ def _asset(file: str, media_type: str, package: str = "firstflight.page") -> Cal
     return lambda _request: Response(text, media_type=media_type)
 
 
-def app(reading: Reading, prefect: Orchestrator, settings: Settings, keys: Keys) -> ASGIApp:
-    """Return what answers on `settings.page_port`."""
-    site = Site(reading, prefect, settings, keys)
+def app(reading: Reading, prefect: Orchestrator, settings: Settings, keys: Keys, ended: threading.Event) -> ASGIApp:
+    """Return what answers on `settings.page_port` until it has `ended`."""
+    site = Site(reading, prefect, settings, keys, ended)
     routes = [
         Route("/", site.home),
         Route("/models/{name}", site.model),

@@ -1,6 +1,7 @@
 """Rollouts that really went, in memory, and the page that shows them."""
 
 import asyncio
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -55,7 +56,7 @@ class Browser:
     def __post_init__(self) -> None:
         self.settings = Settings(home=self.home, page_port=4813)
         prefect = cast("Orchestrator", self.prefect)
-        self._app = app(Reading(self.twin.world.ledger), prefect, self.settings, self.keys)
+        self._app = app(Reading(self.twin.world.ledger), prefect, self.settings, self.keys, threading.Event())
 
     @property
     def rollout(self) -> Rollout:

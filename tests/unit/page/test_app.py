@@ -2,20 +2,25 @@
 
 import asyncio
 import re
+import threading
 from html.parser import HTMLParser
 from importlib import resources
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from firstflight.acts.freeze import begin_freeze
-from firstflight.domain.errors import StoreUnavailableError
+from firstflight.cli.open import listen
+from firstflight.domain.errors import StackError, StoreUnavailableError
 from firstflight.page.app import MOST_BYTES, changes
 from firstflight.page.reading import Reading
 from firstflight.rollout.approval import Answer
 from firstflight.rollout.freeze import Freeze
 from firstflight.rollout.machine import stream
+from firstflight.settings import Settings
+from tests.conftest import free_ports
 from tests.unit.acts.twin import MODEL, drive
 from tests.unit.page.conftest import RUN, Browser, waiting
 
@@ -255,6 +260,13 @@ def test_a_question_that_is_closed_takes_no_answer(browser: Browser) -> None:
     assert [] == browser.prefect.told
 
 
+def test_a_page_that_is_there_already_is_named(tmp_path: Path) -> None:
+    """Its port is another's, and the message says what to do."""
+    settings = Settings(home=tmp_path, page_port=free_ports().prefect)
+    with listen(settings), pytest.raises(StackError, match=f"its page is {settings.page}; else set FIRSTFLIGHT_PAGE"):
+        listen(settings)
+
+
 def test_news_are_told_when_there_are_any() -> None:
     """At once, when the ledger has grown, is away or has come back, and now and then for the times' sake alone."""
     heads: list[tuple[int] | None] = [(1,), (1,), (2,), None, (2,), (2,), (2,), (2,)]
@@ -267,10 +279,13 @@ def test_news_are_told_when_there_are_any() -> None:
         return found
 
     async def told() -> list[int]:
-        events, places = changes(next_heads, look=0.001, tick=0.003), []
+        ended = threading.Event()
+        events, places = changes(next_heads, ended, look=0.001, tick=0.003), []
         while len(places) < 5:
             assert "data: news\n\n" == await anext(events)
             places.append(len(asked))
+        ended.set()
+        assert [] == [event async for event in events]
         return places
 
     assert [1, 3, 4, 5, 8] == asyncio.run(told())

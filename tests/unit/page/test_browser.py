@@ -46,7 +46,9 @@ def served(twin: Twin, rollout: Rollout, home: Path) -> Iterator[tuple[Settings,
     port = free_ports().prefect
     settings, keys = Settings(home=home, page_port=port), Keys()
     prefect = Driven(go_on=lambda given: drive(twin.world, rollout, given))
-    answering = server(app(Reading(twin.world.ledger), cast("Orchestrator", prefect), settings, keys))
+    ended = threading.Event()
+    site = app(Reading(twin.world.ledger), cast("Orchestrator", prefect), settings, keys, ended)
+    answering = server(site, ended)
     with listen(settings) as listening:
         thread = threading.Thread(target=answering.run, args=([listening],))
         thread.start()
