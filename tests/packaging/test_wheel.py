@@ -45,7 +45,14 @@ def test_it_holds_the_library_alone(wheel: Path) -> None:
     """No tests, flows or requirements are in it; styles, templates and licence are."""
     names = zipfile.ZipFile(wheel).namelist()
     assert {"firstflight", f"firstflight-{__version__}.dist-info"} == {name.split("/")[0] for name in names}
-    endings = ("report/page.css", "report/page.html.j2", "py.typed", "licenses/LICENSE", "licenses/NOTICE")
+    endings = (
+        "report/page.css",
+        "report/page.html.j2",
+        "page/live.js",
+        "py.typed",
+        "licenses/LICENSE",
+        "licenses/NOTICE",
+    )
     assert [] == [ending for ending in endings if not any(name.endswith(ending) for name in names)]
 
 

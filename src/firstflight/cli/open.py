@@ -75,7 +75,7 @@ def listen(settings: Settings) -> socket.socket:
         return socket.create_server(("127.0.0.1", settings.page_port))
     except OSError as error:
         raise StackError(
-            f"port {settings.page_port} of this machine: {os.strerror(error.errno or 0)}. If another `firstflight open` "
+            f"port {settings.page_port} of 127.0.0.1: {os.strerror(error.errno or 0)}. If another `firstflight open` "
             f"runs, its page is {settings.page}; else set FIRSTFLIGHT_PAGE_PORT to a free port"
         ) from error
 
