@@ -4,6 +4,9 @@ Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit the
 sequences" (Ann. Stat. 52, 2024, arXiv 2103.06476): theorem 2.2 for the two-sided radius, appendix B for the
 one-sided boundary, whose Gaussian mixture restricted to one side is the e-value below. Validity is asymptotic:
 nothing is concluded before a burn-in, and few degrees of freedom pay through Student's t.
+
+For questions of one's own, of means without bounds: no verdict rests on it, since rare large values break it (where
+1 % of requests earned 100, 44.5 % of equal models were called worse). With bounds, `confidence_sequence` holds always.
 """
 
 import math
