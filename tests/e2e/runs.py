@@ -105,9 +105,10 @@ class Runs:
                 if told[-1].phase is Phase.OBSERVING and len(checks(open_store(self.settings), told[-1])) > 1:
                     return told[-1]
                 assert not told[-1].final, f"rollout ended early: {told[-1].phase} {told[-1].reasons}"
-            if time.monotonic() > deadline:
-                seen, found = told[-1].phase if told else "no rollout", self.orchestrator.run(run)
-                pytest.fail(f"after {seconds} s {seen}; run {found.name} is {found.state_name}: {found.message}")
+            found = self.orchestrator.run(run)
+            if found.final or time.monotonic() > deadline:
+                seen = told[-1].phase if told else "no rollout"
+                pytest.fail(f"{seen}; run {found.name} is {found.state_name}: {found.message}")
             time.sleep(0.25)
 
     def home(self, run: UUID | str, seconds: float = 180.0) -> Rollout:
@@ -137,7 +138,9 @@ def candidate(runs: Runs, name: str, fault: Fault | None = None) -> ModelVersion
 
 
 def canary(runs: Runs, version: ModelVersion, plan: CanaryPlan = CANARY) -> FlowRun:
-    """Start a canary of `version`."""
+    """Start a canary of `version`, served anew if its last way home had to stop it."""
+    if not open_backend(runs.settings).is_ready(version.served_name):
+        deploy(open_world(runs.settings), version)
     return runs.start("canary/canary", plan.model_copy(update={"candidate": version.number}))
 
 
