@@ -28,6 +28,15 @@ pytestmark = pytest.mark.local
 TEXT = (ROOT / "docs" / "your-own-model.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
 COMMANDS = re.findall(r"^ {4}(\S.*)$", re.sub(r"^```.*?^```", "", TEXT, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+ANY_NUMBER = """
+class Model:
+    def predict(self, table, params=None):
+        return table[["age"]]
+
+def _load_pyfunc(path):
+    return Model()
+"""
+NOT_A_NUMBER = ANY_NUMBER.replace('table[["age"]]', 'table[["age"]] * float("nan")')
 MODEL, LOGISTIC, BOOSTED = "churn", "logistic-predictor-v3", "boosted-predictor-v4"
 
 
@@ -122,6 +131,34 @@ def test_a_version_that_cannot_be_served_changes_nothing(stack: Settings, world:
     rows = {"inputs": [{"name": name, "shape": [1], "datatype": "FP64", "data": [1.0]} for name in ("age", "months")]}
     answer = ask(stack, rows)
     assert (200, BOOSTED) == (answer.status_code, answer.headers["x-model-version"])
+
+
+BAD = {
+    "says NaN": ("months", NOT_A_NUMBER, "error rate"),
+    "wants another column": ("income", ANY_NUMBER, "refused"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+@pytest.mark.usefixtures("told")
+def test_a_version_that_answers_badly_comes_home(shell: Shell, world: World, tmp_path: Path, fault: str) -> None:
+    """What no look at its files tells its first share of the traffic does: the page's canary ends at the stable."""
+    column, code, reason = BAD[fault]
+    champion = world.registry.get(MODEL, "champion")
+    alike = world.registry.fetch(champion, tmp_path / "champion") / "requirements.txt"  # its environment is there
+    columns = tuple({"type": "double", "name": name, "required": True} for name in ("age", column))
+    folder = python_function(tmp_path / "bad", inputs=columns, requirements=tuple(alike.read_text().splitlines()))
+    (folder / "code" / "churn_model.py").write_text(code, encoding="utf-8")
+    (folder / "input_example.json").write_text(json.dumps({"columns": ["age", column], "data": [[41.0, 3.0]]}))
+    bad = adopt(world, folder, str(folder), MODEL, "custom", by="ann", trust_code=True, python=None).version
+    deploy(world, bad)
+    said = shell.end(shell.begin(f"firstflight canary churn-canary.yaml --set candidate={bad.number} --watch"), code=4)
+    ended = history(world.ledger, MODEL)[-1]
+    assert (Phase.ROLLED_BACK, bad) == (ended.phase, ended.candidate), said
+    assert reason in ended.reasons[0]
+    assert BOOSTED == world.registry.get(MODEL, "champion").served_name
+    assert TrafficSplit.all_to(BOOSTED) == world.backend.get_traffic(MODEL)
+    assert world.backend.is_ready(BOOSTED)
 
 
 def ask(settings: Settings, question: dict[str, Any]) -> httpx.Response:

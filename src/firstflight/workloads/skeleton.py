@@ -44,6 +44,8 @@ guardrails:
   # 95 of 100 answers within 200 ms.
   - {metric: latency, limit: 200, quantile: 0.95}
   - {metric: accuracy, direction: higher_is_better, margin: 0.05}
+  # Home when it refuses more of the questions than the one before it: they do not fit its signature.
+  - {metric: refused_rate, tolerance: 0.01, proves: false}
 """
 
 _AB_TEST = """# An A/B test of MODEL: `firstflight plan MODEL-ab-test.yaml --rate 50` says how long it takes.
@@ -59,6 +61,7 @@ guardrails:
   - {metric: error_rate, limit: 0.01}
   - {metric: latency, limit: 200, quantile: 0.95}
   - {metric: accuracy, direction: higher_is_better, margin: 0.05}
+  - {metric: refused_rate, tolerance: 0.01, proves: false}
 """
 
 _TEST = '''"""The workload MODEL: its scores say what they should, and its plans are valid.
