@@ -83,7 +83,7 @@ docs: .venv-docs/installed ## Build the documentation into build/site; a link th
 
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: | $(UV) ## Write the lock files anew from pyproject.toml; UPGRADE=1 takes the newest of everything.
-	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra stack --extra market --group build -o requirements/orchestrator.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra stack --extra market --extra digits --group build -o requirements/orchestrator.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group torch --no-emit-package torch -c requirements/orchestrator.txt -o requirements/torch.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group dev -c requirements/orchestrator.txt -o requirements/dev.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group serving -o requirements/serving.txt
