@@ -71,7 +71,8 @@ def dispersion(spread: Spread, *, exposures: float = 0.0, caution: int = 0) -> f
 
     φ̂ = Σ (x_i - n_i·p̂)² / (n_i·p̂·(1-p̂)) / (K-1), never below 1; it is 1 while fewer than `FEWEST` degrees of
     freedom speak. What exceeds 1 grows with the exposures of a look when each look draws its own rate, so it is
-    scaled up to `exposures` where they are more than the arm's average look, and never down.
+    scaled up to `exposures` where they are more than the arm's average look, and never down. Of two arms compared
+    those of the larger: either varies by the size of its own look, not by that of both.
     `caution` degrees of freedom are taken to have shown `SUSPECTED` before anything was seen.
     """
     chi_square, freedom = caution * SUSPECTED, caution

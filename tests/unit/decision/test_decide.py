@@ -794,3 +794,12 @@ def test_a_late_fault_does_not_hide_behind_its_own_dispersion() -> None:
     looks = [look(n, {"accuracy": counts(405, 450)}, stable, stage=75) for n in range(10)]
     looks += [look(n, {"accuracy": counts(315, 450)}, stable, stage=75) for n in range(10, 14)]
     assert ("accuracy",) == run(plan, looks).triggers
+
+
+def test_an_even_split_does_not_double_the_stable_models_luck() -> None:
+    """Looks as large as those that told how outcomes vary vary as much: half of all traffic is no larger look."""
+    plan = plan_with(ACCURACY, stages=(50, 100), stage_seconds=5000, min_stage_seconds=5000)
+    unlucky = [counts(right, 100) for right in (70, 88, 74, 90, 78)]
+    looks = [look(n, {"accuracy": counts(80, 100)}, {"accuracy": each}, stage=50) for n, each in enumerate(unlucky)]
+    looks += [look(n, {"accuracy": counts(50, 100)}, {"accuracy": counts(80, 100)}, stage=50) for n in range(5, 10)]
+    assert ("accuracy",) == run(plan, looks).triggers

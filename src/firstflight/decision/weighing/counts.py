@@ -37,7 +37,7 @@ def absorb(guardrail: Guardrail, known: Counted, seen: Seen, context: Context) -
         return Faulty(fault="counts became samples of another kind during the rollout")
     candidate, stable = harmful(guardrail, seen.candidate), harmful(guardrail, seen.stable)
     reference = Tally(known.spread.events, known.spread.exposures)
-    exposures = candidate.exposures + stable.exposures
+    exposures = max(candidate.exposures, stable.exposures)
     common = _is_common(reference)
     phi = dispersion(known.spread, exposures=exposures, caution=OUTCOME_CAUTION if common else 0)
     harm_phi = phi

@@ -35,7 +35,7 @@ def absorb(guardrail: Guardrail, known: Timed, seen: Seen, context: Context) -> 
         if slower is not None and not context.warming_up and context.comparable:
             slow, also = Tally(above(candidate, slower), exposures), Tally(above(stable, slower), stable_exposures)
             usual = Tally(above(known.reference, slower), sum(known.reference))
-            phi = dispersion(spread, exposures=exposures + stable_exposures)
+            phi = dispersion(spread, exposures=max(exposures, stable_exposures))
             more = worse_than_stable(slow, also, usual, 0.0, phi=phi, warming_up=False, failures=True)
             beyond_share = beyond_share_log_likelihoods(*slow, 1 - quantile, dispersion=phi)
             worse = tuple(map(min, more, beyond_share))  # what slows both is held against neither

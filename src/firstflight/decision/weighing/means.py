@@ -33,7 +33,7 @@ def absorb(guardrail: Guardrail, known: Averaged, seen: Seen, context: Context) 
     if not all(fits(values, *bounds) for values in (new, old, *_arms_of(pairs))):
         return Faulty(fault=f"a value lies beyond the bounds {bounds[0]:g} and {bounds[1]:g} of {guardrail.metric}")
     own, other, both = _scaled(guardrail, new), _scaled(guardrail, old), _scaled_pairs(guardrail, pairs)
-    phi = mean_dispersion(known.spread, exposures=own.count + other.count, caution=OUTCOME_CAUTION)
+    phi = mean_dispersion(known.spread, exposures=max(own.count, other.count), caution=OUTCOME_CAUTION)
     guesses = known.guesses or (0.5, 0.5)
     gap = of_two_arms(own, other, guesses[1]) if both is None else of_differences(both)
     level = of_values(own, guesses[0]) if both is None else of_values(treatment_arm(both), guesses[0])
