@@ -1,13 +1,18 @@
 """Canaries on the real local stack that do not end in promotion: broken, rejected, unanswered, of nothing."""
 
+import asyncio
+import threading
 from pathlib import Path
 
+import httpx
 import pytest
 
 from firstflight.acts.homecoming import bring_model_home
 from firstflight.acts.ledger_view import history
 from firstflight.domain.faults import Fault
 from firstflight.ledger import open_store
+from firstflight.page.app import Keys, app
+from firstflight.page.reading import Reading
 from firstflight.serving import open_backend
 from firstflight.world import open_world
 from tests.e2e.runs import CANARY, MODEL, RELEASE, Runs, assert_home, canary, candidate
@@ -60,6 +65,24 @@ def test_silence_leads_home(runs: Runs) -> None:
     assert f"{rollout.id}: check at 25 %: " in said
 
 
+def answered(runs: Runs, path: str, answer: dict[str, str | int]) -> str:
+    """Answer on the rollout's page as its script does for whoever `firstflight open` led there; return what it said."""
+    keys, origin = Keys(), runs.settings.page
+    page = app(Reading(open_store(runs.settings)), runs.orchestrator, runs.settings, keys, threading.Event())
+
+    async def asked() -> str:
+        transport = httpx.ASGITransport(page)
+        async with httpx.AsyncClient(transport=transport, base_url=origin, headers={"Origin": origin}) as client:
+            assert "Shall " in (await client.get(path)).text
+            assert httpx.codes.FORBIDDEN == (await client.post(f"{path}/answer", json=answer)).status_code
+            key = (await client.post("/sign-in", content=keys.code or "")).json()["key"]
+            said = await client.post(f"{path}/answer", json=answer, headers={"Authorization": f"Bearer {key}"})
+            assert httpx.codes.OK == said.status_code, said.text
+            return str(said.json()["told"])
+
+    return asyncio.run(asked())
+
+
 def test_an_answer_without_a_name_is_refused_and_a_no_leads_home(runs: Runs, reports: Path) -> None:
     """Prefect checks the form on its server; the run goes on waiting. A report in the way keeps no question back."""
     version = candidate(runs, "nameless")
@@ -72,7 +95,8 @@ def test_an_answer_without_a_name_is_refused_and_a_no_leads_home(runs: Runs, rep
     with pytest.raises(Exception, match="did not take the answer"):
         runs.orchestrator.resume(run.id, {"decision": "approve", "comment": ""})
     assert runs.orchestrator.run(run.id).suspended
-    runs.orchestrator.resume(run.id, {"approver": "grace", "decision": "reject", "comment": "not on a Friday"})
+    shown = {"approver": "grace", "decision": "reject", "comment": "not on a Friday", "stage": 50}
+    assert "Taken: traffic goes back" in answered(runs, f"/rollouts/{run.id}", shown)
     assert "RolledBack" == runs.ended(run.id).state_name
     rollout = runs.rollout(run.id)
     assert_home(runs, rollout)
