@@ -31,39 +31,56 @@ def compare_variants(world: World, rollout: Rollout) -> Decision:
 
 def _until_compared(world: World, rollout: Rollout, saw: Callable[[], None]) -> Decision:
     plan = _plan(rollout)
-    watched = _watched(plan, rollout)
-    evidence = {version: start(watched, _stable(rollout), version.served_name) for version in rollout.arms.candidates}
+    test = Watched(rollout)
     names = (*rollout.arms.names, *([rollout.arms.shadow_name] if rollout.arms.shadow_name else []))
-    last, requests, head = first_moment(rollout), 0, 0
+    last, head = first_moment(rollout), 0
     for record in world.ledger.read(checks_stream(rollout)):
         head = record.number
         if record.kind == "check":
             look = look_in(record)
-            evidence = _updated(watched, evidence, look)
-            last, requests = max(last, look.window.until), requests + sum(look.assignments.values())
+            test.learn(look)
+            last = max(last, look.window.until)
     at, pace = last, Pace(world, last, plan.seconds)
     wait = until_next(world, plan.check_seconds, at)
     while True:
         wait_holding(world, rollout, wait)
         checked = world.monotonic()
         look = take_look(world, rollout, names, since=last, pace=pace, after=at)
-        evidence = _updated(watched, evidence, look)
-        last, at, requests = look.window.until, look.at, requests + sum(look.assignments.values())
-        decision = fault_of(world, rollout) or _decide(watched, evidence, look, requests, plan)
+        last, at, found = look.window.until, look.at, test.learn(look)
+        decision = fault_of(world, rollout) or found
         head = record_check(world, rollout, look, decision, head).number
         saw()
         world.show(look, decision)
         if decision.verdict is Verdict.PROMOTE:
-            found = _compare(world, rollout, Window(since=first_moment(rollout), until=last))
-            body = {"comparison": found.model_dump(mode="json")}
+            told = _compare(world, rollout, Window(since=first_moment(rollout), until=last))
+            body = {"comparison": told.model_dump(mode="json")}
             world.ledger.append(checks_stream(rollout), "comparison", body, actor=rollout.driver)
-            why = tuple(f"{one.variant}: {reason}" for one in found.recommendations for reason in one.reasons)
-            return decision.model_copy(update={"reasons": (found.headline, *decision.reasons, *why)})
+            why = tuple(f"{one.variant}: {reason}" for one in told.recommendations for reason in one.reasons)
+            return decision.model_copy(update={"reasons": (told.headline, *decision.reasons, *why)})
         if decision.verdict is Verdict.HOLD:
             tell_home_fails(world, rollout, decision)
         if decision.verdict.decides:
             return decision
         wait = max(0.0, plan.check_seconds - (world.monotonic() - checked))
+
+
+class Watched:
+    """What the looks of an A/B test so far say; nobody is asked."""
+
+    def __init__(self, rollout: Rollout) -> None:
+        """Know nothing yet."""
+        self._plan = _plan(rollout)
+        self._watched = _watched(self._plan, rollout)
+        self._requests = 0
+        self._evidence: dict[ModelVersion, Evidence] = {
+            version: start(self._watched, _stable(rollout), version.served_name) for version in rollout.arms.candidates
+        }
+
+    def learn(self, look: Look) -> Decision:
+        """Take the next look in, and return what all of them say."""
+        self._evidence = {version: update(self._watched, known, look) for version, known in self._evidence.items()}
+        self._requests += sum(look.assignments.values())
+        return _decide(self._watched, self._evidence, look, self._requests, self._plan)
 
 
 def comparison_in(ledger: RecordStore, rollout: Rollout) -> Comparison | None:
@@ -98,10 +115,6 @@ def _watched(plan: ABTestPlan, rollout: Rollout) -> CanaryPlan:
     return CanaryPlan.model_validate(
         body, context=RECORDED
     )  # its parts are those of a plan that was valid when it began
-
-
-def _updated(watched: CanaryPlan, evidence: dict[ModelVersion, Evidence], look: Look) -> dict[ModelVersion, Evidence]:
-    return {version: update(watched, known, look) for version, known in evidence.items()}
 
 
 def _decide(

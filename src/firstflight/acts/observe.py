@@ -10,6 +10,7 @@ from datetime import datetime
 from firstflight.acts.lease import RENEWALS, renew_lease, wait_holding
 from firstflight.acts.ledger_view import look_in
 from firstflight.acts.look import Pace, fault_of, first_moment, records_fault, take_look
+from firstflight.acts.rules import rules
 from firstflight.acts.tell import tell_home_fails
 from firstflight.decision.decide import Decision, Evidence, Verdict, judge, start, update
 from firstflight.domain.errors import Outage, RolloutError
@@ -104,6 +105,11 @@ def peek(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tupl
     names = (rollout.arms.stable.served_name, rollout.candidate.served_name)
     look = take_look(world, rollout, names, since=known.until, pace=known.pace, after=known.evidence.at)
     evidence = update(plan, known.evidence, look)
+    return look, evidence, fault_of(world, rollout) or concluded(rollout, plan, evidence, look)
+
+
+def concluded(rollout: Rollout, plan: CanaryPlan, evidence: Evidence, look: Look) -> Decision:
+    """Return what the evidence with its last `look` says of `rollout` as it stands; nobody is asked."""
     # A stage that has passed, or is held, is only being waited out: it cannot be late.
     limits = (
         plan
@@ -112,7 +118,15 @@ def peek(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tupl
     )
     found = judge(limits, evidence)
     blind = None if found.verdict is Verdict.HOLD else records_fault(plan, look)
-    return look, evidence, fault_of(world, rollout) or blind or found
+    return blind or found
+
+
+def baked(rollout: Rollout, plan: CanaryPlan, decision: Decision) -> Decision:
+    """Return what is recorded of `decision`: in the bake only harm ends anything."""
+    if rollout.phase is not Phase.BAKING or decision.verdict is Verdict.ROLL_BACK:
+        return decision
+    baking = (f"promoted, baking for {plan.bake_seconds:,.0f} s", *decision.reasons)
+    return decision.model_copy(update={"verdict": Verdict.CONTINUE, "reasons": baking})
 
 
 def check(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tuple[Look, Decision, Known]:
@@ -121,9 +135,7 @@ def check(world: World, rollout: Rollout, plan: CanaryPlan, known: Known) -> tup
     Raises HeadMovedError when somebody else has recorded a check since: there would be two of one window.
     """
     look, evidence, decision = peek(world, rollout, plan, known)
-    if rollout.phase is Phase.BAKING and decision.verdict is not Verdict.ROLL_BACK:
-        baking = (f"promoted, baking for {plan.bake_seconds:,.0f} s", *decision.reasons)
-        decision = decision.model_copy(update={"verdict": Verdict.CONTINUE, "reasons": baking})
+    decision = baked(rollout, plan, decision)
     record = record_check(world, rollout, look, decision, known.head)
     return look, decision, Known(evidence, look.window.until, record.number, known.pace)
 
@@ -132,6 +144,8 @@ def record_check(world: World, rollout: Rollout, look: Look, decision: Decision,
     """Record a check after the one numbered `head`."""
     body = {
         "activity": rollout.activity,
+        "rules": rules(),
+        "head": rollout.head,
         "look": look.model_dump(mode="json"),
         "decision": decision.model_dump(mode="json"),
     }

@@ -1,6 +1,7 @@
 """What an auditor asks of the ledger."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 
 from firstflight.acts.audit import Audit
 from firstflight.acts.audit import audit as examine
+from firstflight.acts.rejudge import rejudge
 from firstflight.acts.seal import kept_in, seal
 from firstflight.acts.served import served_at, story_of
 from firstflight.cli.telling import plain, say, tell, terminal
@@ -22,7 +24,7 @@ from firstflight.ledger.record import RecordStore
 from firstflight.rollout.story import actor_name
 from firstflight.settings import Settings
 
-Deed = Literal["verify", "show", "at", "seal", "export", "key"]
+Deed = Literal["verify", "show", "replay", "at", "seal", "export", "key"]
 
 
 def audit(
@@ -42,6 +44,8 @@ def audit(
             _verify(settings, Path(file), key or (), checkpoint or (), as_json=as_json)
         case ["show", rollout]:
             _show(open_store(settings), rollout, as_json=as_json)
+        case ["replay", rollout]:
+            _replay(open_store(settings), rollout, as_json=as_json)
         case ["at", time, model]:
             _at(open_store(settings), time, model, as_json=as_json)
         case ["seal"]:
@@ -51,7 +55,7 @@ def audit(
         case ["key"]:
             _key(settings, as_json=as_json)
         case _:
-            wanted = "verify [FILE], show ROLLOUT, at TIME MODEL, seal, export FILE or key"
+            wanted = "verify [FILE], show ROLLOUT, replay ROLLOUT, at TIME MODEL, seal, export FILE or key"
             raise typer.BadParameter(f"`audit` takes {wanted}")
 
 
@@ -112,6 +116,29 @@ def _show(ledger: RecordStore, rollout: str, *, as_json: bool) -> None:
             typer.echo(record.model_dump_json())
         else:
             tell(console, record, by=actor_name(record.actor))
+
+
+def _replay(ledger: RecordStore, rollout: str, *, as_json: bool) -> None:
+    console, found = terminal(), Counter[str]()
+    for one in rejudge(ledger, rollout):
+        rules = {None: "unnamed rules", True: "these rules", False: "other rules"}[one.same_rules]
+        found[one.outcome if one.outcome != "differs" else f"differs by {rules}"] += 1
+        if as_json:
+            typer.echo(one.model_dump_json())
+        elif one.outcome != "agrees":
+            said = f"check {one.number} at {one.stage} %: {one.outcome}, judged then by {rules}"
+            say(console, "\n".join((said, *map(plain, one.differences))))
+    elsewhere, agree, checks = found["seen elsewhere"], found["agrees"], sum(found.values())
+    if not as_json:
+        say(console, f"judged {checks:,} checks of {plain(rollout)} anew: {agree:,} agree to the last bit")
+        if elsewhere:
+            say(console, f"{elsewhere:,} went home by what the router or a server said, which no look holds")
+    if found["differs by these rules"] or found["unreadable"]:
+        raise typer.Exit(1)
+    if not checks:
+        raise NotFoundError(f"{rollout} has no check yet: nothing was judged, which proves nothing")
+    if found.keys() - {"agrees", "seen elsewhere"}:
+        raise typer.Exit(4)
 
 
 def _at(ledger: RecordStore, time: str, model: str, *, as_json: bool) -> None:

@@ -476,7 +476,9 @@ def history(
 
 @done_by("audit")
 def audit(
-    deed: Annotated[Literal["verify", "show", "at", "seal", "export", "key"], typer.Argument(help="What to do.")],
+    deed: Annotated[
+        Literal["verify", "show", "replay", "at", "seal", "export", "key"], typer.Argument(help="What to do.")
+    ],
     words: Annotated[list[str] | None, typer.Argument(metavar="[WORD]...", help="What it is done with.")] = None,
     key: Annotated[
         list[str] | None, typer.Option(metavar="KEY", help="Public key, or a file that holds it; none: the home's own.")
@@ -493,12 +495,14 @@ def audit(
     """Prove that no record of the ledger was changed, taken away, put in or moved since it was sealed.
 
     verify [FILE]: hold the ledger, or an exported one, against its hashes and against checkpoints that were kept
-    elsewhere, and name the first bad record. show ROLLOUT: tell every record of it, checks too. at TIME MODEL: which
+    elsewhere, and name the first bad record. show ROLLOUT: tell every record of it, checks too. replay ROLLOUT: judge
+    its recorded looks anew; verdicts and all numbers must agree to the last bit. at TIME MODEL: which
     version had traffic then (UTC), its digest, on what evidence and who approved. seal: take in what is new and print
     the checkpoint, as the guard does by itself. export FILE: write every record and checkpoint for whoever verifies
     them without the database. key: print the public key to hand out. See docs/audit.md.
 
-    Exit code of show and at, 3: the ledger does not tell of it.
+    Exit code of show, replay and at, 3: the ledger does not tell of it.
+    Exit code of replay: 1: a check differs, though the same rules judged it; 4: it differs, and other rules did.
     Exit code of verify: 0 what a checkpoint kept elsewhere covers is what was sealed; 1: it is not, and where; 3:
     nothing was seen, which proves nothing; 4: it agrees with itself, and nothing from elsewhere vouches for it.
     Any deed, exit code 2: a word too many or too few.
@@ -625,6 +629,7 @@ EXAMPLES: dict[Command, tuple[str, ...]] = {
         "firstflight audit export ledger.jsonl",
         "firstflight audit at 2026-12-24T18:00 financial-predictor",
         "firstflight audit show financial-predictor-r3",
+        "firstflight audit replay financial-predictor-r3",
         "firstflight audit key",
     ),
     doctor: ("firstflight doctor --json",),

@@ -19,6 +19,7 @@ from firstflight.cli.main import app
 from firstflight.domain.errors import BackendUnavailableError, ModelNotReadyError, StackError
 from firstflight.domain.findings import failed, warned
 from firstflight.rollout.freeze import Freeze
+from firstflight.rollout.machine import checks_stream
 from firstflight.serving.backend import RouterTally
 from firstflight.serving.lease import Surrender
 from tests.unit.acts.twin import MODEL, in_first_stage
@@ -123,6 +124,20 @@ def tamper(place: Place) -> None:
     )
 
 
+def judged_otherwise(place: Place) -> None:
+    """Have a check say other than its look does."""
+    [first, *_] = place.twin.ledger._records[checks_stream(place.asks())]
+    first.body["decision"]["verdict"] = "PROMOTE"
+
+
+def judged_by_others(place: Place) -> None:
+    """The same, of a check that rules which are not these have judged."""
+    judged_otherwise(place)
+    for name, records in place.twin.ledger._records.items():
+        for record in records if name.startswith("checks/") else []:
+            record.body["rules"] = "sha256:others"
+
+
 TRUSTED = "--variant gbm --trust-code --as ann"
 DOUBTFUL = warned("collector-never", "collector", "nothing yet", wanted="a record", fix="start it")
 ILL = failed("worker-offline", "work pool local", "no live worker", wanted="one", fix="start one")
@@ -197,6 +212,11 @@ CASES = (
     Case("audit verify audit.pub --checkpoint kept.txt", 1, Place.sealed),
     Case(f"audit show {MODEL}-r1", 0, Place.sealed),
     Case("audit show nosuch", 3),
+    Case(f"audit replay {MODEL}-r1", 0, Place.asks),
+    Case(f"audit replay {MODEL}-r1", 3, Place.sealed),
+    Case(f"audit replay {MODEL}-r1", 1, judged_otherwise),
+    Case(f"audit replay {MODEL}-r1", 4, judged_by_others),
+    Case("audit replay nosuch", 3),
     Case(f"audit at 2999-01-01T00:00 {MODEL}", 0, Place.sealed),
     Case(f"audit at 1999-01-01T00:00 {MODEL}", 3, Place.sealed),
     Case(f"audit at yesterday {MODEL}", 2),

@@ -52,7 +52,9 @@ def test_the_runs_page_says_what_suspend_does(twin: Twin, monkeypatch: pytest.Mo
     assert "Suspend holds this rollout" in description
     assert f"for {PLAN.approval_seconds:,.0f} s at most; then traffic goes home" in description
     assert "firstflight freeze --as YOU" in description
-    assert f"(http://127.0.0.1:4813/rollouts/{rollout.id}), while `firstflight open` runs there" in description
+    assert (
+        f"(http://127.0.0.1:4813/rollouts/{rollout.id}), while `firstflight open` runs on that machine" in description
+    )
 
 
 def test_a_run_in_a_cluster_links_to_no_page_of_this_machine(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
