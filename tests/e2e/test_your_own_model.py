@@ -134,8 +134,8 @@ def test_a_version_that_cannot_be_served_changes_nothing(stack: Settings, world:
 
 
 BAD = {
-    "says NaN": ("months", NOT_A_NUMBER, "error rate"),
-    "wants another column": ("income", ANY_NUMBER, "refused"),
+    "says NaN": ("months", NOT_A_NUMBER, ("error rate", "requests failed")),
+    "wants another column": ("income", ANY_NUMBER, ("refused",)),
 }
 
 
@@ -143,7 +143,7 @@ BAD = {
 @pytest.mark.usefixtures("told")
 def test_a_version_that_answers_badly_comes_home(shell: Shell, world: World, tmp_path: Path, fault: str) -> None:
     """What no look at its files tells its first share of the traffic does: the page's canary ends at the stable."""
-    column, code, reason = BAD[fault]
+    column, code, reasons = BAD[fault]  # the driver's, or the guard's who was there first
     champion = world.registry.get(MODEL, "champion")
     alike = world.registry.fetch(champion, tmp_path / "champion") / "requirements.txt"  # its environment is there
     columns = tuple({"type": "double", "name": name, "required": True} for name in ("age", column))
@@ -155,7 +155,7 @@ def test_a_version_that_answers_badly_comes_home(shell: Shell, world: World, tmp
     said = shell.end(shell.begin(f"firstflight canary churn-canary.yaml --set candidate={bad.number} --watch"), code=4)
     ended = history(world.ledger, MODEL)[-1]
     assert (Phase.ROLLED_BACK, bad) == (ended.phase, ended.candidate), said
-    assert reason in ended.reasons[0]
+    assert any(reason in ended.reasons[0] for reason in reasons), ended.reasons
     assert BOOSTED == world.registry.get(MODEL, "champion").served_name
     assert TrafficSplit.all_to(BOOSTED) == world.backend.get_traffic(MODEL)
     assert world.backend.is_ready(BOOSTED)

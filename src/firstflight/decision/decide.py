@@ -148,7 +148,8 @@ def _why_unanswerable(plan: CanaryPlan, evidence: Evidence, ratio: SampleRatio) 
         return f"blind: requests are recorded up to {until}, {allowed}; is the collector running?"
     silence = _silence(evidence)
     if silence and silence + late > plan.no_data_seconds:
-        return f"blind: no data of the candidate for {silence + late:,.0f} s, {allowed}; is it receiving traffic?"
+        doubt = "is the collector running" if late > silence else "is it receiving traffic"
+        return f"blind: no data of the candidate for {silence + late:,.0f} s, {allowed}; {doubt}?"
     return ratio_sentence(ratio) if evidence.skewed else ""
 
 

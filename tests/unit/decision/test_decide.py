@@ -142,6 +142,18 @@ def test_silence_is_not_health() -> None:
     assert long.reasons[0].startswith("blind")
 
 
+def test_a_moment_without_requests_before_the_records_stopped_is_the_collectors_silence() -> None:
+    """The last second had none of the candidate's: what is missing most are records, and people are told so."""
+    plan = plan_with(ERRORS)
+    last = look(8, {"error_rate": NoData(reason="no rows")}, {"error_rate": counts(0, 80)})
+    stood = [last.model_copy(update={"at": last.at + timedelta(seconds=n)}) for n in range(1, 30)]
+    looks = [*(healthy(n) for n in range(8)), last, *stood]
+    decided = [run(plan, looks[: n + 1]) for n in range(len(looks))]
+    first = next(decision for decision in decided if decision.verdict is Verdict.INCONCLUSIVE)
+    assert first.reasons[0].startswith("blind: no data of the candidate for")
+    assert first.reasons[0].endswith("is the collector running?")
+
+
 def test_zero_requests_are_silence_too() -> None:
     """A candidate that answers nothing has no error rate."""
     looks = [look(n, {"error_rate": counts(0, 0)}, {"error_rate": counts(0, 80)}) for n in range(30)]
