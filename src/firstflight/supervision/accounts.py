@@ -1,4 +1,4 @@
-"""Users of their own for what root starts: numbers that no account has, so nothing else on the machine is theirs.
+"""Users of their own for what root starts: numbers that no account has, which all homes of root share.
 
 Root's home is closed to them. What such a program needs lies in a folder below `ROOTS_FOLDER`, where a link in the home
 leads: it is root's, and of others that program's alone may enter it.
