@@ -2,16 +2,21 @@
 
 import functools
 import hashlib
-from importlib import resources
+import platform
+from importlib import metadata, resources
 
-_MATHEMATICS = ("firstflight.analysis", "firstflight.decision", "firstflight.decision.weighing")
+_JUDGES = tuple(
+    f"firstflight.{package}" for package in ("acts", "analysis", "decision", "decision.weighing", "domain", "rollout")
+)
+_LIBRARIES = ("numpy", "scipy")
 
 
 @functools.cache
 def rules() -> str:
-    """Return the digest of the sources that turn looks into verdicts: other ones may say other numbers."""
-    found = hashlib.sha256()
-    for package in _MATHEMATICS:
+    """Return the digest of the sources and libraries that turn looks into verdicts: others may say other numbers."""
+    versions = [f"{name} {metadata.version(name)}" for name in _LIBRARIES]
+    found = hashlib.sha256("\n".join((platform.python_version(), *versions, "")).encode())
+    for package in _JUDGES:
         for file in sorted(resources.files(package).iterdir(), key=lambda file: file.name):
             if file.name.endswith(".py"):
                 found.update(f"{package}/{file.name}\n".encode() + file.read_bytes())

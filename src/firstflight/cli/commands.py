@@ -502,7 +502,8 @@ def audit(
     them without the database. key: print the public key to hand out. See docs/audit.md.
 
     Exit code of show, replay and at, 3: the ledger does not tell of it.
-    Exit code of replay: 1: a check differs, though the same rules judged it; 4: it differs, and other rules did.
+    Exit code of replay: 1: a check differs, though the same rules judged it; 4: it differs, and other rules did,
+    or no look holds what sent it home.
     Exit code of verify: 0 what a checkpoint kept elsewhere covers is what was sealed; 1: it is not, and where; 3:
     nothing was seen, which proves nothing; 4: it agrees with itself, and nothing from elsewhere vouches for it.
     Any deed, exit code 2: a word too many or too few.
